@@ -1,0 +1,82 @@
+# make [MODE=release|debug|asan|fuzz]   the program: build/MODE/rukou
+# make engine                           the engine alone: build/MODE/libengine.a, no library but libc, libm, pthread
+# make test-unit [ONLY=engine]          C tests of tests/unit/MODULE/*.c, one program a file
+# make lint                             include arrows, SQL places, static analysis, spelling
+# Objects and dependencies are per module: src/MODULE/**.c -> build/MODE/libMODULE.a
+
+MODE ?= release
+B := build/$(MODE)
+CC := gcc
+VERSION := 0.1.0
+
+# Lowest first. A library may use only those to its left (make lint checks the includes).
+MODULES := base json engine store net http chat mcp trade shop search media agent server cli
+PKGS := libmicrohttpd libcurl jansson sqlite3 openssl
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
+        -Wcast-qual -Wwrite-strings -Wimplicit-fallthrough -Wnull-dereference
+CPPFLAGS += -D_GNU_SOURCE -Isrc -I$(B)/gen -DRK_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS))
+CFLAGS_release := -O3 -g -fstack-protector-strong -D_FORTIFY_SOURCE=3 -fPIE
+CFLAGS_debug := -O0 -g3 -fPIE
+CFLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -fPIE
+CFLAGS_fuzz := $(CFLAGS_asan)
+CFLAGS += -std=c17 $(WARN) $(CFLAGS_$(MODE)) $(if $(WERROR),-Werror)
+LDFLAGS_release := -pie -Wl,-z,relro,-z,now
+LDFLAGS_debug := -pie
+LDFLAGS_asan := -pie -fsanitize=address,undefined
+LDFLAGS_fuzz := $(LDFLAGS_asan)
+LDFLAGS += $(LDFLAGS_$(MODE))
+LDLIBS += $(shell pkg-config --libs $(PKGS)) -lpthread -lm -ldl
+
+srcs = $(sort $(wildcard src/$(1)/*.c src/$(1)/*/*.c))
+objs = $(patsubst src/%.c,$(B)/obj/%.o,$(call srcs,$(1)))
+PRESENT := $(foreach m,$(MODULES),$(if $(call srcs,$(m)),$(m)))
+LIBS := $(foreach m,$(PRESENT),$(B)/lib$(m).a)
+LINK := -Wl,--start-group $(filter-out %/libcli.a,$(LIBS)) -Wl,--end-group
+
+.PHONY: all engine test-unit lint clean fuzz page
+all: $(if $(filter cli,$(PRESENT)),$(B)/rukou)
+engine: $(B)/libengine.a $(B)/libbase.a
+
+# One instruction set per kernel file; chosen at run time.
+$(B)/obj/engine/kernels/avx2.o: CFLAGS += -mavx2 -mfma -mf16c
+$(B)/obj/engine/kernels/avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx2 -mfma -mf16c
+# No fused or reordered arithmetic behind our back: reductions have a fixed order.
+$(B)/obj/engine/%.o: CFLAGS += -ffp-contract=off
+
+$(B)/obj/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+define lib_rule
+$(B)/lib$(1).a: $(call objs,$(1))
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach m,$(PRESENT),$(eval $(call lib_rule,$(m))))
+
+$(B)/rukou: $(LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ -Wl,--whole-archive $(B)/libcli.a -Wl,--no-whole-archive $(LINK) $(LDLIBS)
+
+# ---- tests: tests/unit/MODULE/NAME.c -> build/MODE/test/MODULE/NAME (cmocka)
+TESTS := $(patsubst tests/unit/%.c,$(B)/test/%,$(sort $(wildcard tests/unit/$(or $(ONLY),*)/*.c)))
+$(B)/test/%: tests/unit/%.c $(filter-out %/libcli.a,$(LIBS))
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) -Wno-unused-parameter $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LINK) -lcmocka $(LDLIBS)
+test-unit: $(TESTS)
+	@fail=0; for t in $(TESTS); do echo "# $$t"; $$t || fail=1; done; exit $$fail
+
+# ---- fuzz: fuzz/NAME.c has LLVMFuzzerTestOneInput; replay of the corpus fuzz/corpus/NAME/ needs no libFuzzer
+FUZZ := $(patsubst fuzz/%.c,$(B)/fuzz/%,$(filter-out fuzz/replay.c,$(sort $(wildcard fuzz/*.c))))
+$(B)/fuzz/%: fuzz/%.c fuzz/replay.c $(filter-out %/libcli.a,$(LIBS))
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS) -o $@ $< fuzz/replay.c $(LINK) $(LDLIBS)
+fuzz: $(FUZZ)
+
+lint:
+	tests/lint.sh
+
+clean:
+	rm -rf build
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,126 @@
+/* engine.h - Qwen GGUF file -> tokens -> logits.
+ *
+ * Needs base, libc, libm and pthread, nothing else. An immutable rk_model can
+ * be shared by threads; an rk_engine and everything it hands out belongs to
+ * one thread, its workers are its own business.
+ *
+ * Callers pass a job with its whole token prefix. The engine keeps the KV of
+ * what it has computed and reuses the longest prefix that it still holds, so
+ * a second turn does not pay for the system prompt. rk_engine_step() advances
+ * every job by a bounded amount of work; call it until the jobs are done.
+ *
+ * Determinism: the order of every floating-point reduction is fixed by the
+ * shape of the weights and, in attention, by the position. Same tokens give
+ * the same bytes of logits for any chunking, batch, thread count or reuse. */
+#ifndef RK_ENGINE_ENGINE_H
+#define RK_ENGINE_ENGINE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+/* ---- model: file, vocabulary, tokenizer (immutable, any thread) ---- */
+
+struct rk_model;
+
+struct rk_model_info {
+  const char *arch;          /* "qwen2" | "qwen3" */
+  const char *name;          /* general.name, may be "" */
+  rk_str chat_template;      /* Jinja text from the file, may be empty */
+  int32_t n_vocab, n_layer, n_embd, n_head, n_head_kv, n_ctx_train;
+  int32_t bos, eos, eot;     /* -1 when absent; eot = <|im_end|> */
+  uint64_t file_bytes;
+  uint64_t n_params;
+};
+
+/* Maps and validates the file. Errors: RK_ENOTFOUND, RK_EFORMAT (truncated,
+ * hostile or unsupported: says which tensor or key), RK_ENOMEM. */
+rk_err rk_model_open(const char *path, struct rk_model **out, struct rk_error *e) RK_MUST_USE;
+void rk_model_close(struct rk_model *m);
+struct rk_model_info rk_model_info(const struct rk_model *m);
+
+/* Byte-level BPE. trusted: special and user-defined tokens (<|im_start|>,
+ * <tool_call>) are recognised; otherwise none is. Writes up to cap ids and
+ * returns the number needed (call again with more room), or -1 when the text
+ * is not valid UTF-8. No token is added in front. */
+int32_t rk_tokenize(const struct rk_model *m, rk_str text, bool trusted, int32_t *ids, int32_t cap);
+/* The bytes of one token; may be part of a code point. Special tokens give
+ * their text. Empty for an id out of range. */
+rk_str rk_token_bytes(const struct rk_model *m, int32_t id);
+bool rk_token_is_special(const struct rk_model *m, int32_t id); /* control token: never part of visible text */
+int32_t rk_token_find(const struct rk_model *m, rk_str special_text); /* id of a special/user-defined token or -1 */
+
+/* ---- engine: KV and compute (one thread) ---- */
+
+struct rk_engine;
+
+struct rk_engine_opts {
+  int32_t n_threads;      /* 0: number of usable cores (cgroup-aware) */
+  int32_t n_ctx;          /* positions per KV slot; 0: min(n_ctx_train, 32768) */
+  int32_t n_slots;        /* KV slots; 0: 4. Grown on demand, bounded by this */
+  bool float_path;        /* debug: float32 weights, activations and KV, scalar */
+  const char *kernels;    /* NULL: best; "scalar" | "avx2" | "avx512" forces one */
+};
+
+rk_err rk_engine_new(const struct rk_model *m, const struct rk_engine_opts *o, struct rk_engine **out,
+                     struct rk_error *e) RK_MUST_USE;
+void rk_engine_free(struct rk_engine *en);
+int32_t rk_engine_n_ctx(const struct rk_engine *en);
+const char *rk_engine_kernels(const struct rk_engine *en); /* "avx512-vnni", "avx2", "scalar" */
+
+enum rk_rows { RK_ROWS_NONE, RK_ROWS_LAST, RK_ROWS_ALL, RK_ROWS_LIST };
+
+struct rk_job {
+  /* set by the caller, unchanged while the job runs */
+  const int32_t *tokens;   /* [n_tokens] the whole prefix */
+  int32_t n_tokens;        /* >= 1, <= n_ctx, else RK_ECONTEXT */
+  enum rk_rows rows;       /* which positions' logits are wanted */
+  const int32_t *row_list; /* [n_rows] positions, ascending, with RK_ROWS_LIST */
+  int32_t n_rows;
+  int32_t n_keep;          /* tokens[0..n_keep) are a fixed prefix worth keeping when slots run out */
+  float *logits;           /* [rows wanted, n_vocab], caller's memory; row order = position order */
+  uint64_t owner;          /* jobs of one conversation share an owner: its slot is preferred */
+  /* set by the engine */
+  int32_t n_done;          /* positions computed or reused; done when == n_tokens */
+  int32_t n_reused;        /* positions taken from KV */
+  int32_t slot;            /* internal, caller zeroes the struct before first use */
+  rk_err err;              /* RK_OK, RK_ECONTEXT, RK_ENOMEM, RK_EBUSY (no slot free) */
+};
+
+/* Advances every job that is not done by at most one chunk (at most a few
+ * hundred tokens), round-robin when they do not fit together. Returns the
+ * number of jobs that are still unfinished, -1 when none can go on. */
+int32_t rk_engine_step(struct rk_engine *en, struct rk_job *const jobs[], int32_t n_jobs);
+/* The conversation is over: its slot may be reused first (its KV stays until then). */
+void rk_engine_release(struct rk_engine *en, uint64_t owner);
+
+/* ---- sampler ---- */
+
+struct rk_sampling {
+  float temperature;        /* <= 0: greedy */
+  int32_t top_k;            /* 0: off */
+  float top_p;              /* 1: off */
+  float min_p;              /* 0: off */
+  float repetition_penalty; /* 1: off */
+  float presence_penalty, frequency_penalty; /* 0: off */
+  uint64_t seed;
+  const int32_t *bias_ids;  /* [n_bias] */
+  const float *bias;        /* [n_bias] */
+  int32_t n_bias;
+};
+
+#define RK_SAMPLING_DEFAULT ((struct rk_sampling){.temperature = 0, .top_p = 1, .repetition_penalty = 1})
+
+/* Applies penalties, bias and mask to logits [n_vocab] in place, then draws.
+ * The random number is a function of (seed, position) only.
+ * recent: [n_recent] tokens that the penalties look at. mask: bit i allows
+ * token i, ceil(n_vocab/32) words, NULL allows all. scratch: [n_vocab] floats
+ * and ints of the caller: see rk_sampler_scratch_bytes(). Returns the id, or
+ * -1 when the mask allows none. */
+int32_t rk_sample(float *logits, int32_t n_vocab, const struct rk_sampling *s, const uint32_t *mask,
+                  const int32_t *recent, int32_t n_recent, int64_t position, void *scratch);
+size_t rk_sampler_scratch_bytes(int32_t n_vocab);
+/* Log-probabilities of the raw logits: of id, and of the n best (ids descending). */
+float rk_logprob(const float *logits, int32_t n_vocab, int32_t id, int32_t *top_ids, float *top_logprobs, int32_t n);
+
+#endif

@@ -1,0 +1,72 @@
+/* http.h - incoming HTTP over libmicrohttpd: listener, route table, limits,
+ * Host and Origin check, event streams. It has no route of its own.
+ *
+ * Threads: libmicrohttpd's pool calls the handlers; a handler that must wait
+ * for work hands the request to a worker with rk_http_detach() and answers
+ * later from there. One bad request never ends another.
+ *
+ * Limits: RK_MAX_HTTP_*; over them 413, 431, 429 or 503 with Retry-After. */
+#ifndef RK_HTTP_HTTP_H
+#define RK_HTTP_HTTP_H
+
+#include "json/json.h"
+
+struct rk_http;
+struct rk_http_req;
+
+struct rk_route {
+  const char *method;   /* "GET", "POST", ...; a path with other methods answers 405 */
+  const char *path;     /* "/api/turns/:id/cancel": ":x" matches one segment; a final "*" matches the rest */
+  void (*fn)(struct rk_http_req *r, void *ctx);
+};
+
+struct rk_http_opts {
+  const char *address;               /* "127.0.0.1" */
+  int32_t port;                      /* 0: any free port */
+  const struct rk_route *routes;     /* [n_routes], lives as long as the server */
+  int32_t n_routes;
+  void *ctx;                         /* handed to handlers */
+  const char *const *hosts;          /* allowed Host values besides address:port and localhost:port; [n_hosts] */
+  int32_t n_hosts;
+  const char *const *origins;        /* Origin values allowed besides the server's own; [n_origins] */
+  int32_t n_origins;
+  const char *tls_cert, *tls_key;    /* PEM paths or NULL */
+  int32_t n_threads;                 /* 0: 2 */
+  /* Called for every request after the Host/Origin check, before its handler.
+   * Return false after answering to refuse. NULL: none. */
+  bool (*gate)(struct rk_http_req *r, const struct rk_route *route, void *ctx);
+};
+
+rk_err rk_http_start(const struct rk_http_opts *o, struct rk_http **out, struct rk_error *e) RK_MUST_USE; /* RK_ECONFLICT: port taken */
+int32_t rk_http_port(const struct rk_http *h);
+void rk_http_drain(struct rk_http *h, int64_t timeout_ms); /* no new connections; waits for running requests */
+void rk_http_stop(struct rk_http *h);                      /* resumes what is suspended, then ends */
+
+/* ---- a request; slices live until it is answered ---- */
+rk_str rk_http_method(const struct rk_http_req *r);
+rk_str rk_http_path(const struct rk_http_req *r);
+rk_str rk_http_param(const struct rk_http_req *r, const char *name);  /* ":id" of the route, "*" the rest; decoded */
+rk_str rk_http_query(const struct rk_http_req *r, const char *name);  /* decoded; empty when absent */
+rk_str rk_http_header(const struct rk_http_req *r, const char *name);
+rk_str rk_http_cookie(const struct rk_http_req *r, const char *name);
+rk_str rk_http_body(const struct rk_http_req *r);                     /* raw bytes */
+json_t *rk_http_json(struct rk_http_req *r, struct rk_error *e);      /* parsed body, new reference; NULL with e */
+void rk_http_user_set(struct rk_http_req *r, void *user, void (*free_fn)(void *)); /* the gate's finding */
+void *rk_http_user(const struct rk_http_req *r);
+
+/* ---- answers: exactly one per request; any thread after detach ---- */
+void rk_http_detach(struct rk_http_req *r); /* the handler returns without an answer; one must come later */
+void rk_http_set_header(struct rk_http_req *r, const char *name, const char *value); /* before the answer */
+void rk_http_reply(struct rk_http_req *r, int32_t status, const char *content_type, rk_str body); /* copies body */
+void rk_http_reply_json(struct rk_http_req *r, int32_t status, json_t *v);                 /* takes v */
+void rk_http_reply_error(struct rk_http_req *r, const struct rk_error *e); /* {"error":{"code","message","type"}} */
+
+/* ---- event stream: text/event-stream; any thread; bounded buffer ---- */
+struct rk_http_stream;
+struct rk_http_stream *rk_http_stream_start(struct rk_http_req *r); /* NULL: too many (answered 503) */
+/* Queues bytes. RK_EGONE: the reader has left; RK_EBUSY: it is too slow and was cut off. */
+rk_err rk_http_stream_write(struct rk_http_stream *s, rk_str bytes) RK_MUST_USE;
+bool rk_http_stream_alive(const struct rk_http_stream *s);
+void rk_http_stream_end(struct rk_http_stream *s); /* always call once; s is gone after it */
+
+#endif

@@ -1,0 +1,28 @@
+/* digest.h - hashes, keys and encodings over OpenSSL: the one place that includes it. */
+#ifndef RK_NET_DIGEST_H
+#define RK_NET_DIGEST_H
+
+#include "base/buf.h"
+
+void rk_sha256(rk_str data, unsigned char out[32]);
+void rk_sha256_hex(rk_str data, char out[65]);
+struct rk_sha256;                                   /* incremental */
+struct rk_sha256 *rk_sha256_new(void);
+void rk_sha256_update(struct rk_sha256 *h, const void *p, size_t n);
+void rk_sha256_final_hex(struct rk_sha256 *h, char out[65]); /* frees h */
+bool rk_ct_equal(rk_str a, rk_str b);               /* constant time for equal lengths */
+rk_err rk_base64url(struct rk_buf *out, rk_str data);  /* no padding */
+rk_err rk_base64url_decode(struct rk_buf *out, rk_str text);
+void rk_token_hex(char out[65]);                    /* 32 random bytes as hex (rk_random) */
+
+/* ECDSA P-256 with SHA-256 (ES256, RFC 7518 3.4: raw r||s, 64 bytes). */
+struct rk_key;
+rk_err rk_key_load_or_make(const char *pem_path, struct rk_key **out, struct rk_error *e) RK_MUST_USE; /* mode 0600 */
+rk_err rk_key_from_jwk(rk_str x_b64u, rk_str y_b64u, struct rk_key **out, struct rk_error *e) RK_MUST_USE; /* public */
+void rk_key_free(struct rk_key *k);
+/* Public parts, base64url; thumbprint per RFC 7638. */
+void rk_key_jwk(const struct rk_key *k, char x[64], char y[64], char thumbprint[64]);
+rk_err rk_sign_es256(const struct rk_key *k, rk_str data, unsigned char sig[64], struct rk_error *e) RK_MUST_USE;
+bool rk_verify_es256(const struct rk_key *k, rk_str data, const unsigned char sig[64]);
+
+#endif

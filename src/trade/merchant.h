@@ -1,0 +1,82 @@
+/* merchant.h - the platform (buyer's agent) side of a merchant conversation,
+ * in protocol-neutral structs. ucp.c turns them into bytes and back; this file
+ * sends them through net.
+ *
+ * A merchant is known by its origin. rk_merchants discovers and negotiates
+ * each on first use (and again after failure), keeps what it found, and asks
+ * all of them side by side. One that is down, slow or answers garbage is
+ * reported and never stops the others.
+ * Thread rule: any thread. */
+#ifndef RK_TRADE_MERCHANT_H
+#define RK_TRADE_MERCHANT_H
+
+#include "net/net.h"
+#include "trade/offer.h"
+
+struct rk_merchants;
+
+struct rk_merchants_opts {
+  struct rk_net *net;                 /* the origins are allowed on it */
+  const char *agent_profile_url;      /* our UCP platform profile, sent as UCP-Agent */
+  const char *const *origins; int32_t n_origins;
+};
+rk_err rk_merchants_new(const struct rk_merchants_opts *o, struct rk_merchants **out, struct rk_error *e) RK_MUST_USE;
+void rk_merchants_free(struct rk_merchants *m);
+
+struct rk_shop_report { const char *shop_id, *name, *origin; rk_err err; const char *message; int32_t n_offers; };
+struct rk_search { const char *query; const char *lang; /* "zh" | "en" */ int32_t limit; };
+/* Offers of all merchants (variants expanded), unpriced, in arena. */
+rk_err rk_merchants_search(struct rk_merchants *m, const struct rk_search *q, struct rk_arena *a,
+                           struct rk_offer **offers, int32_t *n_offers,
+                           struct rk_shop_report **reports, int32_t *n_reports, struct rk_error *e) RK_MUST_USE;
+
+/* ---- checkout ---- */
+struct rk_line { const char *item_id, *title; const struct rk_option *options; int32_t n_options;
+                 int32_t quantity; int64_t unit_minor; };
+struct rk_total { const char *type, *text; int64_t minor; };  /* UCP total types; discounts negative */
+struct rk_address { const char *name, *phone, *street; const char *city; };
+
+enum rk_checkout_status { RK_CO_INCOMPLETE, RK_CO_ESCALATION, RK_CO_READY, RK_CO_IN_PROGRESS, RK_CO_COMPLETED, RK_CO_CANCELED };
+
+struct rk_checkout {
+  const char *id, *origin, *merchant_name, *key_thumbprint, *order_id /* NULL */, *order_url;
+  enum rk_checkout_status status;
+  char currency[4];
+  const struct rk_line *lines; int32_t n_lines;
+  const struct rk_total *totals; int32_t n_totals;            /* includes "total"; they reconcile or it is an error */
+  const char *const *codes; int32_t n_codes;                  /* discounts applied */
+  struct rk_address address;
+  const struct rk_delivery *delivery;                         /* chosen */
+  const struct rk_delivery *deliveries; int32_t n_deliveries; /* offered */
+  const char *refund_rule;                                    /* merchant's text or "" */
+  int64_t expires_ms;                                         /* 0: none */
+  const char *const *messages; int32_t n_messages;            /* merchant's errors and warnings */
+  bool sandbox;
+};
+
+struct rk_checkout_req {
+  const char *origin;
+  const struct rk_line *lines; int32_t n_lines;               /* item_id, options, quantity are used */
+  struct rk_address address;
+  const char *delivery_id;                                    /* NULL: cheapest */
+  const char *const *codes; int32_t n_codes;
+};
+rk_err rk_merchant_checkout_create(struct rk_merchants *m, const struct rk_checkout_req *q, struct rk_arena *a,
+                                   struct rk_checkout *out, struct rk_error *e) RK_MUST_USE;
+rk_err rk_merchant_checkout_update(struct rk_merchants *m, const char *id, const struct rk_checkout_req *q,
+                                   struct rk_arena *a, struct rk_checkout *out, struct rk_error *e) RK_MUST_USE;
+rk_err rk_merchant_checkout_get(struct rk_merchants *m, const char *origin, const char *id, struct rk_arena *a,
+                                struct rk_checkout *out, struct rk_error *e) RK_MUST_USE;
+rk_err rk_merchant_checkout_cancel(struct rk_merchants *m, const char *origin, const char *id, struct rk_error *e) RK_MUST_USE;
+
+/* The exact bytes of a completion: built once, stored, then sent as often as needed under one key. */
+struct rk_payment { const char *instrument_id, *kind /* card|wallet */, *label, *token; };
+rk_err rk_merchant_complete_body(const struct rk_payment *p, struct rk_buf *body) RK_MUST_USE;
+enum rk_outcome { RK_OUTCOME_DONE, RK_OUTCOME_REFUSED, RK_OUTCOME_UNKNOWN };
+/* UNKNOWN: the answer was lost or unclear: only GET and reconcile, or the same bytes under the same key. */
+enum rk_outcome rk_merchant_complete(struct rk_merchants *m, const char *origin, const char *id, const char *idempotency_key,
+                                     rk_str body, struct rk_arena *a, struct rk_checkout *out, struct rk_error *e);
+/* The merchant's order as JSON (UCP order), new reference. */
+rk_err rk_merchant_order(struct rk_merchants *m, const char *origin, const char *order_id, json_t **out, struct rk_error *e) RK_MUST_USE;
+
+#endif

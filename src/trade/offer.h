@@ -1,0 +1,42 @@
+/* offer.h - one thing one merchant sells, and what it costs in the end.
+ *
+ * Values in an arena; every text is the merchant's own claim and untrusted.
+ * total = unit price x quantity - best coupon + delivery, computed by code
+ * from what the merchant lists; the merchant's own checkout has the last word. */
+#ifndef RK_TRADE_OFFER_H
+#define RK_TRADE_OFFER_H
+
+#include "base/arena.h"
+#include "json/json.h"
+#include "trade/money.h"
+
+struct rk_delivery { const char *id, *title; struct rk_money fee; char date[11]; /* promised, YYYY-MM-DD or "" */ };
+struct rk_coupon   { const char *code, *title; int64_t amount_minor; int32_t percent; int64_t min_subtotal_minor; };
+struct rk_option   { const char *name, *value; };              /* chosen or fixed: size 42, sugar less */
+
+struct rk_offer {
+  const char *shop_id, *shop_name, *origin;    /* origin is the merchant's identity */
+  const char *product_id, *item_id;            /* item_id: what a line item names (a variant) */
+  const char *title, *description, *url;
+  const struct rk_option *attrs;  int32_t n_attrs;     /* facts: brand, noise_cancelling, volume_l */
+  const struct rk_option *options; int32_t n_options;  /* what this variant fixes: size=42 */
+  struct rk_money unit_price;
+  int32_t stock;                               /* -1: unknown */
+  double rating; int32_t n_reviews;            /* 0..5 */
+  const char *const *reviews; int32_t n_reviews_text;
+  const struct rk_delivery *deliveries; int32_t n_deliveries;
+  const struct rk_coupon *coupons; int32_t n_coupons;
+  double relevance;                            /* 0..1 as the merchant ranked it */
+  /* filled by rk_offer_price() */
+  int32_t quantity;
+  const struct rk_coupon *coupon;              /* best one that applies, or NULL */
+  const struct rk_delivery *delivery;          /* cheapest (that meets the wanted date) */
+  struct rk_money subtotal, discount, total;
+};
+
+/* deliver_by: "" or a date that the promise must not pass. RK_ENOTFOUND: no delivery meets it. */
+rk_err rk_offer_price(struct rk_offer *o, int32_t quantity, const char *deliver_by);
+/* The card of docs/api.md. New reference. */
+json_t *rk_offer_card(const struct rk_offer *o, int32_t number);
+
+#endif
