@@ -34,8 +34,9 @@ PRESENT := $(foreach m,$(MODULES),$(if $(call srcs,$(m)),$(m)))
 LIBS := $(foreach m,$(PRESENT),$(B)/lib$(m).a)
 LINK := -Wl,--start-group $(filter-out %/libcli.a,$(LIBS)) -Wl,--end-group
 
-.PHONY: all engine test-unit lint clean fuzz page
+.PHONY: all libs engine test-unit lint clean fuzz
 all: $(if $(filter cli,$(PRESENT)),$(B)/rukou)
+libs: $(LIBS)
 engine: $(B)/libengine.a $(B)/libbase.a
 
 # One instruction set per kernel file; chosen at run time.

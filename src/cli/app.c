@@ -1,0 +1,141 @@
+#include "cli/app.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+
+enum { PATH_BYTES = 4096, MAX_ORIGINS = RK_MAX_SHOPS };
+
+static int free_port(void) {
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t n = sizeof at;
+  int port = 0;
+  if (fd >= 0 && bind(fd, (struct sockaddr *)&at, n) == 0 && getsockname(fd, (struct sockaddr *)&at, &n) == 0)
+    port = ntohs(at.sin_port);
+  if (fd >= 0) close(fd);
+  return port;
+}
+
+static json_t *read_json_file(const char *dir, const char *name) {
+  char path[PATH_BYTES];
+  snprintf(path, sizeof path, "%s/%s", dir, name);
+  struct rk_buf text;
+  rk_buf_init(&text, 65536);
+  json_t *v = rk_buf_read_file(&text, path, NULL) ? NULL : rk_json_parse(rk_buf_str(&text), 65536, NULL);
+  rk_buf_release(&text);
+  return v;
+}
+
+static rk_err write_ports(const char *dir, int server, int shops, struct rk_error *e) {
+  char path[PATH_BYTES];
+  snprintf(path, sizeof path, "%s/ports.json", dir);
+  FILE *f = fopen(path, "w");
+  if (!f) return rk_fail(e, RK_EIO, "%s: %s", path, strerror(errno));
+  fprintf(f, "{\"server\":%d,\"shops\":%d}\n", server, shops);
+  return fclose(f) == 0 ? RK_OK : rk_fail(e, RK_EIO, "%s: %s", path, strerror(errno));
+}
+
+/* Fixed ports for the default directory; for another one free ports that it keeps. */
+static rk_err settle_ports(const struct rk_config *cfg, int *server, int *shops, struct rk_error *e) {
+  *server = cfg->port;
+  *shops = cfg->shop_port;
+  if (!cfg->data_given) return RK_OK;
+  json_t *kept = read_json_file(cfg->data_dir, "ports.json");
+  *server = (int)rk_json_i64(kept, "server", 0);
+  *shops = (int)rk_json_i64(kept, "shops", 0);
+  json_decref(kept);
+  if (*server > 0 && *shops > 0) return RK_OK;
+  *server = free_port();
+  *shops = free_port();
+  return write_ports(cfg->data_dir, *server, *shops, e);
+}
+
+rk_err rk_app_open_data(const struct rk_cli *c, struct rk_app *a, struct rk_error *e) {
+  *a = (struct rk_app){0};
+  rk_err err = rk_store_open(c->cfg.data_dir, &a->store, e);
+  if (!err) err = rk_net_new(&a->net, e);
+  char pem[PATH_BYTES];
+  snprintf(pem, sizeof pem, "%s/approval.pem", c->cfg.data_dir);
+  if (!err) err = rk_key_load_or_make(pem, &a->key, e);
+  int shops;
+  if (!err) err = settle_ports(&c->cfg, &a->port, &shops, e);
+  return err;
+}
+
+/* The merchants of the settings, or the sandbox ones that we start. */
+static rk_err open_merchants(const struct rk_cli *c, struct rk_app *a, struct rk_error *e) {
+  const char *origins[MAX_ORIGINS];
+  char text[MAX_ORIGINS][300];
+  int32_t n = 0;
+  rk_str rest = rk_str_c(c->cfg.shops), one;
+  for (; rest.n && n < MAX_ORIGINS; n++) {
+    rk_str_cut(rest, ',', &one, &rest);
+    snprintf(text[n], sizeof text[n], "%.*s", RK_STR_ARG(rk_str_trim(one)));
+    origins[n] = text[n];
+  }
+  if (n == 0) {
+    int server, shops;
+    rk_err err = settle_ports(&c->cfg, &server, &shops, e);
+    if (!err) err = rk_sandbox_start(&c->cfg, shops, a->origin, &a->sandbox, e);
+    if (err) return err;
+    for (; n < a->sandbox.n_origins; n++) origins[n] = a->sandbox.origins[n];
+  }
+  return rk_merchants_new(&(struct rk_merchants_opts){.net = a->net, .agent_profile_url = a->profile_url,
+                                                      .origins = origins, .n_origins = n}, &a->merchants, e);
+}
+
+static rk_err open_model(const struct rk_cli *c, bool no_pull, struct rk_app *a, struct rk_error *e) {
+  if (c->cfg.base_url[0]) {
+    char origin[300];
+    rk_err err = rk_net_origin(c->cfg.base_url, origin, sizeof origin);
+    if (err) return rk_fail(e, RK_EINVAL, "base_url %s is no http(s) address", c->cfg.base_url);
+    err = rk_net_allow(a->net, origin);
+    if (err) return rk_fail(e, err, "base_url %s cannot be used", c->cfg.base_url);
+    return rk_chat_open_remote(&(struct rk_chat_remote_opts){.net = a->net, .base_url = c->cfg.base_url,
+        .api_key = c->cfg.api_key[0] ? c->cfg.api_key : NULL, .model_name = c->cfg.model_name}, &a->model, e);
+  }
+  char path[PATH_BYTES];
+  rk_err err = rk_model_path(c, c->cfg.model, no_pull, path, sizeof path, e);
+  if (err) return err;
+  return rk_chat_open_local(&(struct rk_chat_local_opts){.model_path = path, .model_name = c->cfg.model,
+      .n_threads = c->cfg.threads, .n_ctx = c->cfg.ctx}, &a->model, e);
+}
+
+rk_err rk_app_open_agent(const struct rk_cli *c, bool no_pull, struct rk_app *a, struct rk_error *e) {
+  snprintf(a->origin, sizeof a->origin, "http://127.0.0.1:%d", a->port);
+  if (c->cfg.agent_profile_url[0]) snprintf(a->profile_url, sizeof a->profile_url, "%s", c->cfg.agent_profile_url);
+  else snprintf(a->profile_url, sizeof a->profile_url, "%s/.well-known/ucp", a->origin);
+  rk_err err = open_model(c, no_pull, a, e);
+  if (!err) err = open_merchants(c, a, e);
+  if (!err) err = rk_trade_new(&(struct rk_trade_opts){a->store, a->merchants, a->key}, &a->trade, e);
+  if (!err) err = rk_agent_new(&(struct rk_agent_opts){a->store, a->trade, a->merchants, a->model}, &a->agent, e);
+  return err;
+}
+
+void rk_app_close(struct rk_app *a) {
+  if (a->agent) rk_agent_free(a->agent);
+  if (a->trade) rk_trade_free(a->trade);
+  if (a->merchants) rk_merchants_free(a->merchants);
+  rk_sandbox_stop(&a->sandbox);
+  if (a->model) rk_chat_close(a->model);
+  if (a->key) rk_key_free(a->key);
+  if (a->net) rk_net_free(a->net);
+  if (a->store) rk_store_close(a->store);
+}
+
+bool rk_app_running(const struct rk_config *cfg, char *origin, size_t size) {
+  json_t *v = read_json_file(cfg->data_dir, "server.json");
+  int64_t pid = rk_json_i64(v, "pid", 0);
+  bool alive = pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+  if (alive) snprintf(origin, size, "%s", rk_json_cstr(v, "origin", ""));
+  json_decref(v);
+  return alive && origin[0];
+}

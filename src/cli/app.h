@@ -1,0 +1,33 @@
+/* app.h - the assembly: from settings to a running agent. `rukou serve` adds
+ * the server, `rukou do` standing alone a listener for our profile.
+ * Thread rule: one thread. */
+#ifndef RK_CLI_APP_H
+#define RK_CLI_APP_H
+
+#include "agent/agent.h"
+#include "cli/sandbox.h"
+
+struct rk_app {
+  struct rk_store *store;
+  struct rk_net *net;
+  struct rk_key *key;
+  struct rk_merchants *merchants;
+  struct rk_trade *trade;
+  struct rk_chat_model *model;
+  struct rk_agent *agent;
+  struct rk_sandbox sandbox;
+  int port;                      /* of our own listener */
+  char origin[300];              /* "http://127.0.0.1:PORT" */
+  char profile_url[400];         /* ORIGIN/.well-known/ucp or agent_profile_url */
+};
+
+/* The data directory: lock, database, approval key, network. RK_ECONFLICT: in use. */
+rk_err rk_app_open_data(const struct rk_cli *c, struct rk_app *a, struct rk_error *e) RK_MUST_USE;
+/* Model, shops, agent. Call when our listener's port is settled (a->port). */
+rk_err rk_app_open_agent(const struct rk_cli *c, bool no_pull, struct rk_app *a, struct rk_error *e) RK_MUST_USE;
+void rk_app_close(struct rk_app *a);
+
+/* Address of a server that runs on this data directory, from DATA/server.json; false: none. */
+bool rk_app_running(const struct rk_config *cfg, char *origin, size_t size);
+
+#endif
