@@ -34,7 +34,7 @@ PRESENT := $(foreach m,$(MODULES),$(if $(call srcs,$(m)),$(m)))
 LIBS := $(foreach m,$(PRESENT),$(B)/lib$(m).a)
 LINK := -Wl,--start-group $(filter-out %/libcli.a,$(LIBS)) -Wl,--end-group
 
-.PHONY: all libs engine test-unit lint clean fuzz
+.PHONY: all libs engine tests test-unit lint clean fuzz fuzz-replay
 all: $(if $(filter cli,$(PRESENT)),$(B)/rukou)
 libs: $(LIBS)
 engine: $(B)/libengine.a $(B)/libbase.a
@@ -64,6 +64,7 @@ TESTS := $(patsubst tests/unit/%.c,$(B)/test/%,$(sort $(wildcard tests/unit/$(or
 $(B)/test/%: tests/unit/%.c $(filter-out %/libcli.a,$(LIBS))
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) -Wno-unused-parameter $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LINK) -lcmocka $(LDLIBS)
+tests: $(TESTS)
 test-unit: $(TESTS)
 	@fail=0; for t in $(TESTS); do echo "# $$t"; $$t || fail=1; done; exit $$fail
 
@@ -73,6 +74,9 @@ $(B)/fuzz/%: fuzz/%.c fuzz/replay.c $(filter-out %/libcli.a,$(LIBS))
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS) -o $@ $< fuzz/replay.c $(LINK) $(LDLIBS)
 fuzz: $(FUZZ)
+fuzz-replay: $(FUZZ)
+	@fail=0; for t in $(FUZZ); do echo "# $$t"; \
+	  if $$t fuzz/corpus/$$(basename $$t)/*; then echo "1 passed, 0 failed"; else echo "0 passed, 1 failed"; fail=1; fi; done; exit $$fail
 
 lint:
 	tests/lint.sh
