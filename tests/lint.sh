@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # lint.sh: include arrows, SQL places, hosts and paths, spelling, static analysis. Ends with `N passed, N failed`.
 set -uo pipefail
+shopt -s lastpipe # verdict counts in this shell
 cd "$(dirname "$0")/.."
 passed=0 failed=0
 
@@ -36,7 +37,7 @@ git ls-files | grep -v '^tests/lint.sh$' | xargs grep -nIE '/(work|root)/|pypi\.
 git ls-files | grep -E '\.(gguf|so|a|o|whl|tgz|zip|db)$' | verdict "no weights, archives or objects"
 git ls-files fuzz/corpus | while IFS= read -r f; do [ "$(stat -c %s "$f")" -le 4096 ] || echo "$f is over 4 kB"; done | verdict "fuzz seeds are small"
 git ls-files docs/img | while IFS= read -r f; do [ "$(stat -c %s "$f")" -le 307200 ] || echo "$f is over 300 kB"; done | verdict "pictures are small"
-codespell -q 3 -L "te,nd,fo,ot,ba,ue,ser,hel,unparseable,inout,clen,wit,thats" $(git ls-files 'src/*.c' 'src/*.h' '*.md' up check) 2>&1 | verdict "spelling"
+codespell -q 3 -L "fulfilment,te,nd,fo,ot,ba,ue,ser,hel,unparseable,inout,clen,wit,thats" $(git ls-files 'src/*.c' 'src/*.h' '*.md' up check) 2>&1 | verdict "spelling"
 cppcheck --quiet --std=c11 --inline-suppr --enable=warning,portability --error-exitcode=0 -j2 -Isrc -D_GNU_SOURCE -DRK_VERSION='""' \
   --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches --suppress=checkLevelNormal --template='{file}:{line}: {id}: {message}' src 2>&1 | verdict "cppcheck"
 for f in up check tests/*.sh tests/tools/*.sh .ci/run bench/peers; do [ -e "$f" ] && ! bash -n "$f" 2>&1 && echo "$f"; done | verdict "shell syntax"
