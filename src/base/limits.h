@@ -39,6 +39,10 @@
   X(MAX_GGUF_KEYS,            65536,       "",        "metadata keys in a model file") \
   X(MAX_GGUF_STRING_BYTES,    16777216,    "bytes",   "one string in a model file") \
   X(MAX_GGUF_ARRAY,           16777216,    "",        "elements of an array in a model file") \
+  X(MAX_MODEL_LAYERS,         512,         "",        "layers of a model") \
+  X(MAX_MODEL_DIM,            65536,       "",        "width of a model's layers") \
+  X(MAX_MODEL_CONTEXT,        1048576,     "tokens",  "context a model file may claim") \
+  X(MAX_VOCAB,                1048576,     "tokens",  "vocabulary of a model") \
   X(MAX_TOKEN_BYTES,          1024,        "bytes",   "one token of a vocabulary") \
   X(MAX_STOP_STRINGS,         16,          "",        "stop strings of a request") \
   X(MAX_STOP_BYTES,           256,         "bytes",   "one stop string") \
