@@ -19,6 +19,7 @@
   X(EPAYMENT,     402, "payment_failed",          "the payment was refused") \
   X(EFORBIDDEN,   403, "forbidden",               "this is not allowed") \
   X(ENOTFOUND,    404, "not_found",               "there is no such thing") \
+  X(ENOMODEL,     404, "model_not_found",         "the model is not on this machine") \
   X(EMETHOD,      405, "method_not_allowed",      "this method is not served here") \
   X(ECONFLICT,    409, "conflict",                "this conflicts with what is stored") \
   X(EGONE,        410, "gone",                    "this has expired or was used") \

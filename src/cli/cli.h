@@ -12,7 +12,7 @@
 
 enum rk_exit { RK_EXIT_OK = 0, RK_EXIT_FAILED = 1, RK_EXIT_USAGE = 2, RK_EXIT_NO_MODEL = 3, RK_EXIT_BUSY = 4 };
 
-/* Settings: flag > environment > file > built-in. rk_setting_where() says which. */
+/* Settings: flag > environment > file > built-in; config.h says where each came from. */
 struct rk_config {
   const char *data_dir, *cache_dir, *config_file;
   bool data_given;               /* --data or RUKOU_DATA: ports are free ones kept in DATA/ports.json */
@@ -44,9 +44,13 @@ struct rk_command {
   int (*run)(struct rk_cli *c);  /* returns an rk_exit */
 };
 
-/* Options of a command. kind: 's' const char *, 'i' int64_t, 'f' double, 'b' bool (takes no value). */
+/* Options of a command. kind: 's' const char *, 'i' int64_t, 'f' double, 'b' bool (takes no value),
+ * 'l' struct rk_opt_list (may be repeated). */
 struct rk_opt { const char *name; char kind; void *dst; };
-/* Fills the options, leaves the positional arguments in c->argc/argv. False: printed what is wrong (exit 2). */
+enum { RK_OPT_LIST_MAX = 64 };
+struct rk_opt_list { const char *v[RK_OPT_LIST_MAX]; int n; };
+/* Fills the options, leaves the positional arguments in c->argc/argv. An option that the command does not name
+ * but that is a setting (--model, --base-url) goes into c->cfg. False: printed what is wrong (exit 2). */
 bool rk_opts(struct rk_cli *c, const struct rk_opt *opts, int n_opts);
 
 /* Prints "rukou: ..." to stderr and returns the exit code that fits e. */
@@ -60,7 +64,7 @@ void rk_progress_end(struct rk_progress *p);
 
 /* ---- models (model.c) ---- */
 /* Path of the model that name means ("1.5b", "0.5b" or a path); a known one that is missing is pulled
- * unless no_pull (RK_ENOTFOUND: says the command to run). path: at least 4096 bytes. */
+ * unless no_pull (RK_ENOMODEL: says the command to run). path: at least 4096 bytes. */
 rk_err rk_model_path(const struct rk_cli *c, const char *name, bool no_pull, char *path, size_t size, struct rk_error *e) RK_MUST_USE;
 
 #endif
