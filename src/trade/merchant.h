@@ -24,8 +24,21 @@ rk_err rk_merchants_new(const struct rk_merchants_opts *o, struct rk_merchants *
 void rk_merchants_free(struct rk_merchants *m);
 
 struct rk_shop_report { const char *shop_id, *name, *origin; rk_err err; const char *message; int32_t n_offers; };
-struct rk_search { const char *query; const char *lang; /* "zh" | "en" */ int32_t limit; };
-/* Offers of all merchants (variants expanded), unpriced, in arena. */
+struct rk_search {
+  const char *query;
+  const char *lang;                                           /* "zh" | "en" */
+  int32_t limit;                                              /* offers per merchant; 0: RK_MAX_OFFERS_PER_SHOP */
+  /* Which variants are wanted: option name and value (sugar=less). A product
+   * without such an option is not affected, one without the value is left out. */
+  const struct rk_option *options; int32_t n_options;
+  /* The profile's sizes by size_kind ("shoes" = "42", "clothes" = "L"): used for
+   * products that say which kind their option `size` is, unless options has one. */
+  const struct rk_option *sizes; int32_t n_sizes;
+};
+/* Offers of all merchants (variants expanded), unpriced, in arena: the attrs
+ * hold the merchant's facts, and `size_kind` where the option size is one of
+ * the profile's sizes. Sorted by relevance, merchant by merchant interleaved.
+ * RK_EUNAVAIL when no merchant answered; one that failed stands in reports. */
 rk_err rk_merchants_search(struct rk_merchants *m, const struct rk_search *q, struct rk_arena *a,
                            struct rk_offer **offers, int32_t *n_offers,
                            struct rk_shop_report **reports, int32_t *n_reports, struct rk_error *e) RK_MUST_USE;
@@ -60,6 +73,7 @@ struct rk_checkout_req {
   struct rk_address address;
   const char *delivery_id;                                    /* NULL: cheapest */
   const char *const *codes; int32_t n_codes;
+  const char *lang;                                           /* of titles: "zh" | "en", NULL: the merchant's own */
 };
 rk_err rk_merchant_checkout_create(struct rk_merchants *m, const struct rk_checkout_req *q, struct rk_arena *a,
                                    struct rk_checkout *out, struct rk_error *e) RK_MUST_USE;

@@ -1,0 +1,82 @@
+/* ucp.h - Universal Commerce Protocol (shopping service, REST binding) as a
+ * thin facade: JSON values into rukou's structs and back. No sockets here, so
+ * every reader can be fuzzed and replayed.
+ *
+ * Version spoken: RK_UCP_VERSION. What a merchant adds to the standard fields
+ * stands under the key RK_UCP_OFFER_KEY of a product's metadata (docs/ucp.md).
+ * Every reader takes foreign JSON: it checks types, ranges and counts, and
+ * says what is wrong. Texts are copied into the arena.
+ * Thread rule: any thread. */
+#ifndef RK_TRADE_UCP_H
+#define RK_TRADE_UCP_H
+
+#include "net/digest.h"
+#include "trade/merchant.h"
+
+#define RK_UCP_VERSION "2026-04-08"
+#define RK_UCP_SERVICE "dev.ucp.shopping"
+#define RK_UCP_CHECKOUT "dev.ucp.shopping.checkout"
+#define RK_UCP_ORDER "dev.ucp.shopping.order"
+#define RK_UCP_SEARCH "dev.ucp.shopping.catalog.search"
+#define RK_UCP_LOOKUP "dev.ucp.shopping.catalog.lookup"
+#define RK_UCP_DISCOUNT "dev.ucp.shopping.discount"
+#define RK_UCP_FULFILLMENT "dev.ucp.shopping.fulfillment"
+#define RK_UCP_OFFER_KEY "dev.rukou.offer"
+
+enum { RK_MAX_UCP_TEXT_BYTES = 4096, RK_MAX_UCP_MESSAGES = 32, RK_MAX_UCP_REVIEWS = 8, RK_MAX_UCP_PROFILE_BYTES = 131072 };
+
+/* ---- profiles and negotiation ---- */
+
+/* The capabilities both sides of rukou declare; platform: with spec and schema URLs. New reference. */
+json_t *rk_ucp_capabilities(void);
+/* Our platform profile, served at /.well-known/ucp without sign-in. key: whose
+ * public half merchants verify payment tokens with. New reference. */
+json_t *rk_ucp_platform_profile(const struct rk_key *key);
+/* Capabilities of both at the highest mutual version, extensions without a
+ * parent pruned: {name: [{"version": V}]}. New reference, possibly empty. */
+json_t *rk_ucp_negotiate(const json_t *business_capabilities, const json_t *platform_capabilities);
+/* One JWK of key with kid = its thumbprint. New reference. */
+json_t *rk_ucp_jwk(const struct rk_key *key);
+/* The keys of a profile: top-level `keys` (2026-08-25) or `signing_keys`. Borrowed or NULL. */
+json_t *rk_ucp_keys(const json_t *profile);
+/* UCP-Agent: profile="URL" -> URL. False: absent, unquoted or too long. */
+bool rk_ucp_agent_url(rk_str header, char *url, size_t size);
+
+struct rk_ucp_merchant {
+  char origin[256], endpoint[300];
+  char id[64], name[128];       /* the merchant's own words, or its host */
+  char key_thumbprint[64];      /* of its first P-256 key, or "" */
+  bool sandbox;                 /* takes the sandbox payment handler */
+  bool has_discount, has_fulfillment, has_lookup, has_order;
+};
+/* Reads and negotiates a merchant's profile that was fetched from origin.
+ * RK_EFORMAT; RK_EUPSTREAM: no common version, no REST service at this origin,
+ * no catalogue search or no checkout. */
+rk_err rk_ucp_read_merchant(const json_t *profile, const char *origin, struct rk_ucp_merchant *out, struct rk_error *e) RK_MUST_USE;
+
+/* ---- catalogue ---- */
+json_t *rk_ucp_write_search(const struct rk_search *q);
+/* Variants expanded to offers: the best variant of each product first, then the
+ * second of each, at most q->limit (RK_MAX_OFFERS_PER_SHOP when 0). A product
+ * without the wanted option value is left out. Broken products are left out;
+ * RK_EFORMAT when the answer as a whole is broken. */
+rk_err rk_ucp_read_offers(const json_t *answer, const struct rk_ucp_merchant *m, const struct rk_search *q, struct rk_arena *a,
+                          struct rk_offer **offers, int32_t *n, struct rk_error *e) RK_MUST_USE;
+
+/* ---- checkout ---- */
+/* The body of a create (id NULL) or of a full-replace update. New reference. */
+json_t *rk_ucp_write_checkout(const struct rk_checkout_req *q, const char *id);
+/* Strict: totals reconcile, lines add up, one currency, a known status, an
+ * order when completed. RK_EUPSTREAM when the merchant answered with an error
+ * (its words are in e), RK_EFORMAT when the answer is broken. */
+rk_err rk_ucp_read_checkout(const json_t *answer, const struct rk_ucp_merchant *m, struct rk_arena *a, struct rk_checkout *out,
+                            struct rk_error *e) RK_MUST_USE;
+/* What an answer to a completion means (see enum rk_outcome). http_status and
+ * the parsed body, NULL when it was no JSON. out is filled when DONE, and when
+ * a checkout came with REFUSED. */
+enum rk_outcome rk_ucp_read_completion(int32_t http_status, const json_t *answer, const char *checkout_id,
+                                       const struct rk_ucp_merchant *m, struct rk_arena *a, struct rk_checkout *out, struct rk_error *e);
+/* First error message of an answer ({"messages":[...]} or {"code","content"}) in one line; "" when none. */
+void rk_ucp_error_text(const json_t *answer, char *out, size_t size);
+
+#endif
