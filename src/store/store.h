@@ -1,5 +1,5 @@
 /* store.h - the user's data: chats, turns, events, profile, sessions.
- * (Money lives in trade's tables, see trade/ledger.h; same file, same db.)
+ * (The rows of money are behind store/money.h; same file, same db.)
  *
  * One directory, one process: rk_store_open() takes DATA/lock. Every row has
  * user_id. Ids are UUIDv7 text; times UTC ms.
@@ -29,8 +29,10 @@ rk_err rk_store_session_end(struct rk_store *s, const char *token_sha256, struct
 /* ---- chats and messages (a tree by parent_id) ---- */
 json_t *rk_store_chats(struct rk_store *s, const char *user_id);  /* [{id,title,created_ms,updated_ms}] newest first */
 json_t *rk_store_chat(struct rk_store *s, const char *user_id, const char *chat_id); /* + messages, root first; NULL: none */
+/* Its messages, turns and events go; orders and ledger stay. RK_ECONFLICT: a turn is running in it. */
 rk_err rk_store_chat_delete(struct rk_store *s, const char *user_id, const char *chat_id, struct rk_error *e) RK_MUST_USE;
-/* role: user|assistant|tool. data: role-specific object (text, calls, cards ...), borrowed. */
+/* role: user|assistant|tool. data: role-specific object (text, calls, cards ...), borrowed.
+ * RK_ENOTFOUND: no such chat, or the parent is not in it. Messages read back: {id,parent_id,turn_id,role,data,created_ms}. */
 rk_err rk_store_message_add(struct rk_store *s, const char *user_id, const char *chat_id, const char *parent_id,
                             const char *turn_id, const char *role, const json_t *data, char id[37], struct rk_error *e) RK_MUST_USE;
 json_t *rk_store_thread(struct rk_store *s, const char *user_id, const char *leaf_message_id); /* root..leaf */
@@ -57,11 +59,14 @@ json_t *rk_store_turns_open(struct rk_store *s); /* of all users, states queued|
 rk_err rk_store_event_add(struct rk_store *s, const char *user_id, const char *chat_id, const char *turn_id,
                           const char *type, const json_t *data, int64_t *n, struct rk_error *e) RK_MUST_USE;
 json_t *rk_store_events(struct rk_store *s, const char *user_id, int64_t after, int32_t limit); /* [{n,type,chat_id,turn_id,time_ms,data}] */
+json_t *rk_store_chat_events(struct rk_store *s, const char *user_id, const char *chat_id); /* all of one chat, the same form */
 int64_t rk_store_event_last(struct rk_store *s, const char *user_id);
 
 /* ---- profile: {demo, name, phone, address, home_city, sizes{shoes,clothes}, passengers[], instruments[]} ---- */
 /* A fresh install has the demo profile ("demo": true). An instrument: {id, kind card|wallet, label, default,
- * balance_minor?, currency?}; a wallet's balance_minor is computed from the ledger. */
+ * balance_minor?, currency?}; a wallet's balance_minor is computed from the ledger: a new wallet opens with it, for
+ * one that is there it is ignored. A profile that is set is demo only if it says so; without "instruments" they stay.
+ * RK_EINVAL names the field. */
 json_t *rk_store_profile(struct rk_store *s, const char *user_id);
 rk_err rk_store_profile_set(struct rk_store *s, const char *user_id, const json_t *profile, struct rk_error *e) RK_MUST_USE;
 

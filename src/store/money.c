@@ -1,0 +1,141 @@
+#include "store/money.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "store/internal.h"
+
+/* ---- approvals ---- */
+
+rk_err rk_store_approval_add(struct rk_store *s, const struct rk_approval_new *a, char id[37], struct rk_error *e) {
+  rk_uuid7(id);
+  return rk_db_run(rk_store_db(s), e, "INSERT INTO approvals(id, user_id, chat_id, turn_id, merchant_origin, checkout_id, state,"
+                   " terms_jcs, terms_hash, total_minor, currency, instrument_id, instrument_kind, demo_profile, created_ms, expires_ms)"
+                   " VALUES(?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?)", "ttttttstitttiii", id, a->user_id, a->chat_id,
+                   a->turn_id, a->merchant_origin, a->checkout_id, a->terms_jcs, a->terms_hash, a->total_minor, a->currency,
+                   a->instrument_id, a->instrument_kind, (int64_t)a->demo_profile, a->created_ms, a->expires_ms);
+}
+
+#define APPROVAL_COLUMNS "id, user_id, chat_id, turn_id, merchant_origin, checkout_id, state, terms_jcs AS terms_json, terms_jcs," \
+  " terms_hash, total_minor, currency, instrument_id, instrument_kind, demo_profile, created_ms, expires_ms, decided_by," \
+  " signature, failure, order_id"
+
+static json_t *approvals(json_t *list) {
+  size_t i;
+  json_t *one;
+  json_array_foreach(list, i, one) rk_store_as_bool(one, "demo_profile");
+  return list;
+}
+
+json_t *rk_store_approval(struct rk_store *s, const char *approval_id) {
+  json_t *a = rk_db_one(rk_store_db(s), NULL, "SELECT " APPROVAL_COLUMNS " FROM approvals WHERE id=?", "t", approval_id);
+  if (a) rk_store_as_bool(a, "demo_profile");
+  return a;
+}
+
+json_t *rk_store_approvals_of_turn(struct rk_store *s, const char *turn_id) {
+  return approvals(rk_db_all(rk_store_db(s), NULL, "SELECT " APPROVAL_COLUMNS " FROM approvals WHERE turn_id=? ORDER BY seq", "t", turn_id));
+}
+
+json_t *rk_store_approvals_in_state(struct rk_store *s, const char *state) {
+  return approvals(rk_db_all(rk_store_db(s), NULL, "SELECT " APPROVAL_COLUMNS " FROM approvals WHERE state=? ORDER BY seq", "t", state));
+}
+
+rk_err rk_store_approval_move(struct rk_store *s, const char *approval_id, const char *from, const char *to, const char *failure,
+                              const char *order_id, struct rk_error *e) {
+  struct rk_db *db = rk_store_db(s);
+  rk_err err = rk_db_begin(db, e);
+  if (err) return err;
+  err = rk_db_run(db, e, "UPDATE approvals SET state=?, failure=COALESCE(?, failure), order_id=COALESCE(?, order_id)"
+                  " WHERE id=? AND state=?", "ttttt", to, failure, order_id, approval_id, from);
+  if (!err && rk_db_changes(db) == 0) err = rk_fail(e, RK_EGONE, "this approval is no longer %s", from);
+  return rk_store_end(db, err, e);
+}
+
+rk_err rk_store_approval_decide(struct rk_store *s, const char *approval_id, const char *to, const char *by, const char *signature,
+                                struct rk_error *e) {
+  struct rk_db *db = rk_store_db(s);
+  rk_err err = rk_db_begin(db, e);
+  if (err) return err;
+  err = rk_db_run(db, e, "UPDATE approvals SET state=?, decided_by=?, decided_ms=?, signature=? WHERE id=? AND state='pending'",
+                  "ttitt", to, by, rk_now_ms(), signature, approval_id);
+  if (!err && rk_db_changes(db) == 0) err = rk_fail(e, RK_EGONE, "this approval is no longer pending");
+  return rk_store_end(db, err, e);
+}
+
+/* ---- intents ---- */
+
+rk_err rk_store_intent_add(struct rk_store *s, const struct rk_intent_new *in, struct rk_error *e) {
+  return rk_db_run(rk_store_db(s), e, "INSERT INTO payment_intents(id, user_id, approval_id, attempt, idempotency_key, amount_minor,"
+                   " currency, body, created_ms) VALUES(?1, ?2, ?3, (SELECT COUNT(*) FROM payment_intents WHERE approval_id=?3),"
+                   " ?4, ?5, ?6, ?7, ?8)", "ttttitsi", in->id, in->user_id, in->approval_id, in->idempotency_key, in->amount_minor,
+                   in->currency, in->body, rk_now_ms());
+}
+
+json_t *rk_store_intent(struct rk_store *s, const char *approval_id) {
+  return rk_db_one(rk_store_db(s), NULL, "SELECT id, idempotency_key, amount_minor, currency, body FROM payment_intents"
+                   " WHERE approval_id=? ORDER BY attempt DESC LIMIT 1", "t", approval_id);
+}
+
+/* ---- orders ---- */
+
+#define ORDER_COLUMNS "id, approval_id, merchant_origin, merchant_order_id, status, receipt_json, chat_id, turn_id, placed_ms"
+
+rk_err rk_store_order_add(struct rk_store *s, const struct rk_order_new *o, char id[37], struct rk_error *e) {
+  char *receipt = rk_json_dump(o->receipt);
+  rk_uuid7(id);
+  rk_err err = rk_db_run(rk_store_db(s), e, "INSERT INTO orders(id, user_id, approval_id, merchant_origin, merchant_order_id, status,"
+                         " receipt_json, chat_id, turn_id, placed_ms) VALUES(?, ?, ?, ?, ?, 'placed', ?, ?, ?, ?)", "tttttttti",
+                         id, o->user_id, o->approval_id, o->merchant_origin, o->merchant_order_id, receipt, o->chat_id, o->turn_id, rk_now_ms());
+  free(receipt);
+  return err;
+}
+
+json_t *rk_store_order(struct rk_store *s, const char *user_id, const char *order_id) {
+  return rk_db_one(rk_store_db(s), NULL, "SELECT " ORDER_COLUMNS " FROM orders WHERE user_id=? AND id=?", "tt", user_id, order_id);
+}
+
+json_t *rk_store_order_of_approval(struct rk_store *s, const char *approval_id) {
+  return rk_db_one(rk_store_db(s), NULL, "SELECT " ORDER_COLUMNS " FROM orders WHERE approval_id=?", "t", approval_id);
+}
+
+json_t *rk_store_orders(struct rk_store *s, const char *user_id) {
+  return rk_db_all(rk_store_db(s), NULL, "SELECT " ORDER_COLUMNS " FROM orders WHERE user_id=? ORDER BY seq DESC", "t", user_id);
+}
+
+rk_err rk_store_order_status(struct rk_store *s, const char *order_id, const char *status, struct rk_error *e) {
+  return rk_db_run(rk_store_db(s), e, "UPDATE orders SET status=? WHERE id=?", "tt", status, order_id);
+}
+
+/* ---- ledger ---- */
+
+rk_err rk_store_ledger_add(struct rk_store *s, const struct rk_ledger_new *l, struct rk_error *e) {
+  char id[37];
+  rk_uuid7(id);
+  return rk_db_run(rk_store_db(s), e, "INSERT INTO ledger(id, user_id, time_ms, kind, approval_id, order_id, instrument_id,"
+                   " merchant_origin, amount_minor, currency) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "ttitttttit", id, l->user_id,
+                   rk_now_ms(), l->kind, l->approval_id, l->order_id, l->instrument_id, l->merchant_origin, l->amount_minor, l->currency);
+}
+
+json_t *rk_store_ledger(struct rk_store *s, const char *user_id) {
+  return rk_db_all(rk_store_db(s), NULL, "SELECT id, time_ms, approval_id, order_id, kind, instrument_id, merchant_origin,"
+                   " amount_minor, currency FROM ledger WHERE user_id=? ORDER BY seq", "t", user_id);
+}
+
+static bool keep_sum(void *ud, const struct rk_row *r) {
+  *(int64_t *)ud = rk_row_i64(r, 0);
+  return false;
+}
+
+/* An authorization counts while nothing has ended it: its capture then counts instead, its void frees it. */
+int64_t rk_store_balance(struct rk_store *s, const char *user_id, const char *instrument_id) {
+  int64_t sum = 0;
+  struct rk_error e;
+  if (rk_db_each(rk_store_db(s), &e, keep_sum, &sum,
+                 "SELECT COALESCE(SUM(CASE l.kind WHEN 'opening' THEN l.amount_minor WHEN 'refund' THEN l.amount_minor"
+                 " WHEN 'capture' THEN -l.amount_minor WHEN 'authorize' THEN CASE WHEN EXISTS(SELECT 1 FROM ledger x"
+                 " WHERE x.approval_id=l.approval_id AND x.kind IN ('capture','void')) THEN 0 ELSE -l.amount_minor END"
+                 " ELSE 0 END), 0) FROM ledger l WHERE l.user_id=? AND l.instrument_id=?", "tt", user_id, instrument_id))
+    return 0; /* unreadable: nothing can be spent */
+  return sum;
+}

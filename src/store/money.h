@@ -1,0 +1,71 @@
+/* money.h - the rows of money: approvals, payment intents, orders, ledger.
+ *
+ * Only SQL lives here; what the rows mean and when they may change is trade's.
+ * The database itself refuses (RK_ECONFLICT) to change terms, to sign twice, to
+ * change or delete an intent or a ledger entry, to charge an approval twice and
+ * to end a payment that was not authorized with the same amount.
+ *
+ * Every function joins the caller's transaction when one is open.
+ * Thread rule: any thread. JSON results are new references; NULL: none. */
+#ifndef RK_STORE_MONEY_H
+#define RK_STORE_MONEY_H
+
+#include "store/store.h"
+
+/* ---- approvals ---- */
+struct rk_approval_new {
+  const char *user_id, *chat_id, *turn_id;
+  const char *merchant_origin, *checkout_id;
+  rk_str terms_jcs; const char *terms_hash;
+  int64_t total_minor; const char *currency;
+  const char *instrument_id, *instrument_kind;
+  bool demo_profile;
+  int64_t created_ms, expires_ms;
+};
+rk_err rk_store_approval_add(struct rk_store *s, const struct rk_approval_new *a, char id[37], struct rk_error *e) RK_MUST_USE;
+/* {id, user_id, chat_id, turn_id, merchant_origin, checkout_id, state, terms, terms_jcs, terms_hash, total_minor, currency,
+ * instrument_id, instrument_kind, demo_profile, created_ms, expires_ms, decided_by, signature, failure, order_id} */
+json_t *rk_store_approval(struct rk_store *s, const char *approval_id);
+json_t *rk_store_approvals_of_turn(struct rk_store *s, const char *turn_id);
+json_t *rk_store_approvals_in_state(struct rk_store *s, const char *state); /* oldest first */
+/* RK_EGONE: it is not in state from. failure, order_id: NULL leaves them. */
+rk_err rk_store_approval_move(struct rk_store *s, const char *approval_id, const char *from, const char *to,
+                              const char *failure, const char *order_id, struct rk_error *e) RK_MUST_USE;
+/* Records who decided a pending approval; signature NULL: none (a refusal). RK_EGONE: not pending. */
+rk_err rk_store_approval_decide(struct rk_store *s, const char *approval_id, const char *to, const char *by,
+                                const char *signature, struct rk_error *e) RK_MUST_USE;
+
+/* ---- payment intents: what is sent, written before it is sent ---- */
+struct rk_intent_new {
+  const char *id, *user_id, *approval_id, *idempotency_key;
+  int64_t amount_minor; const char *currency;
+  rk_str body;                      /* valid UTF-8 */
+};
+/* A later attempt replaces one that was never sent. */
+rk_err rk_store_intent_add(struct rk_store *s, const struct rk_intent_new *in, struct rk_error *e) RK_MUST_USE;
+json_t *rk_store_intent(struct rk_store *s, const char *approval_id); /* the newest: {id, idempotency_key, amount_minor, currency, body} */
+
+/* ---- orders ---- */
+struct rk_order_new {
+  const char *user_id, *approval_id, *merchant_origin, *merchant_order_id, *chat_id, *turn_id;
+  const json_t *receipt;            /* what was bought, borrowed */
+};
+rk_err rk_store_order_add(struct rk_store *s, const struct rk_order_new *o, char id[37], struct rk_error *e) RK_MUST_USE;
+/* {id, approval_id, merchant_origin, merchant_order_id, status, receipt, chat_id, turn_id, placed_ms} */
+json_t *rk_store_order(struct rk_store *s, const char *user_id, const char *order_id);
+json_t *rk_store_order_of_approval(struct rk_store *s, const char *approval_id);
+json_t *rk_store_orders(struct rk_store *s, const char *user_id); /* newest first */
+rk_err rk_store_order_status(struct rk_store *s, const char *order_id, const char *status, struct rk_error *e) RK_MUST_USE;
+
+/* ---- ledger ---- */
+struct rk_ledger_new {
+  const char *user_id, *kind;       /* opening | authorize | capture | void | refund */
+  const char *approval_id, *order_id, *instrument_id, *merchant_origin;
+  int64_t amount_minor; const char *currency;
+};
+rk_err rk_store_ledger_add(struct rk_store *s, const struct rk_ledger_new *l, struct rk_error *e) RK_MUST_USE;
+json_t *rk_store_ledger(struct rk_store *s, const char *user_id); /* docs/api.md, oldest first */
+/* Openings and refunds less charges and open authorizations. */
+int64_t rk_store_balance(struct rk_store *s, const char *user_id, const char *instrument_id);
+
+#endif
