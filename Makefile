@@ -45,6 +45,12 @@ $(B)/obj/engine/kernels/avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512vl -mav
 # No fused or reordered arithmetic behind our back: reductions have a fixed order.
 $(B)/obj/engine/%.o: CFLAGS += -ffp-contract=off
 
+# Character classes of the tokenizer, from Python's Unicode database.
+$(B)/gen/unicode_tables.h: src/engine/unicode.py
+	@mkdir -p $(@D)
+	python3 $< >$@.tmp && mv $@.tmp $@
+$(B)/obj/engine/tokenizer.o: $(B)/gen/unicode_tables.h
+
 $(B)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@

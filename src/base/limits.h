@@ -44,6 +44,9 @@
   X(MAX_MODEL_CONTEXT,        1048576,     "tokens",  "context a model file may claim") \
   X(MAX_VOCAB,                1048576,     "tokens",  "vocabulary of a model") \
   X(MAX_TOKEN_BYTES,          1024,        "bytes",   "one token of a vocabulary") \
+  X(MAX_SPECIAL_TOKENS,       4096,        "tokens",  "special and user-defined tokens of a vocabulary") \
+  X(MAX_TOKENIZE_BYTES,       67108864,    "bytes",   "one text turned into tokens") \
+  X(MAX_MODEL_BYTES,          1099511627776LL, "bytes", "a model file from a URL") \
   X(MAX_STOP_STRINGS,         16,          "",        "stop strings of a request") \
   X(MAX_STOP_BYTES,           256,         "bytes",   "one stop string") \
   X(MAX_LOGIT_BIAS,           1024,        "",        "biased tokens of a request") \

@@ -42,7 +42,8 @@ struct rk_model_info rk_model_info(const struct rk_model *m);
 /* Byte-level BPE. trusted: special and user-defined tokens (<|im_start|>,
  * <tool_call>) are recognised; otherwise none is. Writes up to cap ids and
  * returns the number needed (call again with more room), or -1 when the text
- * is not valid UTF-8. No token is added in front. */
+ * is not valid UTF-8, longer than RK_MAX_TOKENIZE_BYTES, or memory ran out.
+ * No token is added in front. */
 int32_t rk_tokenize(const struct rk_model *m, rk_str text, bool trusted, int32_t *ids, int32_t cap);
 /* The bytes of one token; may be part of a code point. Special tokens give
  * their text. Empty for an id out of range. */
