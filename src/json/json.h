@@ -27,7 +27,8 @@ json_t *rk_json_obj(const json_t *obj, const char *key); /* NULL when absent or 
 char *rk_json_dump(const json_t *v);
 /* As Python's json.dumps(v, ensure_ascii=False): separators ", " and ": ". */
 rk_err rk_json_dump_python(struct rk_buf *out, const json_t *v) RK_MUST_USE;
-/* RFC 8785 (JCS): keys sorted by UTF-16 code units, ECMAScript numbers. */
+/* RFC 8785 (JCS): keys sorted by UTF-16 code units, ECMAScript numbers. Appends.
+ * RK_EINVAL: an integer beyond 2^53 (no double is it); RK_ETOOBIG: too deep, or out is full. */
 rk_err rk_json_jcs(struct rk_buf *out, const json_t *v) RK_MUST_USE;
 
 #endif

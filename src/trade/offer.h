@@ -34,9 +34,11 @@ struct rk_offer {
   struct rk_money subtotal, discount, total;
 };
 
-/* deliver_by: "" or a date that the promise must not pass. RK_ENOTFOUND: no delivery meets it. */
+/* deliver_by: "" or a date that the promise must not pass. Cheapest delivery, then soonest; the coupon that takes off
+ * most. RK_ENOTFOUND: no delivery meets the date; RK_ECONFLICT: more than is in stock; RK_EINVAL: quantity, amounts out
+ * of range, or two currencies. */
 rk_err rk_offer_price(struct rk_offer *o, int32_t quantity, const char *deliver_by);
-/* The card of docs/api.md. New reference. */
+/* The card of docs/api.md, `why` empty and no warnings yet; an unknown stock is null. New reference. */
 json_t *rk_offer_card(const struct rk_offer *o, int32_t number);
 
 #endif
