@@ -7,7 +7,10 @@
  * Guard: after name resolution, and again at every redirect (max 3, only when
  * asked), private, loopback, link-local and other special-use addresses are
  * refused (RK_EFORBIDDEN), except for the exact origins allowed by
- * rk_net_allow(). Only http and https. Bodies are bounded. No retry here. */
+ * rk_net_allow(). Only http and https, no user name in an address, no proxy
+ * (it would hide the target). A redirect to another origin drops Authorization,
+ * Cookie and X-API-Key; one from https to http is refused. Bodies are bounded.
+ * No retry here. */
 #ifndef RK_NET_NET_H
 #define RK_NET_NET_H
 
@@ -31,12 +34,14 @@ struct rk_net_request {
   int32_t n_headers;
   rk_str body;
   int64_t connect_timeout_ms;    /* 0: RK_FETCH_CONNECT_TIMEOUT_MS */
-  int64_t timeout_ms;            /* 0: RK_FETCH_TIMEOUT_MS */
+  int64_t timeout_ms;            /* whole request; 0: RK_FETCH_TIMEOUT_MS; < 0: none, but 60 s without a byte end it */
   size_t max_bytes;              /* 0: RK_MAX_FETCH_BYTES */
   bool follow_redirects;
   const atomic_int *cancel;      /* may be NULL */
-  /* Streaming: called with each piece on the net thread instead of filling
-   * body; return false to end the transfer. NULL: collected. */
+  /* Streaming of a 2xx answer: called with each piece on the net thread instead
+   * of filling body (out->status and out->headers are set by then); must not
+   * block; return false to end the transfer, which is then RK_OK. Other answers
+   * are collected in body. NULL: always collected. */
   bool (*on_data)(void *ud, rk_str piece);
   void *ud;
 };
