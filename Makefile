@@ -55,6 +55,13 @@ $(B)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
+# The page: bundled by esbuild, embedded as C arrays.
+WEB := $(shell find web -type f) package-lock.json
+$(B)/gen/web_assets.h: $(WEB)
+	@mkdir -p $(@D)
+	web/build.sh $@
+$(B)/obj/server/assets.o: $(B)/gen/web_assets.h
+
 define lib_rule
 $(B)/lib$(1).a: $(call objs,$(1))
 	@rm -f $$@

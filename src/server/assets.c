@@ -1,0 +1,3 @@
+#include "server/assets.h"
+
+#include "web_assets.h"

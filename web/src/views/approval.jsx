@@ -1,0 +1,207 @@
+import { Component } from 'preact';
+import { server_now_ms } from '../store.js';
+import { decide, approvals_refresh, go } from '../actions.js';
+import { terms_fingerprint } from '../jcs.js';
+import { t, t_or, money, day } from '../i18n.js';
+import { Icon } from '../icons.jsx';
+import { Options, ShopMark } from './cards.jsx';
+import { HoldButton } from './hold.jsx';
+
+const ARMED_MS = 30_000;
+const STATE_ICON = { pending: 'shield', approved: 'clock', completing: 'clock', completed: 'check', failed: 'alert', unknown: 'alert', refused: 'close', expired: 'clock', superseded: 'info' };
+
+function Row({ name, children }) {
+  return <div class="term"><dt>{name}</dt><dd>{children}</dd></div>;
+}
+
+export function Totals({ totals, total_minor, currency }) {
+  const lines = totals.filter((x) => x.type !== 'total');
+  return (
+    <dl class="lines totals">
+      {lines.map((x, i) => {
+        const minus = /discount/.test(x.type) || x.amount_minor < 0;
+        return (
+          <div key={i} class={`line ${minus ? 'line-minus' : ''}`}>
+            <dt>{x.text || t_or(`type_${x.type}`, x.type)}</dt>
+            <dd>{minus ? '−' : ''}{money(Math.abs(x.amount_minor), currency)}</dd>
+          </div>
+        );
+      })}
+      <div class="line line-total"><dt>{t('total')}</dt><dd>{money(total_minor, currency)}</dd></div>
+    </dl>
+  );
+}
+
+export function Address({ address }) {
+  const a = address ?? {};
+  return <address><b>{a.name}</b> {a.phone}<br />{[a.city, a.street].filter(Boolean).join(' ')}</address>;
+}
+
+function Wallet({ wallet, total_minor }) {
+  if (!wallet) return null;
+  const after = wallet.balance_minor - total_minor;
+  return (
+    <span class={after < 0 ? 'bad' : 'muted'}>
+      {t('ap_balance', { balance: money(wallet.balance_minor, wallet.currency) })} · {after < 0 ? t('ap_balance_low') : t('ap_balance_after', { balance: money(after, wallet.currency) })}
+    </span>
+  );
+}
+
+export function Lines({ lines, currency }) {
+  return (
+    <ul class="items">
+      {lines.map((l) => (
+        <li key={l.item_id}>
+          <div><b>{l.title}</b><Options options={l.options} /></div>
+          <span class="items-price">{money(l.unit_minor, currency)} × {l.quantity}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Terms({ approval, print }) {
+  const { terms } = approval;
+  return (
+    <dl class="terms">
+      <Row name={t('ap_merchant')}>
+        <div class="merchant"><ShopMark name={terms.merchant.name} origin={terms.merchant.origin} /><b>{terms.merchant.name}</b></div>
+        <span class="muted"><code>{terms.merchant.origin}</code> · {t('ap_claim')}</span>
+      </Row>
+      <Row name={t('ap_items')}>
+        <Lines lines={terms.lines} currency={terms.currency} />
+        <Totals totals={terms.totals} total_minor={terms.total_minor} currency={terms.currency} />
+      </Row>
+      {terms.discounts?.length > 0 && <Row name={t('ap_codes')}>{terms.discounts.map((c) => <code key={c} class="code-chip">{c}</code>)}</Row>}
+      <Row name={t('ap_delivery')}>{terms.fulfilment?.method}<br /><span class="muted">{terms.fulfilment?.date ? t('arrives', { date: day(terms.fulfilment.date) }) : t('no_date')}</span></Row>
+      <Row name={t('ap_ship_to')}>
+        <Address address={terms.fulfilment?.address} />
+        {approval.demo_profile && <span class="demo"><Icon name="info" size={14} />{t('ap_demo')} {approval.state === 'pending' && <button class="link" onClick={() => go('/profile')}>{t('ap_demo_edit')}</button>}</span>}
+      </Row>
+      <Row name={t('ap_pay')}>{terms.instrument.label}<br /><Wallet wallet={approval.state === 'pending' ? approval.wallet : null} total_minor={terms.total_minor} /></Row>
+      <Row name={t('ap_refund')}>{terms.refund_rule || t('ap_none')}</Row>
+      <Row name={t('ap_print')}>
+        <code class="print">{approval.terms_hash.slice(0, 16)}…</code>
+        {print === true && <span class="good"><Icon name="check" size={14} />{t('ap_print_ok')}</span>}
+      </Row>
+    </dl>
+  );
+}
+
+function time_left(ms) {
+  const s = Math.max(0, Math.ceil(ms / 1000));
+  return `${Math.floor(s / 60)}:${String(s % 60).padStart(2, '0')}`;
+}
+
+// The exact terms, and the one place on the page that spends money. Two
+// separate acts: the first button only arms; the second must be held.
+export class Approval extends Component {
+  state = { armed: false, sent: '', print: null, now_ms: server_now_ms() };
+
+  componentDidMount() {
+    this.timer = setInterval(() => this.tick(), 1000);
+    this.check_print();
+  }
+  componentDidUpdate(before) {
+    if (before.approval.terms_hash !== this.printed) this.check_print();
+  }
+  componentWillUnmount() { clearInterval(this.timer); clearTimeout(this.disarm); }
+
+  tick() {
+    const { approval } = this.props;
+    if (approval.state !== 'pending') { clearInterval(this.timer); return; }
+    this.setState({ now_ms: server_now_ms() });
+  }
+
+  // What is shown must be what is signed.
+  async check_print() {
+    const { approval } = this.props;
+    this.printed = approval.terms_hash;
+    const hex = await terms_fingerprint(approval.terms);
+    this.setState({ print: hex === null ? null : hex === approval.terms_hash.toLowerCase() });
+  }
+
+  arm = () => {
+    this.setState({ armed: true });
+    clearTimeout(this.disarm);
+    this.disarm = setTimeout(() => this.setState({ armed: false }), ARMED_MS);
+  };
+  unarm = () => { clearTimeout(this.disarm); this.setState({ armed: false }); };
+  answer = async (decision) => {
+    if (this.state.sent) return;
+    this.setState({ sent: decision });
+    await decide(this.props.chat, this.props.approval, decision);
+    this.setState({ sent: '', armed: false });
+  };
+
+  buttons(total, low) {
+    const { terms } = this.props.approval;
+    const { armed, sent, print } = this.state;
+    if (print === false) {
+      return (
+        <>
+          <p class="note note-error" role="alert"><Icon name="alert" size={16} /><span>{t('ap_print_bad')}</span></p>
+          <div class="buttons"><button class="button" disabled={!!sent} onClick={() => this.answer('refuse')}>{t('ap_refuse')}</button></div>
+        </>
+      );
+    }
+    if (!armed) {
+      return (
+        <div class="buttons">
+          <button class="button" data-do="refuse" disabled={!!sent} onClick={() => this.answer('refuse')}>{t('ap_refuse')}</button>
+          <button class="button button-main" data-do="review" disabled={!!sent || low} onClick={this.arm}>{t('ap_review')}</button>
+        </div>
+      );
+    }
+    return (
+      <div class="armed" role="group" aria-label={t('ap_title')}>
+        <p class="armed-text">{t('ap_armed', { merchant: terms.merchant.name, instrument: terms.instrument.label })}</p>
+        <div class="buttons">
+          <button class="button" data-do="back" disabled={!!sent} onClick={this.unarm}>{t('ap_back')}</button>
+          <HoldButton label={t('ap_hold', { total })} holding={t('ap_holding')} busy={!!sent} on_held={() => this.answer('approve')} />
+        </div>
+        <p class="armed-hint">{t('ap_hold_hint')}</p>
+      </div>
+    );
+  }
+
+  render({ approval, chat }, { now_ms, print }) {
+    const { terms } = approval;
+    const left_ms = approval.expires_ms - now_ms;
+    const shown = approval.state === 'pending' && left_ms <= 0 ? 'expired' : approval.state;
+    const total = money(terms.total_minor, terms.currency);
+    const low = !!approval.wallet && approval.wallet.balance_minor < terms.total_minor;
+    const head = (
+      <>
+        <span class={`ap-icon ap-icon-${shown}`}><Icon name={STATE_ICON[shown]} /></span>
+        <span class="ap-name">{shown === 'pending' ? t('ap_title') : terms.lines[0]?.title}</span>
+        <strong class="ap-total">{total}</strong>
+        <span class={`pill st-${shown}`}>{t(`st_${shown}`)}</span>
+      </>
+    );
+    if (shown !== 'pending') {
+      const why = shown === 'failed' && approval.failure ? approval.failure : t_or(`ap_x_${shown}`, '');
+      return (
+        <section class={`approval ap-${shown}`} aria-label={`${t('ap_title')}: ${t(`st_${shown}`)}`}>
+          <details>
+            <summary class="ap-head">{head}<Icon name="chevron" size={14} /></summary>
+            <Terms approval={approval} print={print} />
+          </details>
+          {why && <p class="ap-why" role="status">{['approved', 'completing'].includes(shown) && <span class="spinner" />}{why}
+            {shown === 'unknown' && <> <button class="link" onClick={() => approvals_refresh(chat)}>{t('ap_check')}</button></>}</p>}
+        </section>
+      );
+    }
+    return (
+      <section class="approval ap-pending" aria-label={t('ap_title')}>
+        <header class="ap-head">{head}</header>
+        {terms.merchant.sandbox && <p class="ap-sandbox"><Icon name="info" size={14} />{t('ap_sandbox')}</p>}
+        <Terms approval={approval} print={print} />
+        <footer class="ap-foot">
+          <span class={`ap-clock ${left_ms < 60_000 ? 'warn' : ''}`}><Icon name="clock" size={15} />{t('ap_expires', { left: time_left(left_ms) })}</span>
+          {this.buttons(total, low)}
+        </footer>
+      </section>
+    );
+  }
+}

@@ -1,0 +1,54 @@
+export const en = {
+  // frame
+  app: 'rukou', tagline: 'Say it once. It gets done.', new_chat: 'New chat', chats: 'Chats', orders: 'Orders', profile: 'Profile', settings: 'Settings',
+  open_list: 'Open the list of chats', close_list: 'Close the list of chats', skip: 'Skip to the chat', no_chats: 'No chats yet',
+  delete_chat: 'Delete chat', delete_title: 'Delete this chat?', delete_text: '“{title}” will be deleted. Orders and the ledger stay.', delete: 'Delete', cancel: 'Cancel', close: 'Close',
+  language: '中文', language_label: 'Switch to Chinese', theme_auto: 'As the system', theme_light: 'Light', theme_dark: 'Dark', theme_label: 'Appearance: {now}',
+  today: 'Today', yesterday: 'Yesterday', this_week: 'Last seven days', sandbox: 'Sandbox', sandbox_long: 'Sandbox money: nothing real is bought',
+  model_local: '{name} · on this machine', model_remote: '{name} · remote API', running: 'Running',
+  // sign-in
+  signin_title: 'Sign in', signin_text: 'rukou lets in whoever has the address it printed in the terminal. Open that address, or paste its token here.',
+  signin_used: 'That address was used before, or is wrong.', signin_again: 'For a new one, run this again in the terminal', signin_token: 'Token or the whole address', signin_go: 'Sign in',
+  // composer
+  ask: 'What should get done?', send: 'Send', stop: 'Stop', composer_label: 'Message', composer_hint: 'Enter sends, Shift+Enter makes a new line',
+  busy_hint: 'Working on it. Stop it first, or wait until it is done.', jump_end: 'Back to the newest',
+  hello: 'Say it once. It gets done.', hello_sub: 'I ask every shop on your list and compare what you really pay. Before any money moves you see the exact terms.',
+  try_1: 'Buy a pair of running shoes under 500 yuan, wherever it is cheapest', try_2: 'A blood pressure monitor for my parents, around 200 yuan', try_3: 'Get a school backpack for my kid, with good reviews', try_4: 'Where is my last order?',
+  // thread
+  you: 'You', assistant: 'rukou', earlier: 'Show earlier messages', loading: 'Loading…', thinking_now: 'Thinking', thought: 'Thought', preparing: 'Reading',
+  prefill: 'Reading {done}/{total}', turn_failed: 'This did not work out', turn_cancelled: 'Stopped', usage: '{tokens} tokens · {time}', copy: 'Copy', copied: 'Copied',
+  chat_gone: 'There is no such chat; it may have been deleted.', resend: 'Try again', code: 'Code',
+  // tools
+  tool_search_offers: 'Compare offers', tool_get_offer: 'Look at an offer', tool_start_checkout: 'Prepare checkout', tool_order_status: 'Check the order',
+  tool_running: 'running', tool_ok: 'done', tool_failed: 'failed', tool_args: 'Arguments', tool_result: 'Result', tool_shops: 'Shops asked',
+  shop_offers: '{n} offers', shop_failed: 'no answer',
+  // cards
+  cheapest: 'Cheapest', offer_n: 'No. {n}', offers_label: '{n} offers, swipe sideways', choose: 'Take this', choose_text: 'Take number {n}', tag_price: 'Tag price',
+  items: 'Items', coupon: 'Coupon', discount: 'Discount', delivery: 'Delivery', delivery_free: 'free', total: 'Total', arrives: 'arrives {date}', no_date: 'no delivery date given',
+  rating: '{rating} of 5', reviews: '{n} reviews', stock_left: 'only {n} left', stock_out: 'sold out', checked: 'checked {time}', qty: 'Quantity {n}', each: '{price} each', paid_reason: 'Why this one',
+  say_cards: '{n} offers found.', say_approval: 'Please check the terms of the purchase.', say_order: 'The order is placed.',
+  // options
+  opt_color: 'Colour', opt_colour: 'Colour', opt_size: 'Size', opt_model: 'Model', opt_kind: 'Kind', opt_capacity: 'Capacity', opt_material: 'Material', opt_flavor: 'Flavour', opt_version: 'Version',
+  // approval
+  ap_title: 'Approve this purchase', ap_merchant: 'Merchant', ap_claim: 'the name is the merchant’s own claim', ap_items: 'Items', ap_ship_to: 'Ship to', ap_delivery: 'Delivery', ap_pay: 'Pay with', ap_refund: 'Refund rule', ap_none: 'none stated by the merchant',
+  ap_codes: 'Coupon codes', ap_balance: 'balance {balance}', ap_balance_after: '{balance} after this', ap_balance_low: 'balance too low', ap_expires: 'expires in {left}', ap_demo: 'The recipient is the demo profile.',
+  ap_demo_edit: 'Use my own', ap_print: 'Fingerprint of the terms', ap_print_ok: 'matches the terms shown above', ap_print_bad: 'The terms do not match their fingerprint and cannot be approved. Refuse, then ask again.',
+  ap_refuse: 'Don’t buy', ap_review: 'Read it, approve…', ap_armed: 'Pays “{merchant}” with {instrument}', ap_hold: 'Hold to pay {total}', ap_holding: 'Keep holding…', ap_hold_hint: 'Hold the button (or the space bar) for one second. Enter never pays.', ap_back: 'Not yet',
+  ap_sandbox: 'Sandbox merchant, sandbox money',
+  st_pending: 'Waiting for you', st_approved: 'Approved', st_completing: 'Ordering', st_completed: 'Ordered', st_failed: 'Failed', st_unknown: 'Outcome unknown', st_refused: 'Refused', st_expired: 'Expired', st_superseded: 'Replaced by new terms',
+  ap_x_approved: 'Approved, on its way to the merchant.', ap_x_completing: 'Placing the order with the merchant…', ap_x_unknown: 'The merchant did not answer, so it is not known whether the order stands. rukou keeps checking and will not pay twice.', ap_x_failed: 'The purchase did not go through; nothing was charged.',
+  ap_x_refused: 'You did not approve. Nothing was bought.', ap_x_expired: 'The terms have expired. Nothing was bought; ask again if you still want it.', ap_x_superseded: 'The terms changed; see the new card.', ap_check: 'Check now',
+  type_subtotal: 'Items', type_items_discount: 'Item discount', type_discount: 'Discount', type_fulfillment: 'Delivery', type_shipping: 'Delivery', type_tax: 'Tax', type_fee: 'Fee', type_total: 'Total',
+  // receipt, orders
+  rc_title: 'Order placed', rc_ours: 'Order', rc_theirs: 'Merchant’s order', rc_paid: 'Charged', rc_view: 'All orders',
+  or_none: 'No orders yet', or_none_text: 'What you approve shows up here, with the ledger.', or_status_placed: 'Placed', or_status_processing: 'Processing', or_status_fulfilled: 'Delivered', or_status_canceled: 'Cancelled', or_status_refunded: 'Refunded',
+  or_open_chat: 'Back to the chat', ledger: 'Ledger', lg_time: 'Time', lg_kind: 'Entry', lg_amount: 'Amount', lg_who: 'Merchant', lg_with: 'Paid with', lg_authorize: 'Hold', lg_capture: 'Charge', lg_void: 'Released', lg_refund: 'Refund', lg_none: 'No entries',
+  // question
+  q_title: 'One more thing', q_send: 'Answer', q_other: 'Other', slot_address: 'Delivery address', slot_qty: 'Quantity', slot_budget: 'Budget', slot_kind: 'Which kind', slot_size: 'Size', slot_date: 'Date', slot_city: 'City', slot_passengers: 'Passengers', slot_recipient: 'Recipient', slot_other: 'Answer',
+  // profile
+  pf_text: 'Recipient, address and payment used for orders. Kept on this machine only.', pf_demo: 'This is the demo profile: only sandbox merchants accept it. Replace it with your own.', pf_name: 'Name', pf_phone: 'Phone', pf_street: 'Street and number', pf_city: 'City', pf_address: 'Delivery address', pf_home_city: 'Home city',
+  pf_sizes: 'Sizes', pf_shoes: 'Shoes', pf_clothes: 'Clothes', pf_contact: 'Recipient', pf_passengers: 'Passengers', pf_passenger_add: 'Add a passenger', pf_passenger_remove: 'Remove', pf_instruments: 'Payment (sandbox)', pf_default: 'default', pf_save: 'Save', profile_saved: 'Profile saved',
+  kind_card: 'Card', kind_wallet: 'Wallet', pf_required: 'Name, phone and address are needed.',
+  // link, errors
+  link_connecting: 'Connecting…', link_lost: 'Connection lost. Reconnecting…', error_unreachable: 'rukou cannot be reached. Is it still running?', error_http: 'rukou answered with error {status}.', error_page: 'The page hit an error; reload it.', notice_warning: 'Warning', notice_info: 'Note', error: 'Error',
+};

@@ -1,0 +1,54 @@
+export const zh = {
+  // frame
+  app: '入口', tagline: '一句话，事就办好。', new_chat: '新对话', chats: '对话', orders: '订单', profile: '资料', settings: '设置',
+  open_list: '打开对话列表', close_list: '收起对话列表', skip: '跳到对话', no_chats: '还没有对话',
+  delete_chat: '删除对话', delete_title: '删除这个对话？', delete_text: '「{title}」会被删除。订单和账目保留。', delete: '删除', cancel: '取消', close: '关闭',
+  language: 'English', language_label: '切换到英文', theme_auto: '跟随系统', theme_light: '浅色', theme_dark: '深色', theme_label: '外观：{now}',
+  today: '今天', yesterday: '昨天', this_week: '近七天', sandbox: '沙盒', sandbox_long: '沙盒资金：这里买的都不是真的',
+  model_local: '{name} · 在本机运行', model_remote: '{name} · 远程接口', running: '进行中',
+  // sign-in
+  signin_title: '先登录', signin_text: 'rukou 只认启动时打印在终端里的地址。请打开那个地址，或把其中的令牌粘贴到这里。',
+  signin_used: '这个地址已经用过，或者不对。', signin_again: '要一个新地址：在终端里再运行一次', signin_token: '令牌或整个地址', signin_go: '登录',
+  // composer
+  ask: '想办什么事？', send: '发送', stop: '停止', composer_label: '消息', composer_hint: 'Enter 发送，Shift+Enter 换行',
+  busy_hint: '正在办。可以先停止，或等它办完。', jump_end: '回到最新',
+  hello: '说一句话，事就办好。', hello_sub: '我会找遍你列出的店，按实付价比较。花钱之前，一定先给你看清楚条款。',
+  try_1: '买一双跑步鞋，500元以内，哪个平台便宜就在哪买', try_2: '想要一个血压计送给父母，200元左右', try_3: '给孩子买一个双肩书包，评价好一点的', try_4: '我上一单到哪了？',
+  // thread
+  you: '你', assistant: '入口', earlier: '显示更早的消息', loading: '正在读取…', thinking_now: '正在想', thought: '想过了', preparing: '正在读题',
+  prefill: '正在读题 {done}/{total}', turn_failed: '没有办成', turn_cancelled: '已停止', usage: '{tokens} 词元 · {time}', copy: '复制', copied: '已复制',
+  chat_gone: '没有这个对话，可能已经删除。', resend: '再试一次', code: '代码',
+  // tools
+  tool_search_offers: '比价搜索', tool_get_offer: '查看商品', tool_start_checkout: '准备结账', tool_order_status: '查询订单',
+  tool_running: '进行中', tool_ok: '完成', tool_failed: '未成功', tool_args: '参数', tool_result: '结果', tool_shops: '问过的店',
+  shop_offers: '{n} 个商品', shop_failed: '没有回答',
+  // cards
+  cheapest: '最便宜', offer_n: '第 {n} 个', offers_label: '{n} 个商品，左右滑动查看', choose: '选这个', choose_text: '就买第 {n} 个', tag_price: '标价',
+  items: '商品', coupon: '优惠券', discount: '优惠', delivery: '配送', delivery_free: '免运费', total: '合计', arrives: '{date} 送达', no_date: '未给出送达日期',
+  rating: '{rating} 分', reviews: '{n} 条评价', stock_left: '仅剩 {n} 件', stock_out: '无货', checked: '{time} 查到', qty: '数量 {n}', each: '单价 {price}', paid_reason: '为什么是它',
+  say_cards: '找到 {n} 个商品。', say_approval: '请确认购买条款。', say_order: '已下单。',
+  // options
+  opt_color: '颜色', opt_colour: '颜色', opt_size: '尺码', opt_model: '型号', opt_kind: '款式', opt_capacity: '容量', opt_material: '材质', opt_flavor: '口味', opt_version: '版本',
+  // approval
+  ap_title: '确认购买', ap_merchant: '商家', ap_claim: '名称为商家自称', ap_items: '商品', ap_ship_to: '送到', ap_delivery: '配送', ap_pay: '付款方式', ap_refund: '退款规则', ap_none: '商家未写',
+  ap_codes: '优惠码', ap_balance: '余额 {balance}', ap_balance_after: '付后余额 {balance}', ap_balance_low: '余额不足', ap_expires: '{left} 后失效', ap_demo: '收货信息是演示资料。',
+  ap_demo_edit: '换成我的', ap_print: '条款指纹', ap_print_ok: '与上面显示的条款一致', ap_print_bad: '条款与指纹不一致，不能批准。请拒绝后重新下单。',
+  ap_refuse: '不买', ap_review: '看过了，去批准', ap_armed: '将用「{instrument}」向「{merchant}」付款', ap_hold: '按住付款 {total}', ap_holding: '继续按住…', ap_hold_hint: '按住按钮（或空格键）一秒。回车键不会付款。', ap_back: '再看看',
+  ap_sandbox: '沙盒商家，沙盒资金',
+  st_pending: '待你批准', st_approved: '已批准', st_completing: '正在下单', st_completed: '已下单', st_failed: '未成功', st_unknown: '结果未知', st_refused: '已拒绝', st_expired: '已过期', st_superseded: '已被新条款取代',
+  ap_x_approved: '已批准，正在交给商家。', ap_x_completing: '正在向商家下单…', ap_x_unknown: '商家没有答复，不知道订单是否成立。rukou 会继续核对，不会重复付款。', ap_x_failed: '没有买成，没有扣款。',
+  ap_x_refused: '你没有批准，什么也没买。', ap_x_expired: '条款已过期，什么也没买。需要的话请再说一遍。', ap_x_superseded: '条款有变，请看新的确认卡。', ap_check: '现在核对',
+  type_subtotal: '商品小计', type_items_discount: '商品优惠', type_discount: '优惠', type_fulfillment: '配送费', type_shipping: '配送费', type_tax: '税', type_fee: '服务费', type_total: '合计',
+  // receipt, orders
+  rc_title: '已下单', rc_ours: '订单号', rc_theirs: '商家订单号', rc_paid: '付款', rc_view: '查看全部订单',
+  or_none: '还没有订单', or_none_text: '你批准的购买会出现在这里，连同账目。', or_status_placed: '已下单', or_status_processing: '处理中', or_status_fulfilled: '已送达', or_status_canceled: '已取消', or_status_refunded: '已退款',
+  or_open_chat: '回到对话', ledger: '账目', lg_time: '时间', lg_kind: '类型', lg_amount: '金额', lg_who: '商家', lg_with: '付款方式', lg_authorize: '预授权', lg_capture: '扣款', lg_void: '撤销', lg_refund: '退款', lg_none: '没有账目',
+  // question
+  q_title: '还差一点', q_send: '回答', q_other: '其他', slot_address: '收货地址', slot_qty: '数量', slot_budget: '预算', slot_kind: '哪一种', slot_size: '尺码', slot_date: '日期', slot_city: '城市', slot_passengers: '乘客', slot_recipient: '收件人', slot_other: '回答',
+  // profile
+  pf_text: '下单时用的收货人、地址和付款方式。只保存在本机。', pf_demo: '现在是演示资料：只有沙盒商家会接受。请换成你自己的。', pf_name: '姓名', pf_phone: '电话', pf_street: '街道门牌', pf_city: '城市', pf_address: '收货地址', pf_home_city: '常住城市',
+  pf_sizes: '尺码', pf_shoes: '鞋码', pf_clothes: '衣服尺码', pf_contact: '收货人', pf_passengers: '乘客', pf_passenger_add: '添加乘客', pf_passenger_remove: '移除', pf_instruments: '付款方式（沙盒）', pf_default: '默认', pf_save: '保存', profile_saved: '资料已保存',
+  kind_card: '银行卡', kind_wallet: '钱包', pf_required: '姓名、电话和地址都要填。',
+  // link, errors
+  link_connecting: '正在连接…', link_lost: '连接断了，正在重连…', error_unreachable: '连不上 rukou。它还在运行吗？', error_http: 'rukou 答复了错误 {status}。', error_page: '页面出错了，请刷新。', notice_warning: '注意', notice_info: '说明', error: '出错',
+};
