@@ -59,6 +59,7 @@ struct rk_engine_opts {
   int32_t n_threads;      /* 0: number of usable cores (cgroup-aware) */
   int32_t n_ctx;          /* positions per KV slot; 0: min(n_ctx_train, 32768) */
   int32_t n_slots;        /* KV slots; 0: 4. Grown on demand, bounded by this */
+  int32_t n_chunk;        /* tokens computed together at most; 0: 256 */
   bool float_path;        /* debug: float32 weights, activations and KV, scalar */
   const char *kernels;    /* NULL: best; "scalar" | "avx2" | "avx512" forces one */
 };

@@ -49,9 +49,10 @@ static rk_err truncated(struct reader *r, const char *what) {
                  what, r->at, r->n);
 }
 
+/* *p stays inside the file also when this fails, so that no caller can read wild. */
 static rk_err take(struct reader *r, size_t bytes, const uint8_t **p, const char *what) {
-  if (r->n - r->at < bytes) return truncated(r, what);
   *p = r->base + r->at;
+  if (r->n - r->at < bytes) return truncated(r, what);
   r->at += bytes;
   return RK_OK;
 }
@@ -70,6 +71,7 @@ static uint64_t load_u64(const uint8_t *p) {
 
 static rk_err take_u32(struct reader *r, uint32_t *v, const char *what) {
   const uint8_t *p;
+  *v = 0;
   rk_err err = take(r, 4, &p, what);
   if (err == RK_OK) *v = load_u32(p);
   return err;
@@ -77,6 +79,7 @@ static rk_err take_u32(struct reader *r, uint32_t *v, const char *what) {
 
 static rk_err take_u64(struct reader *r, uint64_t *v, const char *what) {
   const uint8_t *p;
+  *v = 0;
   rk_err err = take(r, 8, &p, what);
   if (err == RK_OK) *v = load_u64(p);
   return err;
@@ -84,6 +87,7 @@ static rk_err take_u64(struct reader *r, uint64_t *v, const char *what) {
 
 static rk_err take_string(struct reader *r, uint64_t max_bytes, rk_str *s, const char *what) {
   uint64_t n;
+  *s = (rk_str){0};
   rk_err err = take_u64(r, &n, what);
   if (err != RK_OK) return err;
   if (n > max_bytes)
@@ -335,8 +339,8 @@ static rk_err map_file(const char *path, const uint8_t **p, size_t *n, struct rk
 }
 
 rk_err rk_gguf_open(const char *path, struct rk_gguf **out, struct rk_error *e) {
-  const uint8_t *p;
-  size_t n;
+  const uint8_t *p = NULL;
+  size_t n = 0;
   *out = NULL;
   rk_err err = map_file(path, &p, &n, e);
   if (err != RK_OK) return err;

@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "engine/tokenizer.h"
 
-enum { ACT_BLOCK = 32 }; /* activations are quantized in blocks of this many */
+enum { ACT_BLOCK = 32, MAX_HEADS = 1024 }; /* activations are quantized in blocks of this many */
 
 /* ---- hyper-parameters ---- */
 
@@ -62,8 +62,8 @@ static rk_err read_hparams(struct rk_model *m, struct rk_error *e) {
   if (err == RK_OK) err = get_u32(m, "embedding_length", ACT_BLOCK, RK_MAX_MODEL_DIM, &hp->n_embd, e);
   if (err == RK_OK) err = get_u32(m, "feed_forward_length", ACT_BLOCK, RK_MAX_MODEL_DIM, &hp->n_ff, e);
   if (err == RK_OK) err = get_u32(m, "context_length", 1, RK_MAX_MODEL_CONTEXT, &hp->n_ctx_train, e);
-  if (err == RK_OK) err = get_u32(m, "attention.head_count", 1, 1024, &hp->n_head, e);
-  if (err == RK_OK) err = get_u32(m, "attention.head_count_kv", 1, 1024, &hp->n_head_kv, e);
+  if (err == RK_OK) err = get_u32(m, "attention.head_count", 1, MAX_HEADS, &hp->n_head, e);
+  if (err == RK_OK) err = get_u32(m, "attention.head_count_kv", 1, MAX_HEADS, &hp->n_head_kv, e);
   if (err == RK_OK) err = get_f32(m, "rope.freq_base", 1.0f, 1e12f, &hp->rope_base, e);
   if (err == RK_OK) err = get_f32(m, "attention.layer_norm_rms_epsilon", 1e-12f, 0.1f, &hp->rms_eps, e);
   if (err != RK_OK) return err;
@@ -74,6 +74,9 @@ static rk_err read_hparams(struct rk_model *m, struct rk_error *e) {
   if (err != RK_OK) return err;
   if (hp->n_head % hp->n_head_kv)
     return rk_fail(e, RK_EFORMAT, "%d heads can not share %d key heads", hp->n_head, hp->n_head_kv);
+  if (hp->n_head / hp->n_head_kv > RK_MAX_HEADS_PER_KV)
+    return rk_fail(e, RK_EFORMAT, "%d heads share %d key heads, at most %d may share one", hp->n_head, hp->n_head_kv,
+                   RK_MAX_HEADS_PER_KV);
   if (hp->head_dim < 16 || hp->head_dim > 256 || hp->head_dim % 16)
     return rk_fail(e, RK_EFORMAT, "heads %d wide are not supported: 16 to 256, a multiple of 16", hp->head_dim);
   if (hp->n_embd % ACT_BLOCK || hp->n_ff % ACT_BLOCK || hp->n_head * hp->head_dim % ACT_BLOCK)

@@ -10,6 +10,7 @@
 
 struct rk_tokenizer;
 
+enum { RK_MAX_HEADS_PER_KV = 64 };
 enum rk_arch { RK_ARCH_QWEN2, RK_ARCH_QWEN3 };
 
 struct rk_hparams {

@@ -1,0 +1,36 @@
+/* compute.h - the forward pass over a batch of rows (internal).
+ *
+ * A row is one token at one position of one slot. All rows of a batch go
+ * through every layer together, so that weights are read once. What a row
+ * computes does not depend on the other rows. */
+#ifndef RK_ENGINE_COMPUTE_H
+#define RK_ENGINE_COMPUTE_H
+
+#include "engine/kv.h"
+#include "engine/model.h"
+#include "engine/pool.h"
+
+struct rk_compute;
+struct rk_kernels;
+
+struct rk_compute_opts {
+  const struct rk_kernels *kernels;
+  struct rk_pool *pool;      /* borrowed */
+  int32_t n_batch;           /* most rows at once */
+  bool float_path;
+};
+
+struct rk_row {
+  int32_t token, pos;
+  struct rk_kv_slot *slot;   /* holds positions 0..pos-1, or they are earlier rows of this batch */
+  float *logits;             /* [n_vocab] or NULL */
+};
+
+/* Repacks the weights: memory about the size of the file. */
+rk_err rk_compute_new(const struct rk_model *m, const struct rk_compute_opts *o, const struct rk_kv_shape *kv,
+                      struct rk_compute **out, struct rk_error *e) RK_MUST_USE;
+void rk_compute_free(struct rk_compute *c);
+/* Rows of one slot stand together, positions ascending. */
+void rk_compute_run(struct rk_compute *c, const struct rk_row *rows, int32_t n);
+
+#endif
