@@ -44,11 +44,11 @@ struct worker_arg {
 };
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t value) {
-  syscall(SYS_futex, (uint32_t *)(void *)word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
 }
 
 static void futex_wake_all(_Atomic uint32_t *word) {
-  syscall(SYS_futex, (uint32_t *)(void *)word, FUTEX_WAKE_PRIVATE, MAX_THREADS, NULL, NULL, 0);
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, MAX_THREADS, NULL, NULL, 0);
 }
 
 static inline void relax(void) {

@@ -104,7 +104,7 @@ static void tile_8s(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
 
 static void tile_k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, bool bit5, float *acc) {
   memset(acc, 0, sizeof *acc * (size_t)T * RK_TILE);
-  float D[RK_TILE], M[RK_TILE];
+  float D[RK_TILE] = {0}, M[RK_TILE] = {0};
   for (int b = 0; b < n_blocks; b++) {
     if (b % RK_SUPER == 0) load_row_f16(w, D), load_row_f16(w + 32, M), w += 64;
     struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T);
@@ -122,7 +122,7 @@ static void tile_k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, bo
 
 static void tile_6k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *acc) {
   memset(acc, 0, sizeof *acc * (size_t)T * RK_TILE);
-  float D[RK_TILE];
+  float D[RK_TILE] = {0};
   for (int b = 0; b < n_blocks; b++) {
     if (b % RK_SUPER == 0) load_row_f16(w, D), w += 32;
     struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T);
