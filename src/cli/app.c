@@ -9,19 +9,26 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 
-enum { PATH_BYTES = 4096, MAX_ORIGINS = RK_MAX_SHOPS };
+enum { PATH_BYTES = 4096, MAX_ORIGINS = RK_MAX_SHOPS, DEFAULT_PORT = 7100, DEFAULT_SHOP_PORT = 7110 };
 
-static int free_port(void) {
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t n = sizeof at;
-  int port = 0;
-  if (fd >= 0 && bind(fd, (struct sockaddr *)&at, n) == 0 && getsockname(fd, (struct sockaddr *)&at, &n) == 0)
-    port = ntohs(at.sin_port);
-  if (fd >= 0) close(fd);
-  return port;
+/* The first of n consecutive ports that are free on the address now. */
+static int free_ports(const char *address, int n) {
+  struct sockaddr_in at = {.sin_family = AF_INET};
+  inet_pton(AF_INET, address, &at.sin_addr);
+  for (int attempt = 0; attempt < 100; attempt++) {
+    int first = 20000 + (int)((rk_mono_us() * 7919 + getpid()) % 12000), taken = 0; /* not seeded: directories must differ */
+    for (int i = 0; i < n && !taken; i++) {
+      int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      at.sin_port = htons((uint16_t)(first + i));
+      taken = fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) != 0;
+      if (fd >= 0) close(fd);
+    }
+    if (!taken) return first;
+  }
+  return 0;
 }
 
 static json_t *read_json_file(const char *dir, const char *name) {
@@ -43,18 +50,15 @@ static rk_err write_ports(const char *dir, int server, int shops, struct rk_erro
   return fclose(f) == 0 ? RK_OK : rk_fail(e, RK_EIO, "%s: %s", path, strerror(errno));
 }
 
-/* Fixed ports for the default directory; for another one free ports that it keeps. */
+/* A port of the settings wins; else fixed ones for the default directory, and for another one free ports that it keeps. */
 static rk_err settle_ports(const struct rk_config *cfg, int *server, int *shops, struct rk_error *e) {
-  *server = cfg->port;
-  *shops = cfg->shop_port;
-  if (!cfg->data_given) return RK_OK;
-  json_t *kept = read_json_file(cfg->data_dir, "ports.json");
-  *server = (int)rk_json_i64(kept, "server", 0);
-  *shops = (int)rk_json_i64(kept, "shops", 0);
+  json_t *kept = cfg->data_given ? read_json_file(cfg->data_dir, "ports.json") : NULL;
+  *server = cfg->port ? cfg->port : cfg->data_given ? (int)rk_json_i64(kept, "server", 0) : DEFAULT_PORT;
+  *shops = cfg->shop_port ? cfg->shop_port : cfg->data_given ? (int)rk_json_i64(kept, "shops", 0) : DEFAULT_SHOP_PORT;
   json_decref(kept);
   if (*server > 0 && *shops > 0) return RK_OK;
-  *server = free_port();
-  *shops = free_port();
+  if (*server <= 0) *server = free_ports("127.0.0.1", 1);
+  if (*shops <= 0) *shops = free_ports("127.0.0.2", RK_SANDBOX_MAX);
   return write_ports(cfg->data_dir, *server, *shops, e);
 }
 

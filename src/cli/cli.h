@@ -21,11 +21,11 @@ struct rk_config {
   const char *base_url, *api_key, *model_name;  /* remote backend when base_url is not "" */
   int threads, ctx;              /* 0: automatic */
   const char *address;           /* "127.0.0.1" */
-  int port;                      /* 7100 */
+  int port;                      /* 0: 7100, or with data_given a free one */
   const char *tls_cert, *tls_key, *trusted_proxy, *public_origin;
   const char *shops;             /* origins of merchants, comma separated; "" : the sandbox shops */
   const char *sandbox_shops;     /* directories of sandbox merchants, comma separated; "" : found beside the program */
-  int shop_port;                 /* 7110: first port of the sandbox shops on 127.0.0.2 */
+  int shop_port;                 /* first port of the sandbox shops on 127.0.0.2; 0: 7110, or free ones */
   const char *agent_profile_url; /* "" : our own /.well-known/ucp */
   const char *lang;              /* "zh" | "en" | "auto" */
 };

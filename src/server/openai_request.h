@@ -1,0 +1,23 @@
+/* openai_request.h - a request of the OpenAI API as a request to a chat model.
+ * Pure: JSON in, struct out. */
+#ifndef RK_SERVER_OPENAI_REQUEST_H
+#define RK_SERVER_OPENAI_REQUEST_H
+
+#include "base/limits.h"
+#include "chat/chat.h"
+
+struct rk_openai_request {
+  json_t *body;                       /* owned; chat borrows from it */
+  struct rk_chat_request chat;
+  rk_str stop[RK_MAX_STOP_STRINGS];
+  int32_t bias_ids[RK_MAX_LOGIT_BIAS];
+  float bias[RK_MAX_LOGIT_BIAS];
+  bool stream, include_usage, text; /* text: /v1/completions */
+};
+
+/* Takes body. RK_EINVAL names the parameter; RK_ENOTFOUND: another model than model_name. */
+rk_err rk_openai_request_chat(struct rk_openai_request *q, json_t *body, const char *model_name, struct rk_error *e) RK_MUST_USE;
+rk_err rk_openai_request_text(struct rk_openai_request *q, json_t *body, const char *model_name, struct rk_error *e) RK_MUST_USE;
+void rk_openai_request_release(struct rk_openai_request *q);
+
+#endif
