@@ -34,7 +34,7 @@ PRESENT := $(foreach m,$(MODULES),$(if $(call srcs,$(m)),$(m)))
 LIBS := $(foreach m,$(PRESENT),$(B)/lib$(m).a)
 LINK := -Wl,--start-group $(filter-out %/libcli.a,$(LIBS)) -Wl,--end-group
 
-.PHONY: all libs engine tests test-unit lint clean fuzz fuzz-replay
+.PHONY: all libs engine tests tools test-unit lint clean fuzz fuzz-replay
 all: $(if $(filter cli,$(PRESENT)),$(B)/rukou)
 libs: $(LIBS)
 engine: $(B)/libengine.a $(B)/libbase.a
@@ -77,7 +77,13 @@ TESTS := $(patsubst tests/unit/%.c,$(B)/test/%,$(sort $(wildcard tests/unit/$(or
 $(B)/test/%: tests/unit/%.c $(filter-out %/libcli.a,$(LIBS))
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) -Wno-unused-parameter $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LINK) -lcmocka $(LDLIBS)
-tests: $(TESTS)
+# ---- helpers of the Python tests: tests/tools/NAME.c -> build/MODE/tools/NAME
+TOOLS := $(patsubst tests/tools/%.c,$(B)/tools/%,$(sort $(wildcard tests/tools/*.c)))
+$(B)/tools/%: tests/tools/%.c $(filter-out %/libcli.a,$(LIBS))
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LINK) $(LDLIBS)
+tools: $(TOOLS)
+tests: $(TESTS) $(TOOLS)
 test-unit: $(TESTS)
 	@fail=0; for t in $(TESTS); do echo "# $$t"; $$t || fail=1; done; exit $$fail
 
