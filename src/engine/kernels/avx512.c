@@ -1,0 +1,439 @@
+/* avx512.c - 16 rows in one register, int8 dot products by VNNI.
+ *
+ * A block of 32 inputs is eight vectors of 16 rows x 4 inputs, each multiplied
+ * by four broadcast activation bytes a token. T accumulators of integers, T of
+ * floats and one vector of weights stay in registers, so the loops over T are
+ * unrolled (T is a constant in every instance). */
+#include <immintrin.h>
+#include <string.h>
+
+#include "engine/kernels/kernels.h"
+#include "engine/kernels/math.h"
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 8")
+
+/* ---- tiles ---- */
+
+struct act {
+  const int8_t *q;
+  const float *d, *dsum;
+  const int32_t *nsum;
+};
+
+INLINE struct act act_block(const uint8_t *p, int T) {
+  const float *d = (const float *)(const void *)(p + (size_t)T * RK_BLOCK);
+  return (struct act){(const int8_t *)p, d, d + T, (const int32_t *)(const void *)(d + 2 * T)};
+}
+
+INLINE __m512i load(const uint8_t *p) { return _mm512_loadu_si512(p); }
+INLINE __m512 load_f16(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256(p)); }
+INLINE __m512 load_u8(const uint8_t *p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)p)));
+}
+
+INLINE __m512i four_inputs(const struct act *a, int g, int t, int T) {
+  int32_t v;
+  memcpy(&v, a->q + (g * T + t) * 4, sizeof v);
+  return _mm512_set1_epi32(v);
+}
+
+/* v shifted left by n bits (right when negative); bits that cross bytes are masked by the caller. */
+INLINE __m512i shift(__m512i v, int n) {
+  return n > 0 ? _mm512_slli_epi16(v, n) : n < 0 ? _mm512_srli_epi16(v, -n) : v;
+}
+
+/* low | (high & mask) */
+INLINE __m512i merge(__m512i low, __m512i high, __m512i mask) {
+  return _mm512_ternarylogic_epi32(low, high, mask, 0xf8);
+}
+
+INLINE void dot_group(const struct act *a, int g, int T, __m512i w, __m512i isum[]) {
+  UNROLL for (int t = 0; t < T; t++) isum[t] = _mm512_dpbusd_epi32(isum[t], w, four_inputs(a, g, t, T));
+}
+
+/* acc += (float)isum * (s * d) */
+INLINE void scale_add(const struct act *a, int T, const __m512i isum[], __m512 s, __m512 acc[]) {
+  UNROLL for (int t = 0; t < T; t++) {
+    __m512 sd = _mm512_mul_ps(s, _mm512_set1_ps(a->d[t]));
+    acc[t] = _mm512_add_ps(acc[t], _mm512_mul_ps(_mm512_cvtepi32_ps(isum[t]), sd));
+  }
+}
+
+INLINE void min_add(const struct act *a, int T, __m512 m, __m512 acc[]) {
+  UNROLL for (int t = 0; t < T; t++)
+    acc[t] = _mm512_add_ps(acc[t], _mm512_mul_ps(m, _mm512_set1_ps(a->dsum[t])));
+}
+
+/* Sums of 4- or 5-bit quants times activations; high is NULL or the fifth bits. */
+INLINE void dot_low4(const struct act *a, int T, const uint8_t *high, const uint8_t *low, int offset,
+                     __m512i isum[]) {
+  const __m512i nibble = _mm512_set1_epi8(15), bit = _mm512_set1_epi8(16);
+  const __m512i h = high ? load(high) : _mm512_setzero_si512();
+  UNROLL for (int t = 0; t < T; t++)
+    isum[t] = offset ? _mm512_set1_epi32(offset * (a->nsum[t] + a->nsum[T + t])) : _mm512_setzero_si512();
+  UNROLL for (int j = 0; j < 4; j++) {
+    __m512i v = load(low + 64 * j);
+    __m512i w0 = _mm512_and_si512(v, nibble), w1 = _mm512_and_si512(_mm512_srli_epi16(v, 4), nibble);
+    if (high) w0 = merge(w0, shift(h, 4 - j), bit), w1 = merge(w1, shift(h, -j), bit);
+    dot_group(a, j, T, w0, isum);
+    dot_group(a, j + 4, T, w1, isum);
+  }
+}
+
+INLINE void store(const __m512 acc[], int T, float *out) {
+  UNROLL for (int t = 0; t < T; t++) _mm512_storeu_ps(out + t * RK_TILE, acc[t]);
+}
+
+INLINE void clear(__m512 acc[], int T) {
+  UNROLL for (int t = 0; t < T; t++) acc[t] = _mm512_setzero_ps();
+}
+
+INLINE void tile_32(const uint8_t *w, const uint8_t *act, int n_blocks, int T, bool min, bool bit5, int offset,
+                    float *out) {
+  __m512 acc[8];
+  __m512i isum[8];
+  clear(acc, T);
+  for (int b = 0; b < n_blocks; b++, act += rk_act_block_bytes(T)) {
+    struct act a = act_block(act, T);
+    __m512 s = load_f16(w), m = s;
+    w += 32;
+    if (min) m = load_f16(w), w += 32;
+    dot_low4(&a, T, bit5 ? w : NULL, bit5 ? w + 64 : w, offset, isum);
+    w += bit5 ? 320 : 256;
+    scale_add(&a, T, isum, s, acc);
+    if (min) min_add(&a, T, m, acc);
+  }
+  store(acc, T, out);
+}
+
+INLINE void tile_8s(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *out) {
+  __m512 acc[8];
+  __m512i isum[8];
+  clear(acc, T);
+  for (int b = 0; b < n_blocks; b++, act += rk_act_block_bytes(T), w += 32 + 512) {
+    struct act a = act_block(act, T);
+    UNROLL for (int t = 0; t < T; t++) isum[t] = _mm512_set1_epi32(128 * (a.nsum[t] + a.nsum[T + t]));
+    UNROLL for (int g = 0; g < 8; g++) dot_group(&a, g, T, load(w + 32 + 64 * g), isum);
+    scale_add(&a, T, isum, load_f16(w), acc);
+  }
+  store(acc, T, out);
+}
+
+INLINE void tile_k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, bool bit5, float *out) {
+  __m512 acc[8];
+  __m512i isum[8];
+  clear(acc, T);
+  for (int b = 0; b < n_blocks; b += RK_SUPER) {
+    const __m512 D = load_f16(w), M = _mm512_sub_ps(_mm512_setzero_ps(), load_f16(w + 32));
+    w += 64;
+    for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T)) {
+      struct act a = act_block(act, T);
+      __m512 s = _mm512_mul_ps(D, load_u8(w)), m = _mm512_mul_ps(M, load_u8(w + 16));
+      w += 32;
+      dot_low4(&a, T, bit5 ? w : NULL, bit5 ? w + 64 : w, 0, isum);
+      w += bit5 ? 320 : 256;
+      scale_add(&a, T, isum, s, acc);
+      min_add(&a, T, m, acc);
+    }
+  }
+  store(acc, T, out);
+}
+
+/* Sum over four groups of 6-bit quants, minus 32 each. plane: bits 5 and 6 of the groups. */
+INLINE void dot_6k(const struct act *a, int T, const uint8_t *low, const uint8_t *plane, int half, __m512i isum[]) {
+  const __m512i nibble = _mm512_set1_epi8(15), bits = _mm512_set1_epi8(0x30), h = load(plane);
+  UNROLL for (int t = 0; t < T; t++) isum[t] = _mm512_set1_epi32(32 * a->nsum[half * T + t]);
+  UNROLL for (int j = 0; j < 4; j++) {
+    __m512i v = load(low + 64 * j);
+    __m512i w = _mm512_and_si512(half ? _mm512_srli_epi16(v, 4) : v, nibble);
+    dot_group(a, 4 * half + j, T, merge(w, shift(h, 4 - 2 * j), bits), isum);
+  }
+}
+
+INLINE __m512i load_i8(const uint8_t *p) { return _mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)p)); }
+
+INLINE void tile_6k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *out) {
+  __m512 acc[8];
+  __m512i low[8], high[8];
+  clear(acc, T);
+  for (int b = 0; b < n_blocks; b += RK_SUPER) {
+    const __m512 D = load_f16(w);
+    w += 32;
+    for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + 128 + 256) {
+      struct act a = act_block(act, T);
+      const __m512i s0 = load_i8(w), s1 = load_i8(w + 16);
+      dot_6k(&a, T, w + 160, w + 32, 0, low);
+      UNROLL for (int t = 0; t < T; t++) low[t] = _mm512_mullo_epi32(low[t], s0);
+      dot_6k(&a, T, w + 160, w + 96, 1, high);
+      UNROLL for (int t = 0; t < T; t++) low[t] = _mm512_add_epi32(low[t], _mm512_mullo_epi32(high[t], s1));
+      scale_add(&a, T, low, D, acc);
+    }
+  }
+  store(acc, T, out);
+}
+
+INLINE __m512 load_weights(const uint8_t *w, size_t k, enum rk_wformat f) {
+  if (f == RK_W_F32) return _mm512_loadu_ps((const float *)(const void *)w + k * RK_TILE);
+  const uint8_t *p = w + 2 * k * RK_TILE;
+  if (f == RK_W_F16) return load_f16(p);
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)p)), 16));
+}
+
+/* n <= 4 tokens out of T, four accumulators each. */
+INLINE void tile_float_n(const uint8_t *w, const float *x, int n_blocks, int T, int n, enum rk_wformat f, float *out) {
+  __m512 acc[4][4];
+  UNROLL for (int i = 0; i < 4; i++) clear(acc[i], n);
+  for (size_t k = 0; k < (size_t)n_blocks * RK_BLOCK; k += 4, x += 4 * T)
+    UNROLL for (int i = 0; i < 4; i++) {
+      __m512 row = load_weights(w, k + (size_t)i, f);
+      UNROLL for (int t = 0; t < n; t++)
+        acc[i][t] = _mm512_add_ps(acc[i][t], _mm512_mul_ps(row, _mm512_set1_ps(x[i * T + t])));
+    }
+  UNROLL for (int t = 0; t < n; t++)
+    _mm512_storeu_ps(out + t * RK_TILE, _mm512_add_ps(_mm512_add_ps(acc[0][t], acc[1][t]),
+                                                      _mm512_add_ps(acc[2][t], acc[3][t])));
+}
+
+INLINE void tile_float(const uint8_t *w, const uint8_t *act, int n_blocks, int T, enum rk_wformat f, float *out) {
+  const float *x = (const float *)(const void *)act;
+  tile_float_n(w, x, n_blocks, T, T < 4 ? T : 4, f, out);
+  if (T == 8) tile_float_n(w, x + 4, n_blocks, T, 4, f, out + 4 * RK_TILE);
+}
+
+#define INSTANCE(name, T, call) \
+  static void name##_t##T(const uint8_t *w, const uint8_t *act, int32_t n_blocks, float *out) { call; }
+#define INSTANCES(name, ...) INSTANCE(name, 1, DO(1, __VA_ARGS__)) INSTANCE(name, 4, DO(4, __VA_ARGS__)) \
+  INSTANCE(name, 8, DO(8, __VA_ARGS__))
+#define DO(T, fn, ...) fn(w, act, n_blocks, T, __VA_ARGS__)
+
+INSTANCES(f32, tile_float, RK_W_F32, out)
+INSTANCES(f16, tile_float, RK_W_F16, out)
+INSTANCES(bf16, tile_float, RK_W_BF16, out)
+INSTANCES(q4s, tile_32, false, false, 8, out)
+INSTANCES(q4m, tile_32, true, false, 0, out)
+INSTANCES(q5s, tile_32, false, true, 16, out)
+INSTANCES(q5m, tile_32, true, true, 0, out)
+INSTANCES(q8s, tile_8s, out)
+INSTANCES(q4k, tile_k, false, out)
+INSTANCES(q5k, tile_k, true, out)
+INSTANCES(q6k, tile_6k, out)
+
+/* ---- vectors ---- */
+
+static void quantize(const float *x, int32_t t, int32_t T, uint8_t *block) {
+  const __m512 a = _mm512_loadu_ps(x), b = _mm512_loadu_ps(x + 16);
+  const float max = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
+  const float d = max / 127.0f, inverse = max > 0 ? 127.0f / max : 0;
+  const __m512i qa = _mm512_cvtps_epi32(_mm512_mul_ps(a, _mm512_set1_ps(inverse)));
+  const __m512i qb = _mm512_cvtps_epi32(_mm512_mul_ps(b, _mm512_set1_ps(inverse)));
+  const int32_t sa = _mm512_reduce_add_epi32(qa), sb = _mm512_reduce_add_epi32(qb);
+  uint32_t words[8];
+  _mm_storeu_si128((void *)words, _mm512_cvtsepi32_epi8(qa));
+  _mm_storeu_si128((void *)(words + 4), _mm512_cvtsepi32_epi8(qb));
+  uint32_t *q = (uint32_t *)(void *)block;
+  for (int g = 0; g < 8; g++) q[g * T + t] = words[g];
+  float *f = (float *)(void *)(block + (size_t)T * RK_BLOCK);
+  int32_t *nsum = (int32_t *)(void *)(f + 2 * T);
+  f[t] = d;
+  f[T + t] = d * (float)(sa + sb);
+  nsum[t] = -sa;
+  nsum[T + t] = -sb;
+}
+
+/* Halves onto each other: 16 lanes -> 8 -> 4 -> 2 -> 1. */
+INLINE float sum_lanes(__m512 v) {
+  __m256 a = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+  __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+  return _mm_cvtss_f32(_mm_add_ss(b, _mm_shuffle_ps(b, b, 1)));
+}
+
+static void rms_norm(const float *x, const float *w, int32_t n, float eps, float *out) {
+  __m512 sum = _mm512_setzero_ps();
+  for (int32_t i = 0; i < n; i += 16) {
+    __m512 v = _mm512_loadu_ps(x + i);
+    sum = _mm512_add_ps(sum, _mm512_mul_ps(v, v));
+  }
+  const __m512 mean = _mm512_set1_ps(sum_lanes(sum) / (float)n + eps);
+  const __m512 scale = _mm512_div_ps(_mm512_set1_ps(1), _mm512_sqrt_ps(mean));
+  for (int32_t i = 0; i < n; i += 16)
+    _mm512_storeu_ps(out + i, _mm512_mul_ps(_mm512_mul_ps(_mm512_loadu_ps(x + i), scale), _mm512_loadu_ps(w + i)));
+}
+
+INLINE __m512 exp_poly(__m512 x) {
+  x = _mm512_min_ps(_mm512_max_ps(x, _mm512_set1_ps(RK_EXP_MIN)), _mm512_set1_ps(RK_EXP_MAX));
+  const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(RK_LOG2E)), 8);
+  __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(-RK_LN2_HI), x);
+  r = _mm512_fmadd_ps(n, _mm512_set1_ps(-RK_LN2_LO), r);
+  __m512 p = _mm512_set1_ps(RK_EXP_C0);
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(RK_EXP_C1));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(RK_EXP_C2));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(RK_EXP_C3));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(RK_EXP_C4));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(RK_EXP_C5));
+  p = _mm512_add_ps(_mm512_fmadd_ps(p, _mm512_mul_ps(r, r), r), _mm512_set1_ps(1));
+  const __m512i power = _mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)), 23);
+  return _mm512_mul_ps(p, _mm512_castsi512_ps(power));
+}
+
+static void silu_mul(float *gate, const float *up, int32_t n) {
+  const __m512 one = _mm512_set1_ps(1), minus = _mm512_set1_ps(-0.0f);
+  for (int32_t i = 0; i < n; i += 16) {
+    __m512 g = _mm512_loadu_ps(gate + i);
+    __m512 s = _mm512_div_ps(g, _mm512_add_ps(one, exp_poly(_mm512_xor_ps(g, minus))));
+    _mm512_storeu_ps(gate + i, _mm512_mul_ps(s, _mm512_loadu_ps(up + i)));
+  }
+}
+
+static void f32_to_f16(const float *x, int32_t n, uint16_t *out) {
+  const __m512 most = _mm512_set1_ps(65504), least = _mm512_set1_ps(-65504);
+  for (int32_t i = 0; i < n; i += 16) {
+    __m512 v = _mm512_min_ps(_mm512_max_ps(_mm512_loadu_ps(x + i), least), most);
+    _mm256_storeu_si256((void *)(out + i), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+  }
+}
+
+/* ---- attention: eight queries at a time ---- */
+
+enum { G = RK_ATTN_GROUP };
+
+struct group {
+  float *q;    /* [head_dim][G] */
+  float *acc;  /* [G][head_dim] */
+  float *lane; /* [G][16] */
+  float *max;  /* [G] */
+  int n;       /* queries in it */
+  int n_pos[G], most;
+};
+
+static void group_init(const struct rk_attn *a, int first, float *mem, struct group *g) {
+  const int hd = a->head_dim;
+  g->q = mem;
+  g->acc = g->q + G * hd;
+  g->lane = g->acc + G * hd;
+  g->max = g->lane + G * 16;
+  g->n = a->n_q - first < G ? a->n_q - first : G;
+  g->most = 0;
+  for (int i = 0; i < G; i++) {
+    g->n_pos[i] = i < g->n ? a->n_pos[first + i] : 0;
+    if (g->n_pos[i] > g->most) g->most = g->n_pos[i];
+  }
+}
+
+static void group_clear(const struct rk_attn *a, int first, struct group *g) {
+  const int hd = a->head_dim;
+  memset(g->q, 0, sizeof(float) * (size_t)(G * (2 * hd + 16)));
+  for (int i = 0; i < g->n; i++)
+    for (int d = 0; d < hd; d++) g->q[d * G + i] = a->q[first + i][d];
+  for (int i = 0; i < G; i++) g->max[i] = -1e30f;
+}
+
+static void scores(const struct group *g, const uint16_t *k, int hd, float *out) {
+  __m512 s[G];
+  UNROLL for (int i = 0; i < G; i++) s[i] = _mm512_setzero_ps();
+  for (int d = 0; d < hd; d++) {
+    __m512 kv = load_f16(k + 16 * d);
+    UNROLL for (int i = 0; i < G; i++) s[i] = _mm512_fmadd_ps(_mm512_set1_ps(g->q[d * G + i]), kv, s[i]);
+  }
+  UNROLL for (int i = 0; i < G; i++) _mm512_storeu_ps(out + i * RK_ATTN_BLOCK, s[i]);
+}
+
+INLINE __mmask16 lanes_below(int n) { return (__mmask16)(n >= 16 ? 0xffff : n <= 0 ? 0 : (1 << n) - 1); }
+
+/* Scores of one query become weights; returns what the older sums shrink by. */
+static float soften(struct group *g, int i, int n, int n_tiles, float *s) {
+  if (n <= 0) {
+    memset(s, 0, sizeof *s * RK_ATTN_BLOCK);
+    return 1.0f;
+  }
+  __m512 max = _mm512_set1_ps(g->max[i]);
+  for (int t = 0; t < n_tiles; t++)
+    max = _mm512_mask_max_ps(max, lanes_below(n - 16 * t), max, _mm512_loadu_ps(s + 16 * t));
+  max = _mm512_set1_ps(_mm512_reduce_max_ps(max));
+  const __m512 scale = exp_poly(_mm512_sub_ps(_mm512_set1_ps(g->max[i]), max));
+  __m512 lane = _mm512_mul_ps(_mm512_loadu_ps(g->lane + 16 * i), scale);
+  for (int t = 0; t < n_tiles; t++) {
+    __m512 p = exp_poly(_mm512_sub_ps(_mm512_loadu_ps(s + 16 * t), max));
+    p = _mm512_maskz_mov_ps(lanes_below(n - 16 * t), p);
+    lane = _mm512_add_ps(lane, p);
+    _mm512_storeu_ps(s + 16 * t, p);
+  }
+  _mm512_storeu_ps(g->lane + 16 * i, lane);
+  g->max[i] = _mm512_cvtss_f32(max);
+  return _mm512_cvtss_f32(scale);
+}
+
+static void add_values(struct group *g, const uint16_t *v, int hd, int n, const float *p, const float scale[G]) {
+  for (int d = 0; d < hd; d += 16) {
+    __m512 acc[G];
+    UNROLL for (int i = 0; i < G; i++)
+      acc[i] = _mm512_mul_ps(_mm512_loadu_ps(g->acc + i * hd + d), _mm512_set1_ps(scale[i]));
+    for (int j = 0; j < n; j++) {
+      __m512 row = load_f16(v + (size_t)j * (size_t)hd + d);
+      UNROLL for (int i = 0; i < G; i++)
+        acc[i] = _mm512_fmadd_ps(_mm512_set1_ps(p[i * RK_ATTN_BLOCK + j]), row, acc[i]);
+    }
+    UNROLL for (int i = 0; i < G; i++) _mm512_storeu_ps(g->acc + i * hd + d, acc[i]);
+  }
+}
+
+static void attn_block(const struct rk_attn *a, struct group *g, int p0, float *s) {
+  const int hd = a->head_dim, n = g->most - p0 < RK_ATTN_BLOCK ? g->most - p0 : RK_ATTN_BLOCK;
+  const int n_tiles = (n + 15) / 16;
+  const uint16_t *k = (const uint16_t *)a->k + (size_t)p0 * (size_t)hd;
+  float scale[G];
+  for (int t = 0; t < n_tiles; t++) scores(g, k + (size_t)(16 * t) * (size_t)hd, hd, s + 16 * t);
+  for (int i = 0; i < G; i++) {
+    int valid = g->n_pos[i] - p0 < n ? g->n_pos[i] - p0 : n;
+    scale[i] = soften(g, i, valid, n_tiles, s + i * RK_ATTN_BLOCK);
+  }
+  add_values(g, (const uint16_t *)a->v + (size_t)p0 * (size_t)hd, hd, n, s, scale);
+}
+
+static void group_finish(const struct rk_attn *a, int first, const struct group *g) {
+  for (int i = 0; i < g->n; i++) {
+    const __m512 inverse = _mm512_set1_ps(1.0f / sum_lanes(_mm512_loadu_ps(g->lane + 16 * i)));
+    for (int d = 0; d < a->head_dim; d += 16)
+      _mm512_storeu_ps(a->out[first + i] + d,
+                       _mm512_mul_ps(_mm512_loadu_ps(g->acc + i * a->head_dim + d), inverse));
+  }
+}
+
+/* Positions outside, queries inside: a block of keys and values is read from memory once. */
+static void attn(const struct rk_attn *a) {
+  const size_t floats = (size_t)G * (2 * (size_t)a->head_dim + 16 + 1);
+  const int n_groups = (a->n_q + G - 1) / G;
+  float *s = a->scratch + floats * (size_t)n_groups;
+  struct group g;
+  int most = 0;
+  for (int i = 0; i < n_groups; i++) {
+    group_init(a, i * G, a->scratch + floats * (size_t)i, &g);
+    group_clear(a, i * G, &g);
+    if (g.most > most) most = g.most;
+  }
+  for (int p0 = 0; p0 < most; p0 += RK_ATTN_BLOCK)
+    for (int i = 0; i < n_groups; i++) {
+      group_init(a, i * G, a->scratch + floats * (size_t)i, &g);
+      if (p0 < g.most) attn_block(a, &g, p0, s);
+    }
+  for (int i = 0; i < n_groups; i++) {
+    group_init(a, i * G, a->scratch + floats * (size_t)i, &g);
+    group_finish(a, i * G, &g);
+  }
+}
+
+#define ROW(name) {name##_t1, name##_t4, name##_t8}
+const struct rk_kernels rk_kernels_avx512 = {
+  .name = "avx512-vnni",
+  .tile = {
+    [RK_W_F32] = ROW(f32), [RK_W_F16] = ROW(f16), [RK_W_BF16] = ROW(bf16), [RK_W_4S] = ROW(q4s),
+    [RK_W_4M] = ROW(q4m), [RK_W_5S] = ROW(q5s), [RK_W_5M] = ROW(q5m), [RK_W_8S] = ROW(q8s),
+    [RK_W_4K] = ROW(q4k), [RK_W_5K] = ROW(q5k), [RK_W_6K] = ROW(q6k),
+  },
+  .quantize = quantize,
+  .rms_norm = rms_norm,
+  .silu_mul = silu_mul,
+  .f32_to_f16 = f32_to_f16,
+  .attn = attn,
+};
