@@ -1,0 +1,76 @@
+/* catalog.h - what a shop sells: products with facts, options and items.
+ *
+ * An item is what can be bought: a product with one value chosen for each of
+ * its options. The catalogue is made from the tables in the shop's directory
+ * and in ../common by generate.c: same tables and seed, same goods. It never
+ * changes while the shop runs; stock, which does, lives in the database.
+ *
+ * Everything lives in the arena given to rk_catalog_load. Any thread reads. */
+#ifndef RK_SHOP_CATALOG_H
+#define RK_SHOP_CATALOG_H
+
+#include "base/arena.h"
+#include "json/json.h"
+#include "shop/table.h"
+
+enum { RK_MAX_PRODUCTS = 5000, RK_MAX_AXES = 4, RK_MAX_FACTS = 12, RK_MAX_PRODUCT_REVIEWS = 3, RK_MAX_ITEMS_PER_PRODUCT = 64 };
+
+struct rk_text { const char *zh, *en; };
+static inline const char *rk_text_in(struct rk_text t, bool en) { return en ? t.en : t.zh; }
+
+struct rk_category { const char *id; struct rk_text name; const char *size_kind /* "" none */, *delivery_class; struct rk_text title, description; };
+struct rk_fact { const char *name; char type; /* s text, n number, b yes/no */ const char *value; struct rk_text label; };
+struct rk_choice { const char *option, *value; struct rk_text label; int64_t extra_minor; };
+struct rk_axis { const char *option; const struct rk_choice *choices; int32_t n_choices; };
+
+struct rk_product;
+struct rk_item {
+  const char *id;
+  const struct rk_product *product;
+  const struct rk_choice *chosen[RK_MAX_AXES];  /* [product->n_axes] */
+  int64_t price_minor;
+  int32_t first_stock;
+};
+struct rk_product {
+  const char *id;
+  const struct rk_category *category;
+  struct rk_text title, description;
+  struct rk_fact facts[RK_MAX_FACTS]; int32_t n_facts;
+  struct rk_axis axes[RK_MAX_AXES]; int32_t n_axes;
+  struct rk_item *items; int32_t n_items;       /* the first is the one shown first */
+  int64_t price_minor;                          /* the lowest of its items */
+  int32_t rating_tenths, n_reviews;             /* 47 of 50 */
+  struct rk_text reviews[RK_MAX_PRODUCT_REVIEWS]; int32_t n_reviews_text;
+};
+
+struct rk_delivery_rule { const char *class, *id; struct rk_text title; int64_t fee_minor; int32_t days; };
+struct rk_coupon_rule { const char *code, *category; /* "*" all */ int64_t amount_minor; int32_t percent; int64_t min_subtotal_minor; struct rk_text title; };
+
+struct rk_catalog {
+  const char *name;                             /* of the directory */
+  struct rk_text title, refund_rule;
+  char currency[4];
+  int32_t utc_offset_minutes;
+  struct rk_category *categories; int32_t n_categories;
+  struct rk_product *products; int32_t n_products;
+  struct rk_delivery_rule *deliveries; int32_t n_deliveries;
+  struct rk_coupon_rule *coupons; int32_t n_coupons;
+  struct rk_table attrs, options, words, units; /* what search learns its words from */
+  struct rk_item **by_id; int32_t n_items;      /* sorted by id */
+};
+
+/* dir: the shop's directory, with shop.conf. RK_EFORMAT names the table's fault. */
+rk_err rk_catalog_load(const char *dir, struct rk_arena *a, struct rk_catalog *out, struct rk_error *e) RK_MUST_USE;
+const struct rk_item *rk_catalog_item(const struct rk_catalog *c, rk_str item_id); /* NULL: none */
+const struct rk_product *rk_catalog_product(const struct rk_catalog *c, rk_str product_id);
+bool rk_coupon_fits(const struct rk_coupon_rule *r, const struct rk_category *c);
+
+/* Made by generate.c for rk_catalog_load. */
+rk_err rk_catalog_generate(const char *dir, const char *common, const struct rk_table *conf, struct rk_arena *a,
+                           struct rk_catalog *c, struct rk_error *e) RK_MUST_USE;
+
+/* {"brand":"Sony","noise_cancelling":true}: typed. And {"size":"42"}. New references. */
+json_t *rk_product_facts(const struct rk_product *p);
+json_t *rk_item_options(const struct rk_item *item);
+
+#endif
