@@ -143,7 +143,7 @@ static rk_err probe(struct rk_net *net, const char *url, struct remote *out, str
 static rk_err transfer(struct rk_net *net, const struct rk_pull *p, const char *url, const struct remote *remote, const char *part,
                        struct rk_error *e) {
   struct sink s = {.at = remote->ranges ? size_of(part) : 0};
-  s.limit = remote->total ? remote->total : RK_MAX_MODEL_BYTES;
+  s.limit = remote->total ? remote->total : (int64_t)RK_MAX_MODEL_BYTES;
   s.f = fopen(part, s.at ? "ab" : "wb");
   if (!s.f) return io_error(part, e);
   char from[64];
@@ -174,7 +174,7 @@ static rk_err transfer(struct rk_net *net, const struct rk_pull *p, const char *
 
 static rk_err pull_url(struct rk_net *net, const struct rk_pull *p, const char *url, struct rk_error *e) {
   char part[PATH_BYTES];
-  struct remote remote;
+  struct remote remote = {0};
   snprintf(part, sizeof part, "%s.part", p->path);
   rk_err err = probe(net, url, &remote, e);
   if (err) return err;
