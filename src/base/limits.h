@@ -12,7 +12,9 @@
   X(MAX_HTTP_CONNECTIONS,     512,         "",        "connections at once") \
   X(MAX_HTTP_PER_IP,          256,         "",        "connections at once from one address") \
   X(HTTP_IDLE_TIMEOUT_S,      30,          "s",       "idle time of an incoming connection") \
+  X(HTTP_RECEIVE_TIMEOUT_S,   60,          "s",       "until a whole request has arrived") \
   X(MAX_SSE_STREAMS,          64,          "",        "open event streams") \
+  X(MAX_SSE_BUFFER_BYTES,     1048576,     "bytes",   "unread by one event stream before it is cut") \
   X(SSE_HEARTBEAT_MS,         5000,        "ms",      "between heartbeats of an event stream") \
   X(MAX_FETCH_BYTES,          8388608,     "bytes",   "body of an outgoing request's reply") \
   X(MAX_FETCH_HEADER_BYTES,   65536,       "bytes",   "headers of an outgoing request's reply") \

@@ -5,7 +5,13 @@
  * for work hands the request to a worker with rk_http_detach() and answers
  * later from there. One bad request never ends another.
  *
- * Limits: RK_MAX_HTTP_*; over them 413, 431, 429 or 503 with Retry-After. */
+ * Checks before any handler: the Host must be one of ours (DNS rebinding), an
+ * Origin, when there is one, must be ours or allowed, and a browser's request
+ * from another site is refused unless it is a navigation. JSON bodies need
+ * Content-Type: application/json.
+ *
+ * Limits: RK_MAX_HTTP_*; over them 413, 431, 429 or 503 with Retry-After.
+ * rk_http_start() ignores SIGPIPE for the process. */
 #ifndef RK_HTTP_HTTP_H
 #define RK_HTTP_HTTP_H
 
@@ -35,12 +41,19 @@ struct rk_http_opts {
   /* Called for every request after the Host/Origin check, before its handler.
    * Return false after answering to refuse. NULL: none. */
   bool (*gate)(struct rk_http_req *r, const struct rk_route *route, void *ctx);
+  /* Called when a request is over, on libmicrohttpd's thread; route may be NULL. NULL: none. */
+  void (*on_done)(const struct rk_route *route, int32_t status, int64_t ms, void *ctx);
+  int32_t idle_timeout_s;            /* 0: RK_HTTP_IDLE_TIMEOUT_S */
+  int32_t receive_timeout_s;         /* a whole request must arrive within it; 0: RK_HTTP_RECEIVE_TIMEOUT_S */
 };
 
 rk_err rk_http_start(const struct rk_http_opts *o, struct rk_http **out, struct rk_error *e) RK_MUST_USE; /* RK_ECONFLICT: port taken */
 int32_t rk_http_port(const struct rk_http *h);
-void rk_http_drain(struct rk_http *h, int64_t timeout_ms); /* no new connections; waits for running requests */
-void rk_http_stop(struct rk_http *h);                      /* resumes what is suspended, then ends */
+/* No new connections; waits for running requests, event streams included (their owners end them). */
+void rk_http_drain(struct rk_http *h, int64_t timeout_ms);
+/* Ends and frees the server. Streams are cut; waits until every detached request
+ * is answered and every stream ended by its owner: tell the owners first. */
+void rk_http_stop(struct rk_http *h);
 
 /* ---- a request; slices live until it is answered ---- */
 rk_str rk_http_method(const struct rk_http_req *r);
@@ -55,13 +68,18 @@ void rk_http_user_set(struct rk_http_req *r, void *user, void (*free_fn)(void *)
 void *rk_http_user(const struct rk_http_req *r);
 
 /* ---- answers: exactly one per request; any thread after detach ---- */
-void rk_http_detach(struct rk_http_req *r); /* the handler returns without an answer; one must come later */
+/* The handler returns without an answer; one must come later. Call it before the request is handed over. */
+void rk_http_detach(struct rk_http_req *r);
+bool rk_http_gone(const struct rk_http_req *r); /* the client has left; asks the socket, for detached requests */
 void rk_http_set_header(struct rk_http_req *r, const char *name, const char *value); /* before the answer */
 void rk_http_reply(struct rk_http_req *r, int32_t status, const char *content_type, rk_str body); /* copies body */
+void rk_http_reply_static(struct rk_http_req *r, int32_t status, const char *content_type, rk_str body); /* body outlives the server */
 void rk_http_reply_json(struct rk_http_req *r, int32_t status, json_t *v);                 /* takes v */
 void rk_http_reply_error(struct rk_http_req *r, const struct rk_error *e); /* {"error":{"code","message","type"}} */
 
-/* ---- event stream: text/event-stream; any thread; bounded buffer ---- */
+/* ---- event stream: text/event-stream; any thread; bounded buffer ----
+ * A comment goes out after RK_SSE_HEARTBEAT_MS of silence; it is how a reader
+ * that has left is noticed. Write whole events. */
 struct rk_http_stream;
 struct rk_http_stream *rk_http_stream_start(struct rk_http_req *r); /* NULL: too many (answered 503) */
 /* Queues bytes. RK_EGONE: the reader has left; RK_EBUSY: it is too slow and was cut off. */
