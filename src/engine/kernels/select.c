@@ -8,6 +8,7 @@ static bool cpu_has(const struct rk_kernels *k) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  if (k == &rk_kernels_avx2) return avx2;
   if (k == &rk_kernels_avx512)
     return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
@@ -19,7 +20,7 @@ static bool cpu_has(const struct rk_kernels *k) {
 /* Best first. */
 static const struct rk_kernels *const sets[] = {
 #if defined(__x86_64__)
-  &rk_kernels_avx512,
+  &rk_kernels_avx512, &rk_kernels_avx2,
 #endif
   &rk_kernels_scalar,
 };
