@@ -56,7 +56,7 @@ static struct value {
   enum rk_where where;
   int line; /* in the file */
 } values[N_SETTINGS];
-static const char *file_name = "";
+static char file_name[PATH_BYTES];
 
 static const char *setting_name(int i) { return settings[i].name; }
 
@@ -195,35 +195,33 @@ static rk_err read_environment(struct rk_config *cfg, struct rk_error *e) {
   return RK_OK;
 }
 
-/* First of flag, environment, $XDG/rukou, ~/below. NULL: neither is set. */
-static char *settle_dir(const char *flag, const char *env, const char *xdg, const char *below) {
-  char path[PATH_BYTES];
+/* First of flag, environment, $XDG/rukou, ~/below. */
+static bool settle_dir(char out[PATH_BYTES], const char *flag, const char *env, const char *xdg, const char *below) {
   const char *v;
-  if (flag) return strdup(flag);
-  if (env && (v = getenv(env)) && *v) return strdup(v);
-  if ((v = getenv(xdg)) && *v == '/') snprintf(path, sizeof path, "%s/rukou", v);
-  else if ((v = getenv("HOME")) && *v) snprintf(path, sizeof path, "%s/%s/rukou", v, below);
-  else return NULL;
-  return strdup(path);
+  int n;
+  if (flag) n = snprintf(out, PATH_BYTES, "%s", flag);
+  else if (env && (v = getenv(env)) && *v) n = snprintf(out, PATH_BYTES, "%s", v);
+  else if ((v = getenv(xdg)) && *v == '/') n = snprintf(out, PATH_BYTES, "%s/rukou", v);
+  else if ((v = getenv("HOME")) && *v) n = snprintf(out, PATH_BYTES, "%s/%s/rukou", v, below);
+  else return false;
+  return n > 0 && n < PATH_BYTES - 64;
 }
 
 static rk_err settle_paths(struct rk_config *cfg, const char *data, const char *cache, const char *file, struct rk_error *e) {
+  static char data_dir[PATH_BYTES], cache_dir[PATH_BYTES], config_dir[PATH_BYTES];
   const char *env_data = getenv("RUKOU_DATA"), *env_file = getenv("RUKOU_CONFIG");
   cfg->data_given = data || (env_data && *env_data);
-  cfg->data_dir = settle_dir(data, "RUKOU_DATA", "XDG_DATA_HOME", ".local/share");
-  cfg->cache_dir = settle_dir(cache, "RUKOU_CACHE", "XDG_CACHE_HOME", ".cache");
-  char *dir = cfg->data_given && cfg->data_dir ? strdup(cfg->data_dir)
-                                               : settle_dir(NULL, NULL, "XDG_CONFIG_HOME", ".config");
-  if (!cfg->data_dir || !cfg->cache_dir || !dir) {
-    free(dir);
-    return rk_fail(e, RK_EINVAL, "HOME is not set; name the directories with --data DIR and --cache DIR");
-  }
-  char path[PATH_BYTES];
-  if (file || (env_file && *env_file)) snprintf(path, sizeof path, "%s", file ? file : env_file);
-  else snprintf(path, sizeof path, "%s/rukou.conf", dir);
-  free(dir);
-  cfg->config_file = file_name = strdup(path);
-  return file_name ? RK_OK : rk_fail(e, RK_ENOMEM, "out of memory");
+  bool ok = settle_dir(data_dir, data, "RUKOU_DATA", "XDG_DATA_HOME", ".local/share") &&
+            settle_dir(cache_dir, cache, "RUKOU_CACHE", "XDG_CACHE_HOME", ".cache") &&
+            settle_dir(config_dir, cfg->data_given ? data_dir : NULL, NULL, "XDG_CONFIG_HOME", ".config");
+  if (!ok) return rk_fail(e, RK_EINVAL, "HOME is not set or a path is too long; name the directories with --data DIR and --cache DIR");
+  if (!file && env_file && *env_file) file = env_file;
+  if (file) snprintf(file_name, sizeof file_name, "%s", file);
+  else snprintf(file_name, sizeof file_name, "%.*s/rukou.conf", PATH_BYTES - 64, config_dir);
+  cfg->data_dir = data_dir;
+  cfg->cache_dir = cache_dir;
+  cfg->config_file = file_name;
+  return RK_OK;
 }
 
 rk_err rk_config_load(struct rk_config *cfg, const char *data_dir, const char *cache_dir, const char *config_file,

@@ -19,7 +19,7 @@
 #include "net/digest.h"
 #include "net/net.h"
 
-enum { PATH_BYTES = 4096, PIECE_BYTES = 1 << 20, MAX_TRIES = 5, DAY_MS = 86400000, POLL_MS = 100 };
+enum { PATH_BYTES = 4096, PIECE_BYTES = 1 << 20, MAX_TRIES = 5, POLL_MS = 100 };
 
 static int64_t size_of(const char *path) {
   struct stat st;
@@ -149,7 +149,7 @@ static rk_err transfer(struct rk_net *net, const struct rk_pull *p, const char *
   char from[64];
   snprintf(from, sizeof from, "bytes=%lld-", (long long)s.at);
   struct rk_header range = {"Range", from};
-  struct rk_net_request req = {.method = "GET", .url = url, .headers = &range, .n_headers = s.at > 0, .timeout_ms = DAY_MS,
+  struct rk_net_request req = {.method = "GET", .url = url, .headers = &range, .n_headers = s.at > 0, .timeout_ms = -1,
                                .max_bytes = (size_t)(s.limit - s.at), .follow_redirects = true, .on_data = write_piece, .ud = &s};
   struct rk_net_response r;
   int64_t began = s.at;
