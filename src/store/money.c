@@ -139,3 +139,11 @@ int64_t rk_store_balance(struct rk_store *s, const char *user_id, const char *in
     return 0; /* unreadable: nothing can be spent */
   return sum;
 }
+
+int64_t rk_store_reserved(struct rk_store *s, const char *user_id, const char *instrument_id) {
+  int64_t sum = INT64_MAX / 2; /* unreadable: all of it */
+  if (rk_db_each(rk_store_db(s), NULL, keep_sum, &sum, "SELECT COALESCE(SUM(total_minor), 0) FROM approvals WHERE user_id=?"
+                 " AND instrument_id=? AND state='approved'", "tt", user_id, instrument_id))
+    return INT64_MAX / 2;
+  return sum;
+}

@@ -67,5 +67,7 @@ rk_err rk_store_ledger_add(struct rk_store *s, const struct rk_ledger_new *l, st
 json_t *rk_store_ledger(struct rk_store *s, const char *user_id); /* docs/api.md, oldest first */
 /* Openings and refunds less charges and open authorizations. */
 int64_t rk_store_balance(struct rk_store *s, const char *user_id, const char *instrument_id);
+/* Totals of approvals in state approved: decided, but not yet in the ledger. */
+int64_t rk_store_reserved(struct rk_store *s, const char *user_id, const char *instrument_id);
 
 #endif

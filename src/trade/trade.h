@@ -56,6 +56,11 @@ json_t *rk_trade_approvals_of_turn(struct rk_trade *t, const char *turn_id);
  * sent twice answers RK_OK and changes nothing. */
 rk_err rk_trade_decide(struct rk_trade *t, const char *user_id, const char *session_kind, const char *approval_id,
                        const char *decision, const char *terms_hash, struct rk_error *e) RK_MUST_USE;
+/* Another payment method for a pending approval: it is superseded, *approval is
+ * the new one with a new hash. RK_EFORBIDDEN, RK_ENOTFOUND, RK_EGONE, RK_EINVAL. */
+rk_err rk_trade_change_instrument(struct rk_trade *t, const char *user_id, const char *session_kind, const char *approval_id,
+                                  const char *instrument_id, json_t **approval, struct rk_error *e) RK_MUST_USE;
+
 /* Runs an approved intent to its end. *order: the object of docs/api.md; appends
  * the order event. RK_EUNAVAIL with state unknown: try rk_trade_reconcile later. */
 rk_err rk_trade_complete(struct rk_trade *t, const char *approval_id, json_t **order, struct rk_error *e) RK_MUST_USE;

@@ -1,0 +1,34 @@
+/* internal.h - shared by approval.c and order.c. */
+#ifndef RK_TRADE_INTERNAL_H
+#define RK_TRADE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "store/money.h"
+#include "trade/terms.h"
+#include "trade/trade.h"
+
+enum { RK_TRADE_ARENA_BYTES = 8 << 20 };
+
+struct rk_in_flight { const char *approval_id; struct rk_in_flight *next; };
+
+struct rk_trade {
+  struct rk_store *store;
+  struct rk_merchants *merchants;
+  struct rk_key *key;
+  int64_t retry_wait_ms;           /* before a second look at a merchant; doubles */
+  pthread_mutex_t lock;            /* of in_flight: an approval is brought on by one thread at a time */
+  pthread_cond_t ended;
+  struct rk_in_flight *in_flight;
+};
+
+/* Ends a transaction: commits when err is RK_OK, else rolls back and returns err. */
+rk_err rk_trade_end(struct rk_trade *t, rk_err err, struct rk_error *e) RK_MUST_USE;
+rk_err rk_trade_event(struct rk_trade *t, const json_t *approval, const char *type, json_t *data, struct rk_error *e) RK_MUST_USE; /* takes data */
+rk_err rk_trade_event_result(struct rk_trade *t, const json_t *approval, const char *decision, const char *by, struct rk_error *e) RK_MUST_USE;
+/* Moves a pending approval whose time is over; RK_OK when it was not (or is no longer) pending. */
+rk_err rk_trade_expire(struct rk_trade *t, const json_t *approval, struct rk_error *e) RK_MUST_USE;
+/* Writes a payment intent of the amount: token, body and key; nothing is sent. */
+rk_err rk_trade_write_intent(struct rk_trade *t, const json_t *approval, int64_t amount_minor, struct rk_error *e) RK_MUST_USE;
+
+#endif

@@ -1,0 +1,426 @@
+/* From an approved intent to an order, and back from every interruption.
+ *
+ * The one rule: the ledger says authorize and the approval says completing, in
+ * one committed transaction, before a byte of a payment leaves; and only an
+ * answer of the merchant ends it. Whoever finds an approval in completing or
+ * unknown asks the merchant what became of the checkout (GET) and, if it is
+ * still open, sends the stored bytes again under the stored key. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "trade/internal.h"
+
+enum { READ_TRIES = 3, SETTLE_TRIES = 2 };
+
+/* ---- one thread at a time for each approval ---- */
+
+static bool is_in_flight(const struct rk_trade *t, const char *id) {
+  for (const struct rk_in_flight *f = t->in_flight; f; f = f->next)
+    if (strcmp(f->approval_id, id) == 0) return true;
+  return false;
+}
+
+static void enter(struct rk_trade *t, struct rk_in_flight *me) {
+  pthread_mutex_lock(&t->lock);
+  while (is_in_flight(t, me->approval_id)) pthread_cond_wait(&t->ended, &t->lock);
+  me->next = t->in_flight;
+  t->in_flight = me;
+  pthread_mutex_unlock(&t->lock);
+}
+
+static void leave(struct rk_trade *t, struct rk_in_flight *me) {
+  pthread_mutex_lock(&t->lock);
+  struct rk_in_flight **at = &t->in_flight;
+  while (*at != me) at = &(*at)->next;
+  *at = me->next;
+  pthread_cond_broadcast(&t->ended);
+  pthread_mutex_unlock(&t->lock);
+}
+
+/* ---- what is on the way ---- */
+
+struct run {
+  struct rk_trade *t;
+  const char *id;               /* the approval's */
+  json_t *row, *intent;
+  struct rk_arena *arena;
+};
+
+static const char *field(const struct run *r, const char *name) { return rk_json_cstr(r->row, name, ""); }
+static bool in_state(const struct run *r, const char *state) { return strcmp(field(r, "state"), state) == 0; }
+static bool is_over(const struct run *r) { return rk_json_i64(r->row, "expires_ms", 0) <= rk_now_ms(); }
+
+static rk_err load(struct run *r, struct rk_error *e) {
+  json_decref(r->row);
+  json_decref(r->intent);
+  r->row = rk_store_approval(r->t->store, r->id);
+  r->intent = rk_store_intent(r->t->store, r->id);
+  return r->row ? RK_OK : rk_fail(e, RK_ENOTFOUND, "there is no such approval");
+}
+
+/* ---- ends, each one transaction ---- */
+
+static rk_err ledger(const struct run *r, const char *kind, const char *order_id, struct rk_error *e) {
+  return rk_store_ledger_add(r->t->store, &(struct rk_ledger_new){.user_id = field(r, "user_id"), .kind = kind, .approval_id = r->id,
+      .order_id = order_id, .instrument_id = field(r, "instrument_id"), .merchant_origin = field(r, "merchant_origin"),
+      .amount_minor = rk_json_i64(r->intent, "amount_minor", 0), .currency = field(r, "currency")}, e);
+}
+
+/* What the user must be told also when no turn is listening any more. */
+static rk_err notice(const struct run *r, const char *code, const char *text, struct rk_error *e) {
+  return rk_trade_event(r->t, r->row, "notice", json_pack("{s:s, s:s, s:s, s:s}", "level", "warning", "code", code, "text", text,
+                                                          "approval_id", r->id), e);
+}
+
+/* The end without an order: what was authorized is freed. */
+static rk_err fail(struct run *r, const char *why, struct rk_error *e) {
+  const char *state = field(r, "state");
+  bool authorized = strcmp(state, "approved") != 0;
+  rk_err err = rk_db_begin(rk_store_db(r->t->store), e);
+  if (err) return err;
+  err = rk_store_approval_move(r->t->store, r->id, state, "failed", why, NULL, e);
+  if (!err && authorized) err = ledger(r, "void", NULL, e);
+  if (!err) err = notice(r, "order_failed", why, e);
+  return rk_trade_end(r->t, err, e);
+}
+
+static void copy(json_t *to, const char *name, const json_t *from, const char *key) { json_object_set(to, name, json_object_get(from, key)); }
+
+/* Terms as approved; totals as charged when they came out lower. */
+static json_t *receipt_of(const struct run *r, const struct rk_checkout *co) {
+  const json_t *terms = rk_json_obj(r->row, "terms"), *fulfilment = rk_json_obj(terms, "fulfilment");
+  json_t *receipt = json_object();
+  static const char *const same[] = {"merchant", "lines", "totals", "total_minor", "currency", "instrument"};
+  for (size_t i = 0; i < sizeof same / sizeof *same; i++) copy(receipt, same[i], terms, same[i]);
+  copy(receipt, "address", fulfilment, "address");
+  json_t *delivery = json_object();
+  copy(delivery, "title", fulfilment, "method");
+  copy(delivery, "date", fulfilment, "date");
+  json_object_set_new(receipt, "delivery", delivery);
+  int64_t charged = rk_json_i64(r->intent, "amount_minor", 0);
+  if (charged == rk_json_i64(terms, "total_minor", -1)) return receipt;
+  json_object_set_new(receipt, "total_minor", json_integer(charged));
+  json_t *fresh = rk_terms_project(co, &(struct rk_terms_extra){rk_json_arr(terms, "lines"), rk_json_obj(terms, "instrument"), 0}, NULL);
+  if (rk_json_i64(fresh, "total_minor", -1) == charged) {
+    copy(receipt, "lines", fresh, "lines");
+    copy(receipt, "totals", fresh, "totals");
+  }
+  json_decref(fresh);
+  return receipt;
+}
+
+static json_t *order_view(const json_t *row) {
+  static const char *const from_row[] = {"id", "approval_id", "merchant_order_id", "status", "placed_ms", "chat_id", "turn_id"};
+  json_t *v = json_copy(rk_json_obj(row, "receipt"));
+  for (size_t i = 0; i < sizeof from_row / sizeof *from_row; i++) copy(v, from_row[i], row, from_row[i]);
+  return v;
+}
+
+static rk_err add_order(struct run *r, const struct rk_checkout *co, struct rk_error *e) {
+  struct rk_store *s = r->t->store;
+  char order_id[37];
+  json_t *receipt = receipt_of(r, co);
+  rk_err err = rk_store_order_add(s, &(struct rk_order_new){.user_id = field(r, "user_id"), .approval_id = r->id,
+      .merchant_origin = field(r, "merchant_origin"), .merchant_order_id = co->order_id, .chat_id = field(r, "chat_id"),
+      .turn_id = field(r, "turn_id"), .receipt = receipt}, order_id, e);
+  json_decref(receipt);
+  if (!err) err = ledger(r, "capture", order_id, e);
+  if (!err) err = rk_store_approval_move(s, r->id, field(r, "state"), "completed", NULL, order_id, e);
+  if (err) return err;
+  json_t *row = rk_store_order(s, field(r, "user_id"), order_id);
+  if (!row) return rk_fail(e, RK_EIO, "the order cannot be read back");
+  err = rk_trade_event(r->t, r->row, "order", json_pack("{s:o}", "order", order_view(row)), e);
+  json_decref(row);
+  return err;
+}
+
+static rk_err record(struct run *r, const struct rk_checkout *co, struct rk_error *e) {
+  int64_t total;
+  if (!co->order_id || !*co->order_id) return rk_fail(e, RK_EUNAVAIL, "the merchant says it is paid but names no order yet");
+  if (rk_terms_total(co, &total, NULL) || total != rk_json_i64(r->intent, "amount_minor", 0))
+    rk_log(RK_LOG_WARN, "trade", "approval %s: the merchant's completed total is not what was authorized", r->id);
+  rk_err err = rk_db_begin(rk_store_db(r->t->store), e);
+  if (err) return err;
+  return rk_trade_end(r->t, add_order(r, co, e), e);
+}
+
+static rk_err mark_unknown(struct run *r, struct rk_error *e) {
+  if (in_state(r, "unknown")) return RK_OK;
+  rk_err err = rk_db_begin(rk_store_db(r->t->store), e);
+  if (err) return err;
+  err = rk_store_approval_move(r->t->store, r->id, "completing", "unknown", NULL, NULL, e);
+  if (!err) err = notice(r, "order_unknown", "the merchant has not said yet whether the order was placed; it is being looked up", e);
+  err = rk_trade_end(r->t, err, e);
+  return err ? err : load(r, e);
+}
+
+/* ---- reading and sending ---- */
+
+static rk_err read_checkout(struct run *r, int tries, struct rk_checkout *co, struct rk_error *e) {
+  rk_err err = RK_EUNAVAIL;
+  for (int i = 0; i < tries; i++) {
+    if (i) rk_sleep_ms(r->t->retry_wait_ms << i);
+    err = rk_merchant_checkout_get(r->t->merchants, field(r, "merchant_origin"), field(r, "checkout_id"), r->arena, co, e);
+    if (!err && (!co->id || strcmp(co->id, field(r, "checkout_id")) != 0))
+      err = rk_fail(e, RK_EUPSTREAM, "the merchant answered with another checkout");
+    if (!err || err == RK_ENOTFOUND || err == RK_EGONE) break;
+  }
+  return err;
+}
+
+/* RK_EUNAVAIL means that the end is still open; of an end it is never said. */
+static rk_err final_code(rk_err code) { return code && code != RK_EUNAVAIL ? code : RK_EUPSTREAM; }
+
+/* After a refusal, or a checkout that is not open any more: void only when the merchant shows that nothing was bought. */
+static rk_err settle_refused(struct run *r, const struct rk_error *why, struct rk_error *e) {
+  struct rk_checkout co = {0};
+  char text[sizeof why->msg];
+  memcpy(text, why->msg, sizeof text);
+  rk_err code = final_code(why->code);
+  rk_err err = read_checkout(r, READ_TRIES, &co, e);
+  if (!err && co.status == RK_CO_COMPLETED) return record(r, &co, e);
+  bool gone = err == RK_ENOTFOUND || err == RK_EGONE;
+  if ((err && !gone) || (!err && co.status == RK_CO_IN_PROGRESS)) {
+    err = mark_unknown(r, e);
+    return err ? err : rk_fail(e, RK_EUNAVAIL, "it is not known yet whether %s took the payment; it is being looked up", field(r, "merchant_origin"));
+  }
+  err = fail(r, text, e);
+  return err ? err : rk_fail(e, code, "%s", text);
+}
+
+/* Sends the stored bytes under the stored key: the first time, or once more. RK_EUNAVAIL: still unknown. */
+static rk_err send(struct run *r, struct rk_error *e) {
+  struct rk_checkout co = {0};
+  struct rk_error why = {RK_OK, "the merchant refused the payment"};
+  switch (rk_merchant_complete(r->t->merchants, field(r, "merchant_origin"), field(r, "checkout_id"),
+                               rk_json_cstr(r->intent, "idempotency_key", ""), rk_json_str(r->intent, "body"), r->arena, &co, &why)) {
+    case RK_OUTCOME_DONE:
+      if (co.order_id && *co.order_id) return record(r, &co, e);
+      break;
+    case RK_OUTCOME_REFUSED: return settle_refused(r, &why, e);
+    case RK_OUTCOME_UNKNOWN: break;
+  }
+  rk_err err = mark_unknown(r, e);
+  return err ? err : rk_fail(e, RK_EUNAVAIL, "%s did not say whether the order was placed; it is being looked up", field(r, "merchant_origin"));
+}
+
+/* The user's word is over: what is still open at the merchant is taken back, never sent again. */
+static rk_err give_up(struct run *r, struct rk_error *e) {
+  if (rk_merchant_checkout_cancel(r->t->merchants, field(r, "merchant_origin"), field(r, "checkout_id"), NULL))
+    rk_log(RK_LOG_INFO, "trade", "approval %s: the merchant did not confirm the cancellation", r->id);
+  struct rk_checkout co = {0};
+  rk_err err = read_checkout(r, 1, &co, e);
+  if (!err && co.status == RK_CO_COMPLETED) return record(r, &co, e);
+  if (err == RK_ENOTFOUND || err == RK_EGONE || (!err && co.status == RK_CO_CANCELED)) {
+    err = fail(r, "the approval expired before the order was placed; nothing was charged", e);
+    return err ? err : rk_fail(e, RK_EGONE, "the approval expired before the order was placed; nothing was charged");
+  }
+  err = mark_unknown(r, e);
+  return err ? err : rk_fail(e, RK_EUNAVAIL, "it is not known yet whether the order was placed; it is being looked up");
+}
+
+/* State completing or unknown: what became of it? */
+static rk_err settle(struct run *r, struct rk_error *e) {
+  struct rk_checkout co = {0};
+  rk_err err = read_checkout(r, 1, &co, e);
+  if (err == RK_ENOTFOUND || err == RK_EGONE) {
+    err = fail(r, "the merchant no longer knows the checkout; nothing was charged", e);
+    return err ? err : rk_fail(e, RK_EGONE, "the merchant no longer knows the checkout; nothing was charged");
+  }
+  if (err) {
+    rk_err marked = mark_unknown(r, e);
+    return marked ? marked : rk_fail(e, RK_EUNAVAIL, "%s does not answer; whether the order was placed is looked up later", field(r, "merchant_origin"));
+  }
+  switch (co.status) {
+    case RK_CO_COMPLETED: return record(r, &co, e);
+    case RK_CO_IN_PROGRESS:
+      err = mark_unknown(r, e);
+      return err ? err : rk_fail(e, RK_EUNAVAIL, "%s is still working on the order", field(r, "merchant_origin"));
+    case RK_CO_CANCELED:
+      err = fail(r, "the merchant canceled the checkout; nothing was charged", e);
+      return err ? err : rk_fail(e, RK_EGONE, "the merchant canceled the checkout; nothing was charged");
+    case RK_CO_INCOMPLETE:
+    case RK_CO_ESCALATION:
+    case RK_CO_READY: break;
+  }
+  return is_over(r) ? give_up(r, e) : send(r, e);
+}
+
+/* ---- the first sending ---- */
+
+/* A fresh read must be what was approved, or cheaper. *total: the merchant's now. */
+static rk_err check_fresh(struct run *r, int64_t *total, struct rk_error *e) {
+  struct rk_checkout co = {0};
+  rk_err err = read_checkout(r, READ_TRIES, &co, e);
+  if (err) return err;
+  if (co.status != RK_CO_READY)
+    return rk_fail(e, RK_ECONFLICT, "the merchant no longer takes this order: %s", co.n_messages ? co.messages[0] : "it gave no reason");
+  const json_t *terms = rk_json_obj(r->row, "terms");
+  json_t *fresh = rk_terms_project(&co, &(struct rk_terms_extra){rk_json_arr(terms, "lines"), rk_json_obj(terms, "instrument"),
+                                                                 rk_json_i64(terms, "expires_ms", 0)}, e);
+  err = fresh ? rk_terms_match(terms, fresh, e) : RK_EUPSTREAM;
+  if (!err) *total = rk_json_i64(fresh, "total_minor", 0);
+  json_decref(fresh);
+  return err;
+}
+
+/* One transaction: from here on a payment may be on the wire. */
+static rk_err authorize(struct run *r, int64_t total, struct rk_error *e) {
+  rk_err err = rk_db_begin(rk_store_db(r->t->store), e);
+  if (err) return err;
+  err = rk_store_approval_move(r->t->store, r->id, "approved", "completing", NULL, NULL, e);
+  /* cheaper: another amount is another payment, under its own key; the first was never sent */
+  if (!err && total != rk_json_i64(r->intent, "amount_minor", -1)) err = rk_trade_write_intent(r->t, r->row, total, e);
+  if (!err) err = load(r, e);
+  if (!err) err = ledger(r, "authorize", NULL, e);
+  return rk_trade_end(r->t, err, e);
+}
+
+/* Nothing has been sent yet: every error here is an end without a charge, unless it is our own disk. */
+static rk_err first_send(struct run *r, struct rk_error *e) {
+  int64_t total = 0;
+  struct rk_error why = {RK_OK, ""};
+  rk_err err = is_over(r) ? rk_fail(&why, RK_EGONE, "the approval expired before the order was placed; nothing was bought") : check_fresh(r, &total, &why);
+  if (err) {
+    rk_err failed = fail(r, why.msg, e);
+    return failed ? failed : rk_fail(e, final_code(err), "%s", why.msg);
+  }
+  err = authorize(r, total, e);
+  return err ? err : send(r, e);
+}
+
+/* ---- the two ways in ---- */
+
+static rk_err bring_on(struct run *r, struct rk_error *e) {
+  rk_err err = load(r, e);
+  if (err) return err;
+  if (in_state(r, "completed")) return RK_OK;
+  if (in_state(r, "pending")) return rk_fail(e, RK_EFORBIDDEN, "the user has not approved this");
+  if (in_state(r, "approved")) return first_send(r, e);
+  if (in_state(r, "completing") || in_state(r, "unknown")) return settle(r, e);
+  const char *why = field(r, "failure");
+  return rk_fail(e, RK_EGONE, "this approval is %s%s%s", field(r, "state"), *why ? ": " : "", why);
+}
+
+static rk_err run_one(struct rk_trade *t, const char *approval_id, int tries, struct rk_error *e) {
+  struct rk_in_flight me = {.approval_id = approval_id};
+  rk_err err = RK_OK;
+  enter(t, &me);
+  for (int i = 0; i < tries; i++) {
+    struct run r = {.t = t, .id = approval_id, .arena = rk_arena_new(RK_TRADE_ARENA_BYTES)};
+    if (i) rk_sleep_ms(t->retry_wait_ms);
+    err = r.arena ? bring_on(&r, e) : rk_fail(e, RK_ENOMEM, "out of memory");
+    json_decref(r.row);
+    json_decref(r.intent);
+    rk_arena_free(r.arena);
+    if (err != RK_EUNAVAIL) break;
+  }
+  leave(t, &me);
+  return err;
+}
+
+rk_err rk_trade_complete(struct rk_trade *t, const char *approval_id, json_t **order, struct rk_error *e) {
+  *order = NULL;
+  rk_err err = run_one(t, approval_id, SETTLE_TRIES, e);
+  if (err) return err;
+  json_t *row = rk_store_order_of_approval(t->store, approval_id);
+  if (!row) return rk_fail(e, RK_EIO, "the order cannot be read back");
+  *order = order_view(row);
+  json_decref(row);
+  return RK_OK;
+}
+
+static int32_t count_open(struct rk_trade *t) {
+  static const char *const open[] = {"approved", "completing", "unknown"};
+  int32_t n = 0;
+  for (size_t i = 0; i < sizeof open / sizeof *open; i++) {
+    json_t *rows = rk_store_approvals_in_state(t->store, open[i]);
+    n += (int32_t)json_array_size(rows);
+    json_decref(rows);
+  }
+  return n;
+}
+
+rk_err rk_trade_reconcile(struct rk_trade *t, int32_t *n_open, struct rk_error *e) {
+  static const char *const states[] = {"unknown", "completing", "approved"};
+  rk_err err = RK_OK;
+  size_t i, k;
+  json_t *row;
+  json_t *pending = rk_store_approvals_in_state(t->store, "pending");
+  json_array_foreach(pending, k, row)
+    if (!err && rk_json_i64(row, "expires_ms", 0) <= rk_now_ms()) err = rk_trade_expire(t, row, e);
+  json_decref(pending);
+  for (i = 0; !err && i < sizeof states / sizeof *states; i++) {
+    json_t *rows = rk_store_approvals_in_state(t->store, states[i]);
+    json_array_foreach(rows, k, row) {
+      struct rk_error why = {RK_OK, ""};
+      rk_err one = run_one(t, rk_json_cstr(row, "id", ""), 1, &why);
+      if (one) rk_log(RK_LOG_INFO, "trade", "approval %s: %s", rk_json_cstr(row, "id", ""), why.msg);
+      if (one == RK_ENOSPC || one == RK_EIO) err = rk_fail(e, one, "%s", why.msg);
+    }
+    json_decref(rows);
+  }
+  *n_open = count_open(t);
+  return err;
+}
+
+/* ---- orders and ledger as docs/api.md shows them ---- */
+
+json_t *rk_trade_orders(struct rk_trade *t, const char *user_id) {
+  json_t *rows = rk_store_orders(t->store, user_id), *list = json_array(), *row;
+  size_t i;
+  json_array_foreach(rows, i, row) json_array_append_new(list, order_view(row));
+  json_decref(rows);
+  return list;
+}
+
+/* UCP: a line's status follows from its quantities; a cancellation or refund is an adjustment of the order. */
+static const char *status_of(const json_t *merchant_order) {
+  size_t i, n = 0, fulfilled = 0;
+  bool begun = json_array_size(rk_json_arr(rk_json_obj(merchant_order, "fulfillment"), "events")) > 0;
+  json_t *one;
+  const char *from_adjustment = NULL;
+  json_array_foreach(rk_json_arr(merchant_order, "adjustments"), i, one) {
+    if (!rk_str_eq_c(rk_json_str(one, "status"), "completed")) continue;
+    if (rk_str_eq_c(rk_json_str(one, "type"), "refund")) from_adjustment = "refunded";
+    else if (rk_str_eq_c(rk_json_str(one, "type"), "cancellation") && !from_adjustment) from_adjustment = "canceled";
+  }
+  if (from_adjustment) return from_adjustment;
+  json_array_foreach(rk_json_arr(merchant_order, "line_items"), i, one) {
+    rk_str s = rk_json_str(one, "status");
+    n++;
+    if (rk_str_eq_c(s, "fulfilled")) fulfilled++;
+    if (rk_str_eq_c(s, "partial")) begun = true;
+  }
+  return n && fulfilled == n ? "fulfilled" : fulfilled || begun ? "processing" : "placed";
+}
+
+json_t *rk_trade_order_status(struct rk_trade *t, const char *user_id, const char *order_id, struct rk_error *e) {
+  json_t *row = rk_store_order(t->store, user_id, order_id), *theirs = NULL;
+  if (!row) {
+    rk_fail(e, RK_ENOTFOUND, "there is no such order");
+    return NULL;
+  }
+  struct rk_error why = {RK_OK, ""};
+  if (rk_merchant_order(t->merchants, rk_json_cstr(row, "merchant_origin", ""), rk_json_cstr(row, "merchant_order_id", ""), &theirs, &why)) {
+    rk_log(RK_LOG_INFO, "trade", "order %s: %s", order_id, why.msg);
+  } else {
+    const char *status = status_of(theirs);
+    if (strcmp(status, rk_json_cstr(row, "status", "")) != 0 && rk_store_order_status(t->store, order_id, status, &why))
+      rk_log(RK_LOG_WARN, "trade", "order %s: %s", order_id, why.msg);
+    json_object_set_new(row, "status", json_string(status));
+  }
+  json_t *v = order_view(row);
+  if (theirs) json_object_set_new(v, "checked_ms", json_integer(rk_now_ms()));
+  json_decref(theirs);
+  json_decref(row);
+  return v;
+}
+
+json_t *rk_trade_ledger(struct rk_trade *t, const char *user_id) {
+  json_t *entries = rk_store_ledger(t->store, user_id);
+  return entries ? entries : json_array();
+}
