@@ -45,7 +45,7 @@ struct fake {
   bool lie_refused;              /* charges, then says it refused */
   int64_t price_after;           /* unit price that a later read shows; 0: the same */
   const char *street_after;
-  void (*point)(const char *where); /* called before and after each effect: may end the process */
+  void (*point)(const char *where); /* called before and after a completion takes effect: may end the process */
 };
 
 static struct fake *fake;
@@ -64,6 +64,14 @@ static void fake_reset(void) {
 
 static void fake_point(const char *where) {
   if (fake->point) fake->point(where);
+}
+
+/* The merchant is another process: ours may die while it works, it does not. */
+static void fake_atomic(bool on) {
+  sigset_t alarm;
+  sigemptyset(&alarm);
+  sigaddset(&alarm, SIGALRM);
+  pthread_sigmask(on ? SIG_BLOCK : SIG_UNBLOCK, &alarm, NULL);
 }
 
 static rk_err fake_down(struct rk_error *e) { return rk_fail(e, RK_EUNAVAIL, "the shop does not answer"); }
@@ -104,8 +112,10 @@ rk_err rk_merchant_checkout_create(struct rk_merchants *m, const struct rk_check
   if (fake->down) return fake_down(e);
   if (q->n_codes && strcmp(q->codes[0], "BAD") == 0) return rk_fail(e, RK_EUPSTREAM, "no such code");
   RK_ASSERT(fake->n < FAKE_MAX);
+  fake_atomic(true);
   struct fake_checkout *c = &fake->checkouts[fake->n++];
   *c = (struct fake_checkout){.status = RK_CO_READY, .unit_minor = fake->unit_minor, .quantity = q->lines[0].quantity};
+  fake_atomic(false);
   if (q->n_codes) snprintf(c->code, sizeof c->code, "%s", q->codes[0]);
   fake_fill(c, a, out);
   out->address.street = fake->other_address ? "elsewhere 1" : q->address.street;
@@ -123,11 +133,10 @@ rk_err rk_merchant_checkout_update(struct rk_merchants *m, const char *id, const
 }
 
 rk_err rk_merchant_checkout_get(struct rk_merchants *m, const char *origin, const char *id, struct rk_arena *a, struct rk_checkout *out, struct rk_error *e) {
-  fake_point("get");
   struct fake_checkout *c = fake_find(id);
   if (fake->down || fake->get_down) return fake_down(e);
   if (!c) return rk_fail(e, RK_ENOTFOUND, "no such checkout");
-  if (fake->busy && c->status == RK_CO_IN_PROGRESS && c->n_sent++ > 2) c->status = RK_CO_COMPLETED;
+  if (c->status == RK_CO_IN_PROGRESS && (!fake->busy || c->n_sent++ > 2)) c->status = RK_CO_COMPLETED;
   if (fake->price_after) {
     c->unit_minor = fake->price_after;
     fake->price_after = 0;
@@ -169,36 +178,40 @@ static bool fake_pay(struct fake_checkout *c, const char *key, rk_str body, int6
   return true;
 }
 
+/* What the merchant does with a completion, whether or not its answer arrives. */
+static enum rk_outcome fake_take(struct fake_checkout *c, const char *key, rk_str body, struct rk_error *e) {
+  int64_t total = c->unit_minor * c->quantity + 600 - fake_off(c);
+  c->n_sent++;
+  if (c->status == RK_CO_COMPLETED || c->status == RK_CO_IN_PROGRESS) {
+    if (strcmp(c->key, key) == 0) return RK_OUTCOME_DONE;
+    rk_fail(e, RK_ECONFLICT, "already completed under another key");
+    return RK_OUTCOME_REFUSED;
+  }
+  if (fake->refuse || c->status != RK_CO_READY) {
+    rk_fail(e, RK_EPAYMENT, "card declined");
+    return RK_OUTCOME_REFUSED;
+  }
+  if (!fake_pay(c, key, body, total, e)) return RK_OUTCOME_REFUSED;
+  c->status = fake->busy ? RK_CO_IN_PROGRESS : RK_CO_COMPLETED;
+  return RK_OUTCOME_DONE;
+}
+
 enum rk_outcome rk_merchant_complete(struct rk_merchants *m, const char *origin, const char *id, const char *key, rk_str body, struct rk_arena *a,
                                      struct rk_checkout *out, struct rk_error *e) {
   struct fake_checkout *c = fake_find(id);
   fake_point("before");
   if (fake->down || fake->lose_request || !c) return RK_OUTCOME_UNKNOWN;
-  c->n_sent++;
-  if (c->status == RK_CO_COMPLETED) {
-    if (strcmp(c->key, key) != 0) {
-      rk_fail(e, RK_ECONFLICT, "already completed under another key");
-      return RK_OUTCOME_REFUSED;
-    }
-  } else {
-    int64_t total = c->unit_minor * c->quantity + 600 - fake_off(c);
-    if (fake->refuse || c->status != RK_CO_READY) {
-      rk_fail(e, RK_EPAYMENT, "card declined");
-      return RK_OUTCOME_REFUSED;
-    }
-    if (!fake_pay(c, key, body, total, e)) return RK_OUTCOME_REFUSED;
-    fake_point("charged");
-    c->status = fake->busy ? RK_CO_IN_PROGRESS : RK_CO_COMPLETED;
-    fake_point("completed");
-  }
+  fake_atomic(true);
+  enum rk_outcome outcome = fake_take(c, key, body, e);
+  fake_atomic(false);
+  fake_point("after");
   if (fake->lose_reply) return RK_OUTCOME_UNKNOWN;
   if (fake->lie_refused) {
     rk_fail(e, RK_EPAYMENT, "card declined");
     return RK_OUTCOME_REFUSED;
   }
-  fake_fill(c, a, out);
-  fake_point("after");
-  return c->status == RK_CO_COMPLETED ? RK_OUTCOME_DONE : RK_OUTCOME_UNKNOWN;
+  if (outcome == RK_OUTCOME_DONE) fake_fill(c, a, out);
+  return outcome == RK_OUTCOME_DONE && c->status != RK_CO_COMPLETED ? RK_OUTCOME_UNKNOWN : outcome;
 }
 
 rk_err rk_merchant_order(struct rk_merchants *m, const char *origin, const char *order_id, json_t **out, struct rk_error *e) {
