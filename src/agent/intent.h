@@ -1,0 +1,49 @@
+/* intent.h - what the user's own words decide, read by code: limits, dates,
+ * quantity, wishes, payment, "do not buy". The model never sets any of it.
+ * General language only, no goods. Pure; any thread. */
+#ifndef RK_AGENT_INTENT_H
+#define RK_AGENT_INTENT_H
+
+#include "agent/words.h"
+#include "base/clock.h"
+
+enum rk_mode { RK_MODE_TALK, RK_MODE_BROWSE, RK_MODE_BUY, RK_MODE_STATUS };
+enum rk_wish { RK_WISH_NONE, RK_WISH_CHEAPEST, RK_WISH_RATING };
+
+enum { RK_INTENT_NOT = 4, RK_INTENT_WORD = 64 };
+
+struct rk_intent {
+  enum rk_mode mode;
+  enum rk_wish wish;
+  bool chinese;               /* answer in Chinese */
+  int32_t quantity;           /* 0: not said */
+  bool quantity_vague;        /* "some": must be asked before buying */
+  int64_t max_minor, min_minor;   /* 0: no limit; in currency */
+  char currency[4];           /* of the limits; "" : none was named, the shop's own holds */
+  bool around, per_unit;      /* "about 300": max is 10 % above; the limit is for one piece */
+  char date[11];              /* delivery wanted, "" : none */
+  bool date_exact;            /* on that day; else by that day */
+  const char *instrument;     /* "card" | "wallet" | NULL */
+  bool elsewhere;             /* to the office, the parents ...: not the address on file */
+  char not_words[RK_INTENT_NOT][RK_INTENT_WORD]; /* "not Apple" */
+  int32_t n_not;
+  int32_t ordinal;            /* "the second one" of what was shown: 2; 0: none */
+  bool of_shown;              /* "the best rated of those" */
+};
+
+/* said: the user's message, or several joined by '\n' when later ones answer a
+ * question; the last word on a point holds. */
+void rk_intent_read(rk_str said, int64_t now_ms, struct rk_intent *out);
+/* One line for the result and the card: "<= 500.00 CNY, qty 2, by 2026-11-28". */
+void rk_intent_text(const struct rk_intent *in, struct rk_buf *out);
+/* The model's query without what code has read already: amounts, wishes, measures, dates. Appends to out. */
+rk_err rk_intent_clean_query(struct rk_buf *out, rk_str query) RK_MUST_USE;
+
+/* A date in s (normal form). at/n: where it stands. False: none. */
+bool rk_dates_find(rk_str s, int64_t now_ms, char iso[11], size_t *at, size_t *n);
+
+/* An address in free text: phone (a run of 7-15 digits), name (what is left and short), street. False: no street. */
+struct rk_address_text { char name[64], phone[32], street[256], city[64]; };
+bool rk_address_read(rk_str text, struct rk_address_text *out);
+
+#endif
