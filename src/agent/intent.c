@@ -1,5 +1,6 @@
 #include "agent/intent.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -234,6 +235,25 @@ static void read_ordinal(rk_str s, struct rk_intent *out) {
   out->of_shown = rk_words_has(s, "那个|那款|那双|那台|那本|这个|这款|其中|刚才那|里面|of those|of them|of these|that one|this one|the one with|among them|among those");
 }
 
+static void read_size(rk_str s, struct rk_intent *out) {
+  static const char letters[] = "xxl|xl|l|m|s|xs|xxxl";
+  for (size_t at = 0; at < s.n; at++) {
+    if (at > 0 && ((s.p[at - 1] >= 'a' && s.p[at - 1] <= 'z') || (s.p[at - 1] >= '0' && s.p[at - 1] <= '9') || s.p[at - 1] == '.')) continue;
+    rk_str rest = from(s, at);
+    size_t n = rk_words_starts(rest, letters);
+    while (!n && n < rest.n && rest.p[n] >= '0' && rest.p[n] <= '9') {
+      while (n < rest.n && rest.p[n] >= '0' && rest.p[n] <= '9') n++;
+    }
+    if (n == 0 || n > 4) continue;
+    rk_str left = upto(s, at), right = after_space(from(rest, n));
+    bool letter = rest.p[0] > '9';
+    bool sized = rk_words_ends(left, "size |size: |sized |in a |尺码|尺码是|尺寸|码数") && !(rk_words_ends(left, "in a ") && !letter);
+    if (!sized) sized = rk_words_starts(right, "码") > 0 || (letter && rk_words_starts(right, "号|size")) || (!letter && n == 2 && rk_words_starts(right, "号的鞋|号鞋"));
+    if (sized) snprintf(out->size, sizeof out->size, "%.*s", (int)n, rest.p);
+    at += n - 1;
+  }
+}
+
 static void read_date(rk_str s, int64_t now_ms, struct rk_intent *out) {
   size_t at, n;
   if (!rk_dates_find(s, now_ms, out->date, &at, &n)) return;
@@ -269,6 +289,8 @@ void rk_intent_read(rk_str said, int64_t now_ms, struct rk_intent *out) {
     read_not(s, out);
     read_ordinal(s, out);
     read_date(s, now_ms, out);
+    read_size(s, out);
+    out->confirms = s.n <= 48 && rk_words_has(s, "下单吧|下单|买吧|就这个|就买这个|就它|订吧|可以|好的|行|没问题|looks good|go ahead|book it|buy it|order it|yes|ok|okay|do it|sounds good");
     out->wish = rk_words_has(s, rating_words) ? RK_WISH_RATING : rk_words_has(s, cheapest_words) ? RK_WISH_CHEAPEST : RK_WISH_NONE;
     out->instrument = rk_words_has(s, wallet_words) ? "wallet" : rk_words_has(s, card_words) ? "card" : NULL;
     out->elsewhere = rk_words_has(s, elsewhere_words) && !rk_words_has(s, "送到家|到家里|回家|to our home|to my home|delivered home");
@@ -286,6 +308,17 @@ void rk_intent_text(const struct rk_intent *in, struct rk_buf *out) {
   for (int32_t i = 0; i < in->n_not; i++) rk_buf_addf(out, "not %s, ", in->not_words[i]);
   if (in->instrument) rk_buf_addf(out, "pay by %s, ", in->instrument);
   rk_buf_adds(out, in->wish == RK_WISH_RATING ? "best rated" : "lowest total");
+}
+
+rk_err rk_intent_measures(struct rk_buf *out, rk_str said) {
+  struct rk_buf text;
+  rk_buf_init(&text, said.n + 16);
+  rk_err err = rk_words_normal(&text, said);
+  size_t n;
+  for (size_t at = 0; !err && rk_words_measure(rk_buf_str(&text), at, &at, &n); at += n)
+    err = rk_buf_addf(out, "%s%.*s", out->n ? " " : "", (int)n, text.p + at);
+  rk_buf_release(&text);
+  return err;
 }
 
 /* ---- the model's query ---- */

@@ -29,11 +29,15 @@ struct rk_intent {
   int32_t n_not;
   int32_t ordinal;            /* "the second one" of what was shown: 2; 0: none */
   bool of_shown;              /* "the best rated of those" */
+  bool confirms;              /* "yes, order it": what was shown before */
+  char size[8];               /* "42", "xl": a size of clothes or shoes, as written; "" : none */
 };
 
 /* said: the user's message, or several joined by '\n' when later ones answer a
  * question; the last word on a point holds. */
 void rk_intent_read(rk_str said, int64_t now_ms, struct rk_intent *out);
+/* Numbers with a unit that is no money ("500ml", "两人", "65w"), joined by spaces: features the model may have dropped. */
+rk_err rk_intent_measures(struct rk_buf *out, rk_str said) RK_MUST_USE;
 /* One line for the result and the card: "<= 500.00 CNY, qty 2, by 2026-11-28". */
 void rk_intent_text(const struct rk_intent *in, struct rk_buf *out);
 /* The model's query without what code has read already: amounts, wishes, measures, dates. Appends to out. */

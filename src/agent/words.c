@@ -206,6 +206,10 @@ size_t rk_words_number(rk_str s, double *value, bool *word) {
 
 /* ---- amounts ---- */
 
+/* Of those, the ones that describe a thing. */
+static const char feature_units[] =
+    "ml|毫升|升|l|liter|liters|litre|litres|w|瓦|watt|watts|g|克|kg|公斤|千克|斤|gb|tb|mah|毫安|寸|英寸|inch|inches|cm|厘米|人|person|people|man|只装|片装|个装|枝|朵";
+
 struct currency { const char *words, *code; };
 static const struct currency before_words[] = {{"¥|rmb|cny|cn¥", "CNY"}, {"us$|usd|$", "USD"}, {"eur|€", "EUR"}, {"gbp|£", "GBP"}};
 static const struct currency after_words[] = {{"元钱|元|块钱|块|圆|rmb|cny|yuan|yuans|人民币|kuai|renminbi", "CNY"},
@@ -267,6 +271,28 @@ bool rk_words_amount(rk_str s, size_t at, struct rk_amount *out) {
     *out = (struct rk_amount){.at = begin, .n = end - begin, .minor = (int64_t)llround(v * 100)};
     if (code) memcpy(out->currency, code, 4);
     return true;
+  }
+  return false;
+}
+
+bool rk_words_measure(rk_str s, size_t start, size_t *at, size_t *n) {
+  for (size_t i = start; i < s.n;) {
+    double v;
+    bool inside = i > 0 && is_word(s.p[i - 1]) && is_word(s.p[i]);
+    size_t len = inside ? 0 : rk_words_number(from(s, i), &v, NULL);
+    if (!len) {
+      i++;
+      continue;
+    }
+    size_t unit = skip_space(s, i + len);
+    if (unit < s.n && s.p[unit] == '-') unit++;
+    size_t m = rk_words_starts(from(s, unit), feature_units);
+    if (m) {
+      *at = i;
+      *n = unit + m - i;
+      return true;
+    }
+    i += len;
   }
   return false;
 }

@@ -35,4 +35,7 @@ struct rk_amount {
  * unit (ml, W, people, days, sizes ...) are passed over. */
 bool rk_words_amount(rk_str s, size_t from, struct rk_amount *out);
 
+/* The next number with a unit that is no money ("500ml", "two-person", "三升"): where, unit included. */
+bool rk_words_measure(rk_str s, size_t from, size_t *at, size_t *n);
+
 #endif

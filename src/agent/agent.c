@@ -1,0 +1,176 @@
+/* agent.c - turns in and out: a bounded queue of turn ids and a few workers. */
+#include "agent/agent.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/prompt.h"
+#include "agent/turn.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/queue.h"
+#include "base/utf8.h"
+
+enum { RETRY_MS = 20 };
+
+struct job { char turn_id[37], user_id[37], chat_id[37]; };
+
+struct rk_agent {
+  struct rk_services sv;
+  struct rk_queue *queue;
+  pthread_t workers[RK_MAX_TURNS_AT_ONCE];
+  int32_t n_workers;
+};
+
+static rk_err enqueue(struct rk_agent *a, const char *turn_id, struct rk_error *e) {
+  json_t *row = rk_store_turn(a->sv.store, turn_id);
+  struct job *j = row ? calloc(1, sizeof *j) : NULL;
+  rk_err err = row ? RK_ENOMEM : RK_ENOTFOUND;
+  if (j) {
+    rk_utf8_copy(j->turn_id, sizeof j->turn_id, rk_str_c(turn_id));
+    rk_utf8_copy(j->user_id, sizeof j->user_id, rk_json_str(row, "user_id"));
+    rk_utf8_copy(j->chat_id, sizeof j->chat_id, rk_json_str(row, "chat_id"));
+    err = rk_queue_push(a->queue, j);
+    if (err) free(j);
+  }
+  json_decref(row);
+  return err ? rk_fail(e, err, err == RK_EBUSY ? "%d turns are waiting already; try again soon" : "the turn cannot be queued (limit %d)", (int)RK_MAX_TURNS_QUEUED) : RK_OK;
+}
+
+static void *work(void *arg) {
+  struct rk_agent *a = arg;
+  for (struct job *j; (j = rk_queue_pop(a->queue, -1));) {
+    if (rk_live_stopping(a->sv.live)) {
+      free(j);
+      continue; /* its rows stay: the next start takes it up */
+    }
+    if (rk_live_begin(a->sv.live, j->user_id, j->chat_id, j->turn_id)) {
+      rk_turn_run(&a->sv, j->turn_id);
+      rk_live_end(a->sv.live, j->turn_id);
+      rk_live_wake(a->sv.live, j->user_id);
+      free(j);
+    } else { /* another worker is just ending a step of it */
+      rk_sleep_ms(RETRY_MS);
+      if (rk_queue_push(a->queue, j)) free(j);
+    }
+  }
+  return NULL;
+}
+
+rk_err rk_agent_new(const struct rk_agent_opts *o, struct rk_agent **out, struct rk_error *e) {
+  struct rk_agent *a = calloc(1, sizeof *a);
+  if (!a) return rk_fail(e, RK_ENOMEM, "out of memory");
+  a->sv = (struct rk_services){.store = o->store, .trade = o->trade, .merchants = o->merchants, .model = o->model, .live = rk_live_new(),
+                               .prefix = rk_prompt_messages(), .tools = rk_prompt_tools()};
+  a->queue = rk_queue_new(RK_MAX_TURNS_QUEUED);
+  if (!a->sv.live || !a->queue) {
+    rk_agent_free(a);
+    return rk_fail(e, RK_ENOMEM, "out of memory");
+  }
+  for (; a->n_workers < RK_MAX_TURNS_AT_ONCE; a->n_workers++)
+    if (pthread_create(&a->workers[a->n_workers], NULL, work, a) != 0) break;
+  if (a->n_workers == 0) {
+    rk_agent_free(a);
+    return rk_fail(e, RK_EBUSY, "no thread could be started for turns");
+  }
+  *out = a;
+  return RK_OK;
+}
+
+void rk_agent_free(struct rk_agent *a) {
+  if (!a) return;
+  if (a->sv.live) rk_live_stop(a->sv.live);
+  if (a->queue) rk_queue_close(a->queue);
+  for (int32_t i = 0; i < a->n_workers; i++) pthread_join(a->workers[i], NULL);
+  if (a->queue) rk_queue_free(a->queue);
+  rk_live_free(a->sv.live);
+  json_decref(a->sv.prefix);
+  json_decref(a->sv.tools);
+  free(a);
+}
+
+rk_err rk_agent_resume(struct rk_agent *a, struct rk_error *e) {
+  int32_t n_open;
+  struct rk_error ignored;
+  if (rk_trade_reconcile(a->sv.trade, &n_open, &ignored)) rk_log(RK_LOG_WARN, "agent", "payments could not be reconciled yet: %s", ignored.msg);
+  json_t *open = rk_store_turns_open(a->sv.store), *row;
+  size_t i;
+  rk_err err = RK_OK;
+  json_array_foreach(open, i, row) {
+    if (!err) err = enqueue(a, rk_json_cstr(row, "id", ""), e);
+  }
+  json_decref(open);
+  return err;
+}
+
+rk_err rk_agent_submit(struct rk_agent *a, const struct rk_turn_new *in, char chat_id[37], char turn_id[37], struct rk_error *e) {
+  if (in->text.n > RK_MAX_MESSAGE_BYTES)
+    return rk_fail(e, RK_ETOOBIG, "the message has %zu bytes; at most %d are taken", in->text.n, (int)RK_MAX_MESSAGE_BYTES);
+  if (!rk_utf8_valid(in->text)) return rk_fail(e, RK_EFORMAT, "the message is not valid UTF-8");
+  if (rk_str_trim(in->text).n == 0) return rk_fail(e, RK_EINVAL, "the message is empty");
+  if (rk_queue_len(a->queue) >= RK_MAX_TURNS_QUEUED) return rk_fail(e, RK_EBUSY, "%d turns are waiting already; try again soon", (int)RK_MAX_TURNS_QUEUED);
+  bool existed = false;
+  rk_err err = rk_store_turn_new(a->sv.store, in, chat_id, turn_id, &existed, e);
+  if (err) return err;
+  rk_live_wake(a->sv.live, in->user_id);
+  return existed ? RK_OK : enqueue(a, turn_id, e);
+}
+
+/* The approval that a waiting turn stands at, or NULL. New reference. */
+static json_t *pending_approval(struct rk_agent *a, const char *user_id, const json_t *turn) {
+  const char *id = rk_json_cstr(rk_json_obj(turn, "journal"), "approval_id", NULL);
+  json_t *approval = id ? rk_trade_approval(a->sv.trade, user_id, id) : NULL;
+  if (approval && strcmp(rk_json_cstr(approval, "state", ""), "pending") == 0) return approval;
+  json_decref(approval);
+  return NULL;
+}
+
+rk_err rk_agent_cancel(struct rk_agent *a, const char *user_id, const char *turn_id, struct rk_error *e) {
+  json_t *turn = rk_store_turn(a->sv.store, turn_id);
+  rk_err err = RK_OK;
+  const char *state = rk_json_cstr(turn, "state", "");
+  if (!turn || strcmp(rk_json_cstr(turn, "user_id", ""), user_id) != 0) {
+    err = rk_fail(e, RK_ENOTFOUND, "there is no such turn");
+  } else if (strcmp(state, "completing") == 0) {
+    err = rk_fail(e, RK_ECONFLICT, "the purchase is being completed and can no longer be stopped");
+  } else if (strcmp(state, "waiting") == 0) {
+    json_t *approval = pending_approval(a, user_id, turn);
+    if (approval) err = rk_trade_decide(a->sv.trade, user_id, "page", rk_json_cstr(approval, "id", ""), "refuse", rk_json_cstr(approval, "terms_hash", ""), e);
+    json_decref(approval);
+    if (!err) err = rk_turn_end_cancelled(&a->sv, turn_id, e);
+  } else if (!rk_live_cancel(a->sv.live, turn_id) && strcmp(state, "queued") == 0) {
+    err = rk_turn_end_cancelled(&a->sv, turn_id, e);
+  }
+  json_decref(turn);
+  return err;
+}
+
+rk_err rk_agent_decide(struct rk_agent *a, const char *user_id, const char *session_kind, const char *approval_id, const char *decision,
+                       const char *terms_hash, struct rk_error *e) {
+  json_t *approval = rk_trade_approval(a->sv.trade, user_id, approval_id);
+  if (!approval) return rk_fail(e, RK_ENOTFOUND, "there is no such approval");
+  char turn_id[37];
+  rk_utf8_copy(turn_id, sizeof turn_id, rk_json_str(approval, "turn_id"));
+  json_t *turn = rk_store_turn(a->sv.store, turn_id);
+  bool waits = strcmp(rk_json_cstr(turn, "state", ""), "waiting") == 0;
+  json_decref(turn);
+  json_decref(approval);
+  /* Marked first: if we are killed after the decision, the next start finds the turn among the open ones. */
+  rk_err err = waits ? rk_store_turn_state(a->sv.store, turn_id, "completing", e) : RK_OK;
+  if (err) return err;
+  err = rk_trade_decide(a->sv.trade, user_id, session_kind, approval_id, decision, terms_hash, e);
+  if (err && err != RK_EGONE && waits) {
+    struct rk_error ignored;
+    if (rk_store_turn_state(a->sv.store, turn_id, "waiting", &ignored)) rk_log(RK_LOG_ERROR, "agent", "turn %s: %s", turn_id, ignored.msg);
+    return err;
+  }
+  struct rk_error queued;
+  if (turn_id[0] && enqueue(a, turn_id, &queued)) rk_log(RK_LOG_WARN, "agent", "turn %s: %s", turn_id, queued.msg);
+  rk_live_wake(a->sv.live, user_id);
+  return err;
+}
+
+struct rk_listener *rk_agent_listen(struct rk_agent *a, const char *user_id, void (*fn)(void *ud), void *ud) { return rk_live_listen(a->sv.live, user_id, fn, ud); }
+void rk_agent_unlisten(struct rk_agent *a, struct rk_listener *l) { rk_live_unlisten(a->sv.live, l); }
+json_t *rk_agent_running(struct rk_agent *a, const char *user_id, const json_t *since) { return rk_live_running(a->sv.live, user_id, since); }

@@ -1,0 +1,112 @@
+/* search.c - the merchants' answer to the journal's query, priced and picked. */
+#include <string.h>
+
+#include "agent/turn.h"
+#include "base/limits.h"
+
+enum { MAX_WANTED = 6 };
+
+static json_t *report_list(const struct rk_shop_report *r, int32_t n) {
+  json_t *list = json_array();
+  for (int32_t i = 0; i < n; i++) {
+    json_t *one = json_pack("{s:s, s:s, s:b, s:i}", "shop_id", r[i].shop_id ? r[i].shop_id : "", "name",
+                            r[i].name && r[i].name[0] ? r[i].name : r[i].origin, "ok", r[i].err == RK_OK, "n_offers", r[i].n_offers);
+    if (r[i].err && r[i].message) json_object_set_new(one, "message", json_string(r[i].message));
+    json_array_append_new(list, one);
+  }
+  return list;
+}
+
+/* The profile's sizes, and a size that the user named, which goes before them. */
+static int32_t sizes_of(struct rk_turn *t, struct rk_option *out, int32_t max) {
+  int32_t n = 0;
+  json_t *sizes = rk_json_obj(t->profile, "sizes");
+  const char *kind;
+  json_t *value;
+  json_object_foreach(sizes, kind, value)
+    if (n < max && json_is_string(value) && json_string_length(value)) out[n++] = (struct rk_option){kind, json_string_value(value)};
+  return n;
+}
+
+static const char *upper(struct rk_turn *t, const char *text) {
+  char *s = rk_arena_dup(t->arena, rk_str_c(text));
+  for (char *p = s; p && *p; p++)
+    if (*p >= 'a' && *p <= 'z') *p = (char)(*p - 32);
+  return s ? s : "";
+}
+
+static rk_err ask(struct rk_turn *t, const char *query, const struct rk_option *options, int32_t n_options, struct rk_shop_report **reports,
+                  int32_t *n_reports, struct rk_error *e) {
+  struct rk_option sizes[MAX_WANTED];
+  struct rk_search q = {.query = query, .lang = rk_words_has_han(rk_str_c(query)) || t->intent.chinese ? "zh" : "en", .options = options,
+                        .n_options = n_options, .sizes = sizes, .n_sizes = sizes_of(t, sizes, MAX_WANTED)};
+  return rk_merchants_search(t->sv->merchants, &q, t->arena, &t->offers, &t->n_offers, reports, n_reports, e);
+}
+
+/* The query the shops get: the model's words, and features that the user named and the model dropped. */
+static rk_err full_query(struct rk_turn *t, const char *query, struct rk_buf *out) {
+  struct rk_buf measures;
+  rk_buf_init(&measures, RK_MAX_MESSAGE_BYTES);
+  rk_err err = rk_intent_clean_query(out, rk_str_c(query));
+  if (!err) err = rk_intent_measures(&measures, rk_str_c(t->words));
+  rk_str rest = rk_buf_str(&measures), one;
+  while (!err && rest.n) {
+    rk_str_cut(rest, ' ', &one, &rest);
+    if (one.n && rk_str_find(rk_buf_str(out), one) < 0 && out->n + one.n < 200) err = rk_buf_addf(out, " %.*s", RK_STR_ARG(one));
+  }
+  rk_buf_release(&measures);
+  return err;
+}
+
+rk_err rk_turn_search(struct rk_turn *t, const char *query, json_t **reports, struct rk_error *e) {
+  struct rk_buf full, said;
+  rk_buf_init(&full, 4096);
+  rk_buf_init(&said, RK_MAX_MESSAGE_BYTES + 64);
+  struct rk_shop_report *r = NULL;
+  int32_t n = 0, n_wanted = 0;
+  struct rk_option wanted[MAX_WANTED + 1];
+  rk_err err = full_query(t, query, &full);
+  if (!err) err = rk_words_normal(&said, rk_str_c(t->words));
+  if (err) err = rk_fail(e, err, "the query is too long");
+  if (!err && t->intent.size[0]) wanted[n_wanted++] = (struct rk_option){"size", upper(t, t->intent.size)};
+  if (!err) err = ask(t, full.p ? full.p : "", wanted, n_wanted, &r, &n, e);
+  if (!err) {
+    /* What the user said about options is known only now that their values are. */
+    int32_t more = rk_pick_options(rk_buf_str(&said), t->offers, t->n_offers, wanted + n_wanted, MAX_WANTED - n_wanted);
+    if (more > 0) err = ask(t, full.p ? full.p : "", wanted, n_wanted + more, &r, &n, e);
+  }
+  if (reports) *reports = report_list(r, r ? n : 0);
+  if (!err) {
+    rk_pick(&t->intent, t->offers, t->n_offers, &t->picked);
+    t->searched = true;
+  }
+  rk_buf_release(&full);
+  rk_buf_release(&said);
+  return err;
+}
+
+struct rk_offer *rk_turn_offer(struct rk_turn *t, int64_t number) {
+  const json_t *search = rk_json_obj(t->journal, "search");
+  json_t *cards = rk_json_arr(search, "cards");
+  if (number < 1 || (size_t)number > json_array_size(cards)) return NULL;
+  struct rk_error e;
+  if (!t->searched && rk_turn_search(t, rk_json_cstr(search, "query", ""), NULL, &e)) return NULL;
+  const json_t *card = json_array_get(cards, (size_t)number - 1);
+  for (int32_t i = 0; i < t->picked.n_shown; i++) {
+    struct rk_offer *o = t->picked.shown[i];
+    if (strcmp(o->origin, rk_json_cstr(card, "origin", "")) == 0 && strcmp(o->item_id, rk_json_cstr(card, "item_id", "")) == 0) return o;
+  }
+  return NULL;
+}
+
+bool rk_turn_address(struct rk_turn *t, struct rk_address *out) {
+  const char *name = rk_json_cstr(t->profile, "name", ""), *phone = rk_json_cstr(t->profile, "phone", "");
+  if (t->address.street[0]) {
+    *out = (struct rk_address){.name = t->address.name[0] ? t->address.name : name, .phone = t->address.phone[0] ? t->address.phone : phone,
+                               .street = t->address.street, .city = t->address.city};
+    return true;
+  }
+  *out = (struct rk_address){.name = name, .phone = phone, .street = rk_json_cstr(t->profile, "address", ""),
+                             .city = rk_json_cstr(t->profile, "home_city", "")};
+  return out->street[0] && !t->intent.elsewhere;
+}

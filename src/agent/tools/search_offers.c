@@ -1,0 +1,140 @@
+#include <string.h>
+
+#include "agent/turn.h"
+#include "base/limits.h"
+
+enum { TOLD_TO_MODEL = 3 };
+
+static void set_money(json_t *obj, const char *key, struct rk_money m) {
+  char text[40];
+  rk_money_text(m, text);
+  json_object_set_new(obj, key, json_string(text));
+}
+
+/* Short, because the model pays for each token of it. */
+static json_t *for_model(const struct rk_turn *t, const char *reason) {
+  json_t *offers = json_array();
+  for (int32_t i = 0; i < t->picked.n_shown && i < TOLD_TO_MODEL; i++) {
+    const struct rk_offer *o = t->picked.shown[i];
+    json_t *one = json_pack("{s:i, s:s, s:s}", "offer", i + 1, "title", o->title, "shop", o->shop_name);
+    set_money(one, "total", o->total);
+    if (t->intent.wish == RK_WISH_RATING) json_object_set_new(one, "rating", json_real(o->rating));
+    json_array_append_new(offers, one);
+  }
+  json_t *result = json_pack("{s:o}", "offers", offers);
+  if (t->picked.n_shown) json_object_set_new(result, "best", json_integer(1));
+  json_object_set_new(result, "reason", json_string(reason));
+  json_object_set_new(result, "answer_in", json_string(t->intent.chinese ? "中文" : "English"));
+  return result;
+}
+
+/* What the others cost more. */
+static json_t *why(const struct rk_turn *t, int32_t i) {
+  const struct rk_offer *o = t->picked.shown[i], *best = t->picked.shown[0];
+  bool zh = t->intent.chinese;
+  if (i == 0) return json_string(t->intent.wish == RK_WISH_RATING ? (zh ? "评分最高" : "rated highest") : zh ? "总价最低" : "lowest total");
+  char text[40];
+  struct rk_money more = o->total;
+  more.minor -= best->total.minor;
+  if (more.minor < 0) more.minor = -more.minor;
+  rk_money_text(more, text);
+  bool cheaper = o->total.minor < best->total.minor;
+  return json_sprintf(cheaper ? (zh ? "比第1个便宜%s" : "%s less than number 1") : zh ? "比第1个贵%s" : "%s more than number 1", text);
+}
+
+static void card_event(struct rk_turn *t, const char *call_id, const char *reason, json_t *kept) {
+  json_t *cards = json_array();
+  int cheapest = 1;
+  for (int32_t i = 0; i < t->picked.n_shown; i++) {
+    const struct rk_offer *o = t->picked.shown[i];
+    json_t *card = rk_offer_card(o, i + 1);
+    json_object_set_new(card, "why", why(t, i));
+    json_array_append_new(cards, card);
+    json_array_append_new(kept, json_pack("{s:i, s:s, s:s, s:s, s:f, s:I}", "number", i + 1, "origin", o->origin, "item_id", o->item_id,
+                                          "title", o->title, "rating", o->rating, "total_minor", (json_int_t)o->total.minor));
+    if (o->total.minor < t->picked.shown[cheapest - 1]->total.minor) cheapest = i + 1;
+  }
+  if (json_array_size(cards) == 0) {
+    json_decref(cards);
+    return;
+  }
+  rk_turn_event(t, "card", json_pack("{s:s, s:o, s:i, s:s}", "call_id", call_id, "cards", cards, "cheapest", cheapest, "reason", reason));
+}
+
+/* "The second one": only what was shown before and is meant now stays. */
+static void keep_referred(struct rk_turn *t) {
+  const json_t *only = rk_json_arr(t->journal, "only");
+  if (!only) return;
+  struct rk_picked kept = t->picked;
+  kept.n_shown = 0;
+  for (int32_t i = 0; i < t->n_offers; i++) {
+    struct rk_offer *o = &t->offers[i];
+    for (size_t k = 0; k < json_array_size(only) && kept.n_shown < RK_MAX_CARDS; k++) {
+      const json_t *c = json_array_get(only, k);
+      if (strcmp(o->origin, rk_json_cstr(c, "origin", "")) != 0 || strcmp(o->item_id, rk_json_cstr(c, "item_id", "")) != 0) continue;
+      if (rk_offer_price(o, t->intent.quantity > 0 ? t->intent.quantity : 1, t->intent.date) == RK_OK && rk_pick_within(&t->intent, o))
+        kept.shown[kept.n_shown++] = o;
+    }
+  }
+  /* best first */
+  for (int32_t i = 1; i < kept.n_shown; i++)
+    for (int32_t k = i; k > 0; k--) {
+      struct rk_offer *a = kept.shown[k - 1], *b = kept.shown[k];
+      bool swap = t->intent.wish == RK_WISH_RATING ? b->rating > a->rating : b->total.minor < a->total.minor;
+      if (!swap) break;
+      kept.shown[k - 1] = b;
+      kept.shown[k] = a;
+    }
+  t->picked = kept;
+}
+
+/* A merchant that did not answer is said once. */
+static void notices(struct rk_turn *t, const json_t *reports) {
+  size_t i;
+  json_t *r;
+  json_array_foreach(reports, i, r) {
+    if (rk_json_bool(r, "ok", true)) continue;
+    const char *name = rk_json_cstr(r, "name", "?"), *why_text = rk_json_cstr(r, "message", "");
+    json_t *text = json_sprintf(t->intent.chinese ? "店铺 %s 没有正常回应（%s），先用其他店铺的结果。" : "The shop %s did not answer properly (%s); going on with the others.",
+                                name, why_text);
+    if (!text) text = json_string("A shop did not answer properly; going on with the others.");
+    rk_turn_event(t, "notice", json_pack("{s:s, s:o, s:s}", "level", "warning", "text", text, "code", "shop_unavailable"));
+  }
+}
+
+rk_err rk_tool_search_offers(struct rk_turn *t, const char *call_id, const json_t *args, struct rk_tool_out *out, struct rk_error *e) {
+  struct rk_buf query, reason;
+  rk_buf_init(&query, 4096);
+  rk_buf_init(&reason, 4096);
+  rk_err err = RK_OK;
+  out->ok = false;
+  if (rk_intent_clean_query(&query, rk_json_str(args, "query")) || query.n == 0) {
+    out->result = json_pack("{s:s}", "error", "the query is empty: name the product in a few words");
+    goto end;
+  }
+  err = rk_turn_search(t, query.p, &out->shops, e);
+  notices(t, out->shops);
+  if (err == RK_EUNAVAIL) { /* no shop answered at all: the turn goes on and says so */
+    out->result = json_pack("{s:s, s:s}", "error", "no shop answered: say so and suggest to try again later", "answer_in", t->intent.chinese ? "中文" : "English");
+    json_object_set_new(t->journal, "no_shop", json_true());
+    err = RK_OK;
+    goto end;
+  }
+  if (err) goto end;
+  keep_referred(t);
+  err = rk_pick_reason(&t->intent, &t->picked, &reason);
+  if (err) {
+    err = rk_fail(e, err, "an offer's text is too long");
+    goto end;
+  }
+  json_t *kept = json_array();
+  card_event(t, call_id, reason.p, kept);
+  json_object_set_new(t->journal, "search", json_pack("{s:s, s:o, s:s, s:i}", "query", query.p, "cards", kept, "reason", reason.p,
+                                                      "candidates", t->picked.n_candidates));
+  out->result = for_model(t, reason.p);
+  out->ok = true;
+end:
+  rk_buf_release(&query);
+  rk_buf_release(&reason);
+  return err;
+}
