@@ -206,24 +206,24 @@ rk_err rk_pick_reason(const struct rk_intent *in, const struct rk_picked *p, str
 
 /* ---- options ---- */
 
-/* A value of one or two characters ("L", "42") needs its name beside it; "less" of "sugar" too. */
-static bool names_option(rk_str said, const struct rk_option *o) {
-  struct rk_buf phrases;
-  rk_buf_init(&phrases, 1024);
-  struct rk_buf value, name;
+/* Says the user this value? Its label as a word of its own, when it is long enough to be one ("少糖", "no ice"); the
+ * value beside the option's name ("less sugar"); none as its lack. */
+static bool names_option(rk_str said, const struct rk_option *o, const char *label) {
+  struct rk_buf value, name, shown, phrases;
   rk_buf_init(&value, 256);
   rk_buf_init(&name, 256);
-  bool ok = rk_words_normal(&value, rk_str_c(o->value)) == RK_OK && rk_words_normal(&name, rk_str_c(o->name)) == RK_OK && value.n && name.n;
-  if (ok) {
-    bool plain = rk_words_has_han(rk_buf_str(&value)) ? value.n >= strlen("大杯") : rk_str_find(rk_buf_str(&value), RK_STR(" ")) >= 0;
-    if (plain) rk_buf_addf(&phrases, "%s|", value.p);
-    rk_buf_addf(&phrases, "%s %s|%s %s", value.p, name.p, name.p, value.p);
-    if (strcmp(value.p, "none") == 0) rk_buf_addf(&phrases, "|no %s|without %s|%s free|%s-free|zero %s", name.p, name.p, name.p, name.p, name.p);
-  }
-  bool hit = ok && !phrases.err && strchr(value.p, '|') == NULL && strchr(name.p, '|') == NULL && rk_words_has(said, phrases.p);
-  rk_buf_release(&phrases);
+  rk_buf_init(&shown, 256);
+  rk_buf_init(&phrases, 2048);
+  bool ok = !rk_words_normal(&value, rk_str_c(o->value)) && !rk_words_normal(&name, rk_str_c(o->name)) && !rk_words_normal(&shown, rk_str_c(label)) && value.n && name.n;
+  rk_str text = rk_buf_str(&shown);
+  if (ok && text.n >= 4 && (rk_words_has_han(text) || rk_str_find(text, RK_STR(" ")) > 0)) rk_buf_addf(&phrases, "%s|", shown.p);
+  if (ok) rk_buf_addf(&phrases, "%s %s|%s %s", value.p, name.p, name.p, value.p);
+  if (ok && strcmp(value.p, "none") == 0) rk_buf_addf(&phrases, "|no %s|without %s|%s free|%s-free|zero %s", name.p, name.p, name.p, name.p, name.p);
+  bool hit = ok && !phrases.err && rk_words_has(said, phrases.p);
   rk_buf_release(&value);
   rk_buf_release(&name);
+  rk_buf_release(&shown);
+  rk_buf_release(&phrases);
   return hit;
 }
 
@@ -232,7 +232,7 @@ int32_t rk_pick_options(rk_str said, const struct rk_offer *offers, int32_t n, s
   for (int32_t i = 0; i < n; i++)
     for (int32_t k = 0; k < offers[i].n_options && n_out < max; k++) {
       const struct rk_option *o = &offers[i].options[k];
-      if (value_of(out, n_out, o->name) || !names_option(said, o)) continue;
+      if (value_of(out, n_out, o->name) || !names_option(said, o, offers[i].option_labels ? offers[i].option_labels[k] : NULL)) continue;
       out[n_out++] = *o;
     }
   return n_out;

@@ -50,7 +50,7 @@ rk_err rk_store_message_add(struct rk_store *s, const char *user_id, const char 
   struct rk_db *db = rk_store_db(s);
   char *text = rk_json_dump(data);
   int64_t now = rk_now_ms();
-  rk_uuid7(id);
+  if (!id[0]) rk_uuid7(id);
   rk_err err = rk_db_begin(db, e);
   if (err) goto out;
   err = rk_db_run(db, e, "INSERT INTO messages(id, user_id, chat_id, parent_id, turn_id, role, data_json, created_ms)"
@@ -111,7 +111,7 @@ static bool keep_id(void *ud, const struct rk_row *r) {
 
 static rk_err add_turn(struct rk_store *s, const struct rk_turn_new *in, char chat_id[37], char turn_id[37], struct rk_error *e) {
   struct rk_db *db = rk_store_db(s);
-  char parent[37] = "", message[37];
+  char parent[37] = "", message[37] = "";
   rk_err err = RK_OK;
   rk_uuid7(turn_id);
   if (!in->chat_id) err = add_chat(s, in, chat_id, e);

@@ -20,6 +20,7 @@ struct rk_offer {
   const char *title, *description, *url;
   const struct rk_option *attrs;  int32_t n_attrs;     /* facts: brand, noise_cancelling, volume_l */
   const struct rk_option *options; int32_t n_options;  /* what this variant fixes: size=42 */
+  const char *const *option_labels;            /* [n_options] the same for people, in the search's language; or NULL */
   struct rk_money unit_price;
   int32_t stock;                               /* -1: unknown */
   double rating; int32_t n_reviews;            /* 0..5 */

@@ -324,16 +324,19 @@ static bool read_variant(struct reader *r, const json_t *v, const struct rk_sear
   json_t *list = rk_json_arr(v, "options"), *opt;
   size_t i, n = json_array_size(list);
   struct rk_option *out = array_of(r, n < MAX_ATTRS ? n : MAX_ATTRS, sizeof *out);
+  const char **labels = array_of(r, n < MAX_ATTRS ? n : MAX_ATTRS, sizeof *labels);
   json_array_foreach(list, i, opt) {
     rk_str value = rk_json_str(opt, "id");
     if (value.n == 0) value = rk_json_str(opt, "label");
-    if (!out || o->n_options == MAX_ATTRS || rk_json_str(opt, "name").n == 0 || value.n == 0) continue;
+    if (!out || !labels || o->n_options == MAX_ATTRS || rk_json_str(opt, "name").n == 0 || value.n == 0) continue;
+    labels[o->n_options] = field(r, opt, "label");
     struct rk_option *mine = &out[o->n_options++];
     *mine = (struct rk_option){field(r, opt, "name"), text_of(r, value)};
     const char *want = wanted_value(q, o, mine->name);
     if (want && strcasecmp(want, mine->value) != 0) return false;
   }
   o->options = out;
+  o->option_labels = labels;
   o->item_id = field(r, v, "id");
   o->unit_price.minor = amount;
   int64_t stock = rk_json_i64(rk_json_obj(rk_json_obj(v, "metadata"), RK_UCP_OFFER_KEY), "stock", -1);
