@@ -123,7 +123,7 @@ struct attempt {
 
 static struct rk_checkout_req request(struct attempt *a, const char *const *code) {
   const struct rk_offer *o = a->p->offer;
-  return (struct rk_checkout_req){.origin = o->origin, .lines = &a->line, .n_lines = 1, .address = a->p->address,
+  return (struct rk_checkout_req){.origin = o->origin, .lang = a->p->lang, .lines = &a->line, .n_lines = 1, .address = a->p->address,
                                   .delivery_id = o->delivery ? o->delivery->id : NULL, .codes = code, .n_codes = code && *code ? 1 : 0};
 }
 
@@ -149,6 +149,8 @@ static rk_err try_code(struct attempt *a, const char *code, struct rk_error *e) 
   return RK_OK;
 }
 
+static bool same(const char *a, const char *b) { return strcmp(a ? a : "", b ? b : "") == 0; }
+
 static bool fits(const struct rk_offer *o, const struct rk_coupon *c) { return c != o->coupon && o->subtotal.minor >= c->min_subtotal_minor; }
 
 /* Each code alone, the one that looks best first. What the shop lists is a claim: its total decides. */
@@ -165,18 +167,18 @@ static rk_err best_checkout(struct attempt *a, struct rk_error *e) {
     set = o->coupons[i].code;
     (void)try_code(a, set, NULL); /* a code that the shop refuses costs nothing */
   }
-  bool is_set = set == a->best_code || (set && a->best_code && strcmp(set, a->best_code) == 0);
-  return is_set ? RK_OK : try_code(a, a->best_code, e);
+  return same(set, a->best_code) ? RK_OK : try_code(a, a->best_code, e);
 }
 
 static rk_err check_line(const struct attempt *a, struct rk_error *e) {
   const struct rk_checkout *co = &a->best;
   const struct rk_offer *o = a->p->offer;
-  if (co->n_lines != 1 || strcmp(co->lines[0].item_id, o->item_id) != 0 || co->lines[0].quantity != o->quantity)
+  if (co->n_lines != 1 || !same(co->lines[0].item_id, o->item_id) || co->lines[0].quantity != o->quantity)
     return rk_fail(e, RK_EUPSTREAM, "%s put other things into the checkout than were asked for", o->shop_name);
   if (strcmp(co->currency, o->unit_price.currency) != 0)
     return rk_fail(e, RK_EUPSTREAM, "%s offered in %s and asks for %s", o->shop_name, o->unit_price.currency, co->currency);
-  if (strcmp(co->origin, o->origin) != 0 || strcmp(co->address.street, a->p->address.street) != 0)
+  const struct rk_address *to = &a->p->address;
+  if (!same(co->origin, o->origin) || !same(co->address.street, to->street) || !same(co->address.city, to->city))
     return rk_fail(e, RK_EUPSTREAM, "%s answered with another origin or address than was asked for", o->shop_name);
   return RK_OK;
 }

@@ -39,6 +39,7 @@ struct rk_prepare {
   const char *deliver_by;           /* "" or date */
   const char *instrument_id;        /* NULL: the default */
   struct rk_address address;
+  const char *lang;                 /* "zh" | "en": of the merchant's texts; NULL: its own choice */
 };
 /* Tries the coupons that fit, keeps the lowest total, stores the approval and
  * appends the approval_request event. *approval: the object of docs/api.md.
