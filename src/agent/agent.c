@@ -120,7 +120,7 @@ rk_err rk_agent_submit(struct rk_agent *a, const struct rk_turn_new *in, char ch
 /* The approval that a waiting turn stands at, or NULL. New reference. */
 static json_t *pending_approval(struct rk_agent *a, const char *user_id, const json_t *turn) {
   const char *id = rk_json_cstr(rk_json_obj(turn, "journal"), "approval_id", NULL);
-  json_t *approval = id ? rk_trade_approval(a->sv.trade, user_id, id) : NULL;
+  json_t *approval = id ? rk_trade_approval_current(a->sv.trade, user_id, id) : NULL;
   if (approval && strcmp(rk_json_cstr(approval, "state", ""), "pending") == 0) return approval;
   json_decref(approval);
   return NULL;

@@ -309,7 +309,7 @@ static json_t *order_of(struct rk_turn *t, const json_t *approval) {
 
 /* Brings the approved purchase to its end, or says how it ended. *waits: the user has not decided yet. */
 static rk_err settle(struct rk_turn *t, bool *waits, struct rk_error *e) {
-  json_t *approval = rk_trade_approval(t->sv->trade, t->user_id, rk_json_cstr(t->journal, "approval_id", ""));
+  json_t *approval = rk_trade_approval_current(t->sv->trade, t->user_id, rk_json_cstr(t->journal, "approval_id", ""));
   const char *state = rk_json_cstr(approval, "state", "failed");
   json_t *order = NULL, *close = NULL, *result;
   rk_err err = RK_OK;

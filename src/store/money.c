@@ -33,6 +33,13 @@ json_t *rk_store_approval(struct rk_store *s, const char *approval_id) {
   return a;
 }
 
+json_t *rk_store_approval_current(struct rk_store *s, const char *approval_id) {
+  json_t *a = rk_db_one(rk_store_db(s), NULL, "SELECT " APPROVAL_COLUMNS " FROM approvals WHERE (turn_id, merchant_origin, checkout_id) ="
+                        " (SELECT turn_id, merchant_origin, checkout_id FROM approvals WHERE id=?) ORDER BY seq DESC LIMIT 1", "t", approval_id);
+  if (a) rk_store_as_bool(a, "demo_profile");
+  return a;
+}
+
 json_t *rk_store_approvals_of_turn(struct rk_store *s, const char *turn_id) {
   return approvals(rk_db_all(rk_store_db(s), NULL, "SELECT " APPROVAL_COLUMNS " FROM approvals WHERE turn_id=? ORDER BY seq", "t", turn_id));
 }

@@ -26,6 +26,8 @@ rk_err rk_store_approval_add(struct rk_store *s, const struct rk_approval_new *a
 /* {id, user_id, chat_id, turn_id, merchant_origin, checkout_id, state, terms, terms_jcs, terms_hash, total_minor, currency,
  * instrument_id, instrument_kind, demo_profile, created_ms, expires_ms, decided_by, signature, failure, order_id} */
 json_t *rk_store_approval(struct rk_store *s, const char *approval_id);
+/* The newest approval of the same turn for the same checkout: itself, or the one that superseded it. */
+json_t *rk_store_approval_current(struct rk_store *s, const char *approval_id);
 json_t *rk_store_approvals_of_turn(struct rk_store *s, const char *turn_id);
 json_t *rk_store_approvals_in_state(struct rk_store *s, const char *state); /* oldest first */
 /* RK_EGONE: it is not in state from. failure, order_id: NULL leaves them. */

@@ -86,6 +86,13 @@ json_t *rk_trade_approval(struct rk_trade *t, const char *user_id, const char *a
   return v;
 }
 
+json_t *rk_trade_approval_current(struct rk_trade *t, const char *user_id, const char *approval_id) {
+  json_t *row = rk_store_approval_current(t->store, approval_id);
+  json_t *v = row && rk_str_eq_c(rk_json_str(row, "user_id"), user_id) ? view(t, row) : NULL;
+  json_decref(row);
+  return v;
+}
+
 json_t *rk_trade_approvals_of_turn(struct rk_trade *t, const char *turn_id) {
   json_t *rows = rk_store_approvals_of_turn(t->store, turn_id), *list = json_array(), *row;
   size_t i;

@@ -171,8 +171,8 @@ static rk_err read_checkout(struct run *r, int tries, struct rk_checkout *co, st
   return err;
 }
 
-/* RK_EUNAVAIL means that the end is still open; of an end it is never said. */
-static rk_err final_code(rk_err code) { return code && code != RK_EUNAVAIL ? code : RK_EUPSTREAM; }
+/* RK_EUNAVAIL and RK_ETIMEOUT mean that the end is still open; of an end they are never said. */
+static rk_err final_code(rk_err code) { return code && code != RK_EUNAVAIL && code != RK_ETIMEOUT ? code : RK_EUPSTREAM; }
 
 /* After a refusal, or a checkout that is not open any more: void only when the merchant shows that nothing was bought. */
 static rk_err settle_refused(struct run *r, const struct rk_error *why, struct rk_error *e) {

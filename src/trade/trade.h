@@ -47,6 +47,8 @@ struct rk_prepare {
 rk_err rk_trade_prepare(struct rk_trade *t, const struct rk_prepare *p, json_t **approval, struct rk_error *e) RK_MUST_USE;
 
 json_t *rk_trade_approval(struct rk_trade *t, const char *user_id, const char *approval_id); /* NULL: none */
+/* The same, or the one that has superseded it (and so on). */
+json_t *rk_trade_approval_current(struct rk_trade *t, const char *user_id, const char *approval_id);
 json_t *rk_trade_approvals_of_turn(struct rk_trade *t, const char *turn_id);
 
 /* decision: "approve" | "refuse". session_kind must be "page" or "terminal".

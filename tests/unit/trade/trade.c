@@ -259,6 +259,10 @@ static void a_wallet_that_is_too_low_asks_for_another(void **state) {
   assert_int_equal(rk_trade_change_instrument(s.trade, s.user, "page", rk_json_cstr(a, "id", ""), "card", &b, &e), RK_OK);
   assert_string_not_equal(rk_json_cstr(a, "terms_hash", ""), rk_json_cstr(b, "terms_hash", ""));
   assert_state(a, "superseded");
+  json_t *now = rk_trade_approval_current(s.trade, s.user, rk_json_cstr(a, "id", ""));
+  assert_string_equal(rk_json_cstr(now, "id", ""), rk_json_cstr(b, "id", ""));
+  json_decref(now);
+  assert_null(rk_trade_approval_current(s.trade, "somebody", rk_json_cstr(a, "id", "")));
   assert_int_equal(decide(a, "approve"), RK_EGONE);
   assert_int_equal(decide(b, "approve"), RK_OK);
   assert_int_equal(complete(b, &order), RK_OK);
