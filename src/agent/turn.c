@@ -325,7 +325,12 @@ static rk_err settle(struct rk_turn *t, bool *waits, struct rk_error *e) {
     err = rk_store_turn_state(t->sv->store, t->id, "completing", e);
     if (err) goto end;
     rk_err done = rk_trade_complete(t->sv->trade, rk_json_cstr(approval, "id", ""), &order, &why);
-    state = done == RK_OK ? "completed" : done == RK_EUNAVAIL || done == RK_ETIMEOUT ? "unknown" : "failed";
+    if (done == RK_OK) state = "completed";
+    else { /* what is stored says how it ended; anything but an end is not known yet, as after a full disk */
+      json_decref(approval);
+      approval = rk_trade_approval_current(t->sv->trade, t->user_id, rk_json_cstr(t->journal, "approval_id", ""));
+      state = strcmp(rk_json_cstr(approval, "state", ""), "failed") == 0 ? "failed" : "unknown";
+    }
   } else if (strcmp(state, "completed") == 0) {
     order = order_of(t, approval);
   } else {
