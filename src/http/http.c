@@ -47,6 +47,7 @@ static void open_conn(struct rk_http *h, struct MHD_Connection *c, void **contex
   struct conn *conn = calloc(1, sizeof *conn);
   RK_ASSERT(conn && addr && fd);
   ip_of(addr->client_addr, conn->ip);
+  conn->v6 = addr->client_addr->sa_family == AF_INET6;
   conn->fd = fd->connect_fd;
   conn->since_ms = rk_mono_ms();
   conn->receiving = true;
@@ -241,7 +242,10 @@ static void call_handler(struct rk_http_req *r) {
   struct rk_http *h = r->h;
   pthread_mutex_lock(&h->mu);
   bool stopping = atomic_load(&h->stopping);
-  if (!stopping) h->n_busy++;
+  if (!stopping) {
+    h->n_busy++;
+    h->n_inside++;
+  }
   pthread_mutex_unlock(&h->mu);
   if (stopping) {
     rk_http_reply_error(r, &(struct rk_error){RK_EUNAVAIL, "the server is shutting down"});
@@ -250,6 +254,10 @@ static void call_handler(struct rk_http_req *r) {
   r->called = true;
   r->route->fn(r, h->o.ctx);
   RK_ASSERT(r->detached || r->answered);
+  pthread_mutex_lock(&h->mu);
+  h->n_inside--;
+  pthread_cond_broadcast(&h->changed);
+  pthread_mutex_unlock(&h->mu);
 }
 
 static enum MHD_Result send_answer(struct rk_http_req *r) {
@@ -467,19 +475,27 @@ int32_t rk_http_port(const struct rk_http *h) { return h->port; }
 
 /* ---- end ---- */
 
+/* From here on requests are refused. */
+static void refuse_more(struct rk_http *h) {
+  pthread_mutex_lock(&h->mu);
+  atomic_store(&h->stopping, true);
+  while (h->n_inside > 0) pthread_cond_wait(&h->changed, &h->mu);
+  pthread_mutex_unlock(&h->mu);
+}
+
 void rk_http_drain(struct rk_http *h, int64_t timeout_ms) {
   MHD_socket fd = MHD_quiesce_daemon(h->daemon);
   if (fd != MHD_INVALID_SOCKET) shutdown(fd, SHUT_RDWR); /* refuse, do not let them wait in the backlog */
+  refuse_more(h);
   int64_t end = rk_mono_ms() + timeout_ms;
   while (atomic_load(&h->n_requests) > 0 && rk_mono_ms() < end) rk_sleep_ms(10);
 }
 
 void rk_http_stop(struct rk_http *h) {
   if (!h) return;
+  refuse_more(h);
   pthread_mutex_lock(&h->mu);
-  atomic_store(&h->stopping, true);
-  rk_http_streams_cut(h);
-  while (h->n_busy > 0 || h->n_streams > 0) pthread_cond_wait(&h->changed, &h->mu);
+  for (; h->n_busy > 0 || h->n_streams > 0; pthread_cond_wait(&h->changed, &h->mu)) rk_http_streams_cut(h);
   h->keeper_ends = true;
   pthread_mutex_unlock(&h->mu);
   pthread_join(h->keeper, NULL);

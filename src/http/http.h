@@ -49,7 +49,8 @@ struct rk_http_opts {
 
 rk_err rk_http_start(const struct rk_http_opts *o, struct rk_http **out, struct rk_error *e) RK_MUST_USE; /* RK_ECONFLICT: port taken */
 int32_t rk_http_port(const struct rk_http *h);
-/* No new connections; waits for running requests, event streams included (their owners end them). */
+/* No new connections and requests (503); waits until no handler runs, and up to timeout_ms for detached requests and
+ * event streams (their owners end them). */
 void rk_http_drain(struct rk_http *h, int64_t timeout_ms);
 /* Ends and frees the server. Streams are cut; waits until every detached request
  * is answered and every stream ended by its owner: tell the owners first. */
@@ -63,6 +64,7 @@ rk_str rk_http_query(const struct rk_http_req *r, const char *name);  /* decoded
 rk_str rk_http_header(const struct rk_http_req *r, const char *name);
 rk_str rk_http_cookie(const struct rk_http_req *r, const char *name);
 rk_str rk_http_body(const struct rk_http_req *r);                     /* raw bytes */
+void rk_http_peer(const struct rk_http_req *r, char out[64]);         /* the client's IP address as text */
 json_t *rk_http_json(struct rk_http_req *r, struct rk_error *e);      /* parsed body, new reference; NULL with e */
 void rk_http_user_set(struct rk_http_req *r, void *user, void (*free_fn)(void *)); /* the gate's finding */
 void *rk_http_user(const struct rk_http_req *r);
@@ -84,6 +86,7 @@ struct rk_http_stream;
 struct rk_http_stream *rk_http_stream_start(struct rk_http_req *r); /* NULL: too many (answered 503) */
 /* Queues bytes. RK_EGONE: the reader has left; RK_EBUSY: it is too slow and was cut off. */
 rk_err rk_http_stream_write(struct rk_http_stream *s, rk_str bytes) RK_MUST_USE;
+size_t rk_http_stream_pending(struct rk_http_stream *s); /* bytes queued and not yet taken by the connection */
 bool rk_http_stream_alive(const struct rk_http_stream *s);
 void rk_http_stream_end(struct rk_http_stream *s); /* always call once; s is gone after it */
 

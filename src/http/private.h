@@ -20,6 +20,7 @@
 struct conn {
   struct conn *next, *prev;
   unsigned char ip[16];
+  bool v6;
   int fd;
   int64_t since_ms;           /* when it began to wait for a request */
   bool receiving;             /* a request has not arrived completely */
@@ -42,6 +43,7 @@ struct rk_http {
   int32_t n_conns;
   pthread_mutex_t mu;
   pthread_cond_t changed;
+  int32_t n_inside;           /* handlers that run */
   int32_t n_busy;             /* handlers that run, or detached and not answered */
   struct rk_http_stream *streams;
   int32_t n_streams;          /* not yet ended by their owners */

@@ -1,5 +1,6 @@
 #include "http/private.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,10 @@ rk_str rk_http_header(const struct rk_http_req *r, const char *name) {
 
 rk_str rk_http_cookie(const struct rk_http_req *r, const char *name) {
   return rk_cookie_find(rk_http_header(r, "Cookie"), name);
+}
+
+void rk_http_peer(const struct rk_http_req *r, char out[64]) {
+  if (!inet_ntop(r->conn->v6 ? AF_INET6 : AF_INET, r->conn->ip, out, 64)) out[0] = 0;
 }
 
 static bool is_json_type(rk_str type) {

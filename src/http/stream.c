@@ -75,7 +75,7 @@ static void on_gone(void *ud) {
 
 static bool link_stream(struct rk_http *h, struct rk_http_stream *s) {
   pthread_mutex_lock(&h->mu);
-  bool ok = !atomic_load(&h->stopping) && h->n_streams < RK_MAX_SSE_STREAMS;
+  bool ok = h->n_streams < RK_MAX_SSE_STREAMS;
   if (ok) {
     s->next = h->streams;
     if (s->next) s->next->prev = s;
@@ -126,6 +126,13 @@ rk_err rk_http_stream_write(struct rk_http_stream *s, rk_str bytes) {
   if (err != RK_EGONE) wake(s);
   pthread_mutex_unlock(&s->mu);
   return err;
+}
+
+size_t rk_http_stream_pending(struct rk_http_stream *s) {
+  pthread_mutex_lock(&s->mu);
+  size_t n = s->buf.n - s->off;
+  pthread_mutex_unlock(&s->mu);
+  return n;
 }
 
 bool rk_http_stream_alive(const struct rk_http_stream *cs) {
