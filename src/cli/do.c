@@ -1,0 +1,133 @@
+/* do.c - `rukou do TEXT`: one sentence, its approvals, its end. */
+#include "cli/do.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "cli/view.h"
+
+struct doing {
+  struct rk_session *session;
+  struct rk_do *d;
+  struct rk_view view;
+  char turn_id[37];
+  json_t *orders, *done;
+};
+
+static bool says_yes(const char *line) {
+  return strcmp(line, "yes") == 0 || strcmp(line, "YES") == 0 || strcmp(line, "同意") == 0;
+}
+
+/* The whole word has to be typed; anything else, and the end of input, refuses. */
+static bool ask_user(struct doing *w, const json_t *approval) {
+  char line[64] = "";
+  rk_view_approval(&w->view, approval);
+  fflush(stdout);
+  fprintf(stderr, "Type yes (同意) to buy exactly this, anything else to refuse: ");
+  fflush(stderr);
+  if (!fgets(line, sizeof line, stdin)) return false;
+  line[strcspn(line, "\r\n")] = 0;
+  return says_yes(line);
+}
+
+static void decide(struct doing *w, const json_t *approval) {
+  bool yes = w->d->approve == RK_APPROVE_YES;
+  if (w->d->approve == RK_APPROVE_ASK) yes = ask_user(w, approval);
+  else if (!w->d->json) rk_view_approval(&w->view, approval);
+  const char *id = rk_json_cstr(approval, "id", ""), *hash = rk_json_cstr(approval, "terms_hash", "");
+  struct rk_error e;
+  rk_err err = rk_session_decide(w->session, id, yes ? "approve" : "refuse", hash, &e);
+  if (!err) return;
+  fprintf(stderr, "rukou: %s\n", e.msg);
+  /* Not accepted (the balance, say): the approval would wait for ever. */
+  if (yes && err != RK_EGONE && rk_session_decide(w->session, id, "refuse", hash, &e)) fprintf(stderr, "rukou: %s\n", e.msg);
+}
+
+static bool on_event(void *ud, const char *type, const json_t *event) {
+  struct doing *w = ud;
+  const json_t *data = rk_json_obj(event, "data");
+  if (!w->d->json) rk_view_event(&w->view, type, event);
+  else if (strcmp(type, "delta") != 0) {
+    char *text = rk_json_dump(event);
+    puts(text);
+    fflush(stdout);
+    free(text);
+  }
+  if (strcmp(type, "order") == 0) json_array_append(w->orders, json_object_get(data, "order"));
+  if (strcmp(type, "approval_request") == 0) decide(w, rk_json_obj(data, "approval"));
+  if (strcmp(type, "turn_done") != 0) return true;
+  w->done = json_deep_copy(data);
+  return false;
+}
+
+static void print_done(struct doing *w) {
+  json_t *v = json_pack("{s:s, s:s, s:s, s:O, s:s, s:s}", "type", "done", "state", rk_json_cstr(w->done, "state", "failed"), "answer",
+                        rk_json_cstr(w->done, "answer", ""), "orders", w->orders, "chat_id", w->d->chat_id, "turn_id", w->turn_id);
+  char *text = rk_json_dump(v);
+  puts(text);
+  free(text);
+  json_decref(v);
+}
+
+int rk_do_run(struct rk_session *s, struct rk_do *d, const char *text) {
+  struct doing w = {.session = s, .d = d, .orders = json_array()};
+  struct rk_error e = {0};
+  rk_err err = rk_session_submit(s, text, d->chat_id, w.turn_id, &e);
+  if (!err) err = rk_session_follow(s, d->chat_id, w.turn_id, on_event, &w, &e);
+  if (!err && d->json) print_done(&w);
+  bool done = strcmp(rk_json_cstr(w.done, "state", ""), "done") == 0;
+  json_decref(w.done);
+  json_decref(w.orders);
+  return err ? rk_die(&e) : done ? RK_EXIT_OK : RK_EXIT_FAILED;
+}
+
+static bool read_approve(const char *word, enum rk_answer_mode *out) {
+  static const char *const words[] = {"ask", "yes", "no"};
+  for (size_t i = 0; i < 3; i++)
+    if (strcmp(word, words[i]) == 0) return *out = (enum rk_answer_mode)i, true;
+  fprintf(stderr, "rukou: --approve takes yes, no or ask, not %s\n", word);
+  return false;
+}
+
+static int run(struct rk_cli *c) {
+  const char *approve = "ask", *chat = "";
+  bool no_pull = false;
+  struct rk_do d = {.json = c->json};
+  struct rk_opt opts[] = {{"approve", 's', &approve}, {"chat", 's', &chat}, {"no-pull", 'b', &no_pull}};
+  if (!rk_opts(c, opts, 3) || !read_approve(approve, &d.approve)) return RK_EXIT_USAGE;
+  if (c->argc != 1) return fprintf(stderr, "rukou: one sentence, in quotes: rukou do \"...\"\n"), RK_EXIT_USAGE;
+  if (strlen(c->argv[0]) > RK_MAX_MESSAGE_BYTES || strlen(chat) > 36)
+    return fprintf(stderr, "rukou: the message has at most %d bytes, a chat id 36\n", (int)RK_MAX_MESSAGE_BYTES), RK_EXIT_USAGE;
+  snprintf(d.chat_id, sizeof d.chat_id, "%s", chat);
+  struct rk_session *s;
+  struct rk_error e = {0};
+  if (rk_session_open(c, true, no_pull, &s, &e)) return rk_die(&e);
+  int code = rk_do_run(s, &d, c->argv[0]);
+  rk_session_close(s);
+  return code;
+}
+
+const struct rk_command rk_cmd_do = {
+  .name = "do",
+  .summary = "says one sentence and sees it through",
+  .help = "usage: rukou do TEXT [--approve ask|yes|no] [--chat ID] [--model M] [--no-pull] [--json]\n\n"
+          "Searches, compares and buys what the sentence asks for. Nothing is bought without an approval.\n"
+          "With a server on the data directory it is that server's client; without one it runs everything itself\n"
+          "and starts and stops the sandbox shops.\n\n"
+          "  --approve ask  (default) shows the exact terms and takes the word yes; the end of input refuses\n"
+          "  --approve yes  approves every purchase of this turn;  --approve no  refuses\n"
+          "  --chat ID      goes on with a chat\n"
+          "  --json         one event a line; the last line is {\"type\":\"done\",\"answer\",\"orders\",\"chat_id\",\"turn_id\",\"state\"}\n"
+          "  --no-pull      exit code 3 when the model is missing\n\n"
+          "Examples:\n"
+          "  rukou do \"Show me some thermos flasks under 100 yuan\"\n"
+          "  rukou do \"买一双跑步鞋，500元以内，哪个平台便宜就在哪买\"\n"
+          "  rukou do \"Where is my order?\" --json\n\n"
+          "Exit codes: 0 the turn is done (also when the purchase was refused), 1 it failed, 2 usage, 3 the model is missing, 4 in use.\n",
+  .run = run,
+};

@@ -1,0 +1,34 @@
+/* session.h - talking to rukou from a command: through the server that runs on
+ * the data directory, or, without one, by running everything in this process
+ * (the directory's lock is ours, our UCP profile has a listener of its own,
+ * the sandbox shops are started and stopped).
+ * Thread rule: one thread; rk_session_cancel_turn() from any. */
+#ifndef RK_CLI_SESSION_H
+#define RK_CLI_SESSION_H
+
+#include "cli/app.h"
+
+struct rk_session;
+
+/* agent: turns will be run; else only what is stored is read. */
+rk_err rk_session_open(struct rk_cli *c, bool agent, bool no_pull, struct rk_session **out, struct rk_error *e) RK_MUST_USE;
+void rk_session_close(struct rk_session *s);
+
+/* chat_id "" : a new chat; filled in. */
+rk_err rk_session_submit(struct rk_session *s, const char *text, char chat_id[37], char turn_id[37], struct rk_error *e) RK_MUST_USE;
+rk_err rk_session_decide(struct rk_session *s, const char *approval_id, const char *decision, const char *terms_hash, struct rk_error *e) RK_MUST_USE;
+rk_err rk_session_cancel_turn(struct rk_session *s, const char *turn_id, struct rk_error *e) RK_MUST_USE;
+/* Calls fn for each durable event of the turn, from its first, and for each piece of its text (type "delta", data
+ * {text}), until fn returns false. fn may decide approvals. */
+rk_err rk_session_follow(struct rk_session *s, const char *chat_id, const char *turn_id, bool (*fn)(void *ud, const char *type, const json_t *event),
+                         void *ud, struct rk_error *e) RK_MUST_USE;
+
+/* New references; NULL with e. */
+json_t *rk_session_orders(struct rk_session *s, struct rk_error *e);
+json_t *rk_session_ledger(struct rk_session *s, struct rk_error *e);
+json_t *rk_session_profile(struct rk_session *s, struct rk_error *e);
+rk_err rk_session_set_profile(struct rk_session *s, const json_t *profile, struct rk_error *e) RK_MUST_USE;
+/* Our UCP platform profile. */
+json_t *rk_session_ucp_profile(struct rk_session *s, struct rk_error *e);
+
+#endif

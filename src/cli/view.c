@@ -1,0 +1,193 @@
+#include "cli/view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "trade/money.h"
+
+void rk_view_put(rk_str text) {
+  for (size_t i = 0; i < text.n;) {
+    uint32_t cp;
+    int n = rk_utf8_next((rk_str){text.p + i, text.n - i}, &cp);
+    if (n == 0) n = 1, cp = 0;
+    /* no escape sequences, no text that runs backwards */
+    bool shown = cp == '\n' || (cp >= 0x20 && cp != 0x7F && !(cp >= 0x80 && cp < 0xA0) && !(cp >= 0x202A && cp <= 0x202E) && !(cp >= 0x2066 && cp <= 0x2069));
+    if (shown) fwrite(text.p + i, 1, (size_t)n, stdout);
+    i += (size_t)n;
+  }
+}
+
+static void put(const char *text) { rk_view_put(rk_str_c(text)); }
+
+static void line(struct rk_view *v) {
+  if (v->in_text) putchar('\n');
+  v->in_text = false;
+}
+
+static void put_money(int64_t minor, const char *currency) {
+  struct rk_money m = {minor, ""};
+  snprintf(m.currency, sizeof m.currency, "%.3s", currency);
+  char text[40];
+  rk_money_text(m, text);
+  put(text);
+}
+
+static void put_pairs(const json_t *obj) {
+  const char *key;
+  json_t *value;
+  bool first = true;
+  json_object_foreach((json_t *)(uintptr_t)obj, key, value) {
+    if (!json_is_string(value)) continue;
+    put(first ? " (" : ", ");
+    put(key);
+    put(" ");
+    put(json_string_value(value));
+    first = false;
+  }
+  if (!first) putchar(')');
+}
+
+static void show_cards(struct rk_view *v, const json_t *data) {
+  size_t i;
+  json_t *c;
+  line(v);
+  json_array_foreach(rk_json_arr(data, "cards"), i, c) {
+    const char *cur = rk_json_cstr(c, "currency", "");
+    const json_t *delivery = rk_json_obj(c, "delivery"), *coupon = rk_json_obj(c, "coupon");
+    printf("%3lld. ", (long long)rk_json_i64(c, "number", 0));
+    put_money(rk_json_i64(c, "total_minor", 0), cur);
+    printf("  ");
+    put(rk_json_cstr(c, "title", ""));
+    put_pairs(rk_json_obj(c, "options"));
+    printf(" x%lld\n       ", (long long)rk_json_i64(c, "quantity", 1));
+    put(rk_json_cstr(c, "shop_name", ""));
+    printf(": ");
+    put_money(rk_json_i64(c, "subtotal_minor", 0), cur);
+    if (coupon) {
+      printf(" - ");
+      put_money(rk_json_i64(c, "discount_minor", 0), cur);
+      printf(" [");
+      put(rk_json_cstr(coupon, "code", ""));
+      printf("]");
+    }
+    if (delivery) {
+      printf(" + ");
+      put_money(rk_json_i64(delivery, "fee_minor", 0), cur);
+      printf("  ");
+      put(rk_json_cstr(delivery, "title", ""));
+      printf(" ");
+      put(rk_json_cstr(delivery, "date", ""));
+    }
+    printf("  %.1f/5\n", json_number_value(json_object_get(c, "rating")));
+  }
+  put(rk_json_cstr(data, "reason", ""));
+  putchar('\n');
+}
+
+static void show_totals(const json_t *terms) {
+  size_t i;
+  json_t *t;
+  const char *cur = rk_json_cstr(terms, "currency", "");
+  json_array_foreach(rk_json_arr(terms, "totals"), i, t) {
+    printf("  | %-14.60s ", "");
+    put(rk_json_cstr(t, "text", ""));
+    printf(" (");
+    put(rk_json_cstr(t, "type", ""));
+    printf("): ");
+    put_money(rk_json_i64(t, "amount_minor", 0), cur);
+    putchar('\n');
+  }
+}
+
+static void field(const char *name, const char *value) {
+  printf("  | %-14s ", name);
+  put(value);
+  putchar('\n');
+}
+
+void rk_view_approval(struct rk_view *v, const json_t *approval) {
+  const json_t *terms = rk_json_obj(approval, "terms"), *merchant = rk_json_obj(terms, "merchant"), *way = rk_json_obj(terms, "fulfilment");
+  const json_t *address = rk_json_obj(way, "address"), *pay = rk_json_obj(terms, "instrument"), *l;
+  char until[32];
+  size_t i;
+  line(v);
+  printf("  +-- approval %s%s\n", rk_json_bool(merchant, "sandbox", false) ? "(sandbox money)" : "", rk_json_bool(approval, "demo_profile", false) ? " (demo profile)" : "");
+  field("merchant", rk_json_cstr(merchant, "name", ""));
+  field("", rk_json_cstr(merchant, "origin", ""));
+  json_array_foreach(rk_json_arr(terms, "lines"), i, l) {
+    printf("  | %-14s ", "item");
+    put(rk_json_cstr(l, "title", ""));
+    put_pairs(rk_json_obj(l, "options"));
+    printf(" x%lld at ", (long long)rk_json_i64(l, "quantity", 0));
+    put_money(rk_json_i64(l, "unit_minor", 0), rk_json_cstr(terms, "currency", ""));
+    putchar('\n');
+  }
+  show_totals(terms);
+  printf("  | %-14s ", "TOTAL");
+  put_money(rk_json_i64(terms, "total_minor", 0), rk_json_cstr(terms, "currency", ""));
+  putchar('\n');
+  field("delivery", rk_json_cstr(way, "method", ""));
+  field("", rk_json_cstr(way, "date", ""));
+  field("to", rk_json_cstr(address, "name", ""));
+  field("", rk_json_cstr(address, "phone", ""));
+  field("", rk_json_cstr(address, "street", ""));
+  field("paid by", rk_json_cstr(pay, "label", rk_json_cstr(pay, "kind", "")));
+  field("refunds", rk_json_cstr(terms, "refund_rule", ""));
+  rk_time_rfc3339(rk_json_i64(approval, "expires_ms", 0), until);
+  field("valid until", until);
+  printf("  +--\n");
+}
+
+void rk_view_order(const json_t *order) {
+  printf("order ");
+  put(rk_json_cstr(order, "merchant_order_id", ""));
+  printf("  ");
+  put(rk_json_cstr(order, "status", ""));
+  printf("  ");
+  put_money(rk_json_i64(order, "total_minor", 0), rk_json_cstr(order, "currency", ""));
+  printf("  ");
+  put(rk_json_cstr(rk_json_obj(order, "merchant"), "name", ""));
+  printf("  ");
+  put(rk_json_cstr(json_array_get(rk_json_arr(order, "lines"), 0), "title", ""));
+  printf("  ");
+  put(rk_json_cstr(rk_json_obj(order, "delivery"), "date", ""));
+  printf("  [");
+  put(rk_json_cstr(order, "id", ""));
+  printf("]\n");
+}
+
+void rk_view_event(struct rk_view *v, const char *type, const json_t *event) {
+  const json_t *data = rk_json_obj(event, "data");
+  if (strcmp(type, "delta") == 0) {
+    rk_view_put(rk_json_str(data, "text"));
+    v->in_text = true;
+  } else if (strcmp(type, "tool_call") == 0) {
+    line(v);
+    printf("> ");
+    put(rk_json_cstr(data, "name", ""));
+    char *args = rk_json_dump(rk_json_obj(data, "args") ? rk_json_obj(data, "args") : json_null());
+    printf(" ");
+    put(args);
+    putchar('\n');
+    free(args);
+  } else if (strcmp(type, "card") == 0) {
+    show_cards(v, data);
+  } else if (strcmp(type, "notice") == 0 || strcmp(type, "question") == 0) {
+    line(v);
+    put(strcmp(type, "notice") == 0 ? "! " : "? ");
+    put(rk_json_cstr(data, "text", ""));
+    putchar('\n');
+  } else if (strcmp(type, "error") == 0) {
+    line(v);
+    fprintf(stderr, "rukou: %s\n", rk_json_cstr(data, "message", "the turn failed"));
+  } else if (strcmp(type, "order") == 0) {
+    line(v);
+    rk_view_order(rk_json_obj(data, "order"));
+  } else if (strcmp(type, "message") == 0 || strcmp(type, "turn_done") == 0) {
+    line(v);
+  }
+  fflush(stdout);
+}

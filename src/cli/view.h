@@ -1,0 +1,16 @@
+/* view.h - events as a person reads them in a terminal. Text of merchants and
+ * models is printed without control characters. Thread rule: one thread. */
+#ifndef RK_CLI_VIEW_H
+#define RK_CLI_VIEW_H
+
+#include "json/json.h"
+
+struct rk_view { bool in_text; };
+
+void rk_view_event(struct rk_view *v, const char *type, const json_t *event);
+/* The whole approval card. */
+void rk_view_approval(struct rk_view *v, const json_t *approval);
+void rk_view_order(const json_t *order);
+void rk_view_put(rk_str text); /* to stdout, control characters left out */
+
+#endif
