@@ -1,0 +1,134 @@
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cli/cli.h"
+#include "shop/serve.h"
+
+enum { PATH_BYTES = 4096 };
+
+static int usage(const char *what) {
+  fprintf(stderr, "rukou: %s; see `rukou shop --help`\n", what);
+  return RK_EXIT_USAGE;
+}
+
+static void print_shop(const struct rk_cli *c, const char *name, const char *origin) {
+  if (c->json) {
+    json_t *v = json_pack("{s:s, s:s}", "shop", name, "origin", origin);
+    char *text = rk_json_dump(v);
+    puts(text);
+    free(text);
+    json_decref(v);
+  } else printf("%-16s %s\n", name, origin);
+}
+
+/* SIGTERM, SIGINT, and SIGTERM when the process that started us ends. */
+static void wait_for_end(void) {
+  sigset_t set;
+  int sig;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  sigwait(&set, &sig);
+}
+
+static int serve(struct rk_cli *c) {
+  struct rk_opt_list agents = {0};
+  int64_t port = 0;
+  bool sandbox = false;
+  const struct rk_opt opts[] = {{"port", 'i', &port}, {"sandbox", 'b', &sandbox}, {"agent", 'l', &agents}};
+  if (!rk_opts(c, opts, 3)) return RK_EXIT_USAGE;
+  if (c->argc < 1) return usage("name the directories of the shops, for example `rukou shop serve shops/lanhai`");
+  if (port < 0 || port > 65535 - RK_MAX_SHOPS_SERVED) return usage("--port is 0 (free ports) to 65519");
+
+  pid_t parent = getppid();
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (getppid() != parent) return RK_EXIT_FAILED; /* it ended meanwhile */
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread starts: all inherit it */
+
+  struct rk_serve *v;
+  struct rk_error e = {0};
+  struct rk_serve_opts o = {.dirs = (const char *const *)c->argv, .n_dirs = c->argc, .data_dir = c->cfg.data_dir, .port = (int32_t)port,
+                            .sandbox = sandbox, .agents = agents.v, .n_agents = agents.n};
+  if (rk_serve_start(&o, &v, &e)) return rk_die(&e);
+  for (int32_t i = 0; i < rk_serve_count(v); i++) print_shop(c, rk_serve_name(v, i), rk_serve_origin(v, i));
+  fflush(stdout);
+  wait_for_end();
+  rk_serve_stop(v);
+  return RK_EXIT_OK;
+}
+
+static void print_order(const json_t *o) {
+  char date[32];
+  rk_time_rfc3339(rk_json_i64(o, "placed_ms", 0), date);
+  int64_t total = rk_json_i64(o, "total_minor", 0);
+  printf("%s  %.10s  %lld.%02lld %s  %s\n", rk_json_cstr(o, "id", ""), date, (long long)(total / 100), (long long)(total % 100),
+         rk_json_cstr(o, "currency", ""), rk_json_cstr(o, "status", ""));
+  size_t i;
+  json_t *line;
+  json_array_foreach(rk_json_arr(o, "lines"), i, line)
+    printf("    %lld x %s\n", (long long)rk_json_i64(line, "quantity", 0), rk_json_cstr(line, "title", ""));
+}
+
+static int orders(struct rk_cli *c) {
+  char path[PATH_BYTES];
+  struct rk_error e = {0};
+  struct rk_db *db = NULL;
+  json_t *list = NULL;
+  if (!rk_opts(c, NULL, 0)) return RK_EXIT_USAGE;
+  if (c->argc != 1) return usage("name one shop's directory, for example `rukou shop orders shops/lanhai`");
+  if (rk_shop_db_path(c->argv[0], c->cfg.data_dir, path, sizeof path, &e)) return rk_die(&e);
+  if (access(path, R_OK) != 0) list = json_array(); /* the shop has never run here */
+  else if (rk_shop_store_open(path, &db, &e) || !(list = rk_shop_store_orders(db, &e))) {
+    if (db) rk_db_close(db);
+    return rk_die(&e);
+  }
+  if (c->json) {
+    json_t *all = json_pack("{s:O}", "orders", list);
+    char *text = rk_json_dump(all);
+    puts(text);
+    free(text);
+    json_decref(all);
+  } else {
+    size_t i;
+    json_t *o;
+    json_array_foreach(list, i, o) print_order(o);
+    if (json_array_size(list) == 0) puts("no orders");
+  }
+  json_decref(list);
+  if (db) rk_db_close(db);
+  return RK_EXIT_OK;
+}
+
+static int run(struct rk_cli *c) {
+  if (c->argc < 1) return usage("shop serve or shop orders?");
+  const char *what = c->argv[0];
+  c->argc--;
+  c->argv++;
+  if (strcmp(what, "serve") == 0) return serve(c);
+  if (strcmp(what, "orders") == 0) return orders(c);
+  return usage("shop serve or shop orders?");
+}
+
+const struct rk_command rk_cmd_shop = {
+  "shop", "run merchants: shop serve DIR..., shop orders DIR",
+  "usage: rukou shop serve DIR... [--port N] [--sandbox] [--agent ORIGIN]...\n"
+  "       rukou shop orders DIR [--json]\n\n"
+  "serve  each directory's shop on its own port of 127.0.0.2, until Ctrl+C; prints name and origin of each\n"
+  "  --port N        port of the first shop, the others follow; 0: free ones (default)\n"
+  "  --sandbox       take agents over plain http too, from these origins only:\n"
+  "  --agent ORIGIN  an agent's origin, for example http://127.0.0.1:7100; may be repeated\n"
+  "orders what was bought there, from the shop's own database\n\n"
+  "Examples:\n"
+  "  rukou shop serve shops/lanhai shops/xinghe --sandbox --agent http://127.0.0.1:7100 --port 7110\n"
+  "  rukou shop orders shops/lanhai --json\n\n"
+  "Exit codes: 0 done, 1 failed, 2 wrong usage, 4 a port is taken.\n",
+  run};

@@ -1,0 +1,219 @@
+/* catalogue.c - search and lookup: products as UCP catalogue JSON. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "shop/private.h"
+#include "trade/ucp.h"
+
+enum { MAX_LOOKUP_IDS = 50, MAX_PAGE = RK_MAX_OFFERS_PER_SHOP };
+
+bool wants_english(const json_t *body) {
+  return rk_str_starts(rk_json_str(rk_json_obj(body, "context"), "language"), RK_STR("en"));
+}
+
+void promised_date(const struct rk_catalog *c, int64_t at_ms, int32_t days, char out[11]) {
+  char text[32];
+  rk_time_rfc3339(at_ms + (int64_t)c->utc_offset_minutes * 60000 + (int64_t)days * 86400000, text); /* the shop's wall clock */
+  memcpy(out, text, 10);
+  out[10] = 0;
+}
+
+static json_t *price(const struct rk_catalog *c, int64_t minor) {
+  return json_pack("{s:I, s:s}", "amount", (json_int_t)minor, "currency", c->currency);
+}
+
+static json_t *plain(const char *text) { return json_pack("{s:s}", "plain", text); }
+
+static json_t *variant_json(const struct rk_shop *s, const struct rk_item *item, int32_t stock, bool en) {
+  json_t *options = json_array();
+  struct rk_buf title;
+  rk_buf_init(&title, 400);
+  for (int32_t i = 0; i < item->product->n_axes; i++) {
+    const struct rk_choice *c = item->chosen[i];
+    const char *label = rk_text_in(c->label, en);
+    rk_buf_addf(&title, "%s%s", i ? " / " : "", label);
+    json_array_append_new(options, json_pack("{s:s, s:s, s:s}", "name", c->option, "id", c->value, "label", label));
+  }
+  if (title.n == 0) rk_buf_adds(&title, rk_text_in(item->product->title, en));
+  json_t *v = json_pack("{s:s, s:s, s:o, s:o, s:{s:b, s:s}, s:o, s:{s:{s:i}}}", "id", item->id, "title", title.err ? item->id : title.p,
+                        "description", plain(rk_text_in(item->product->description, en)), "price", price(&s->catalog, item->price_minor),
+                        "availability", "available", stock > 0, "status", stock > 0 ? "in_stock" : "out_of_stock", "options", options,
+                        "metadata", RK_UCP_OFFER_KEY, "stock", stock);
+  rk_buf_release(&title);
+  return v;
+}
+
+static json_t *deliveries_json(const struct rk_shop *s, const struct rk_category *cat, bool en) {
+  json_t *out = json_array();
+  for (int32_t i = 0; i < s->catalog.n_deliveries; i++) {
+    const struct rk_delivery_rule *d = &s->catalog.deliveries[i];
+    char date[11];
+    if (strcmp(d->class, cat->delivery_class) != 0) continue;
+    promised_date(&s->catalog, rk_now_ms(), d->days, date);
+    json_array_append_new(out, json_pack("{s:s, s:s, s:I, s:s}", "id", d->id, "title", rk_text_in(d->title, en), "fee_minor", (json_int_t)d->fee_minor, "date", date));
+  }
+  return out;
+}
+
+static json_t *coupons_json(const struct rk_shop *s, const struct rk_category *cat, bool en) {
+  json_t *out = json_array();
+  for (int32_t i = 0; i < s->catalog.n_coupons; i++) {
+    const struct rk_coupon_rule *r = &s->catalog.coupons[i];
+    if (!rk_coupon_fits(r, cat)) continue;
+    json_t *v = json_pack("{s:s, s:s, s:I}", "code", r->code, "title", rk_text_in(r->title, en), "min_subtotal_minor", (json_int_t)r->min_subtotal_minor);
+    if (r->percent) json_object_set_new(v, "percent", json_integer(r->percent));
+    else json_object_set_new(v, "amount_minor", json_integer(r->amount_minor));
+    json_array_append_new(out, v);
+  }
+  return out;
+}
+
+static json_t *axes_json(const struct rk_product *p, bool en) {
+  json_t *out = json_array();
+  for (int32_t i = 0; i < p->n_axes; i++) {
+    json_t *values = json_array();
+    for (int32_t k = 0; k < p->axes[i].n_choices; k++)
+      json_array_append_new(values, json_pack("{s:s, s:s}", "id", p->axes[i].choices[k].value, "label", rk_text_in(p->axes[i].choices[k].label, en)));
+    json_array_append_new(out, json_pack("{s:s, s:o}", "name", p->axes[i].option, "values", values));
+  }
+  return out;
+}
+
+/* What rukou's agent reads besides the standard fields: docs/ucp.md. */
+static json_t *extra_json(const struct rk_shop *s, const struct rk_product *p, double relevance, bool en) {
+  json_t *reviews = json_array();
+  for (int32_t i = 0; i < p->n_reviews_text; i++) json_array_append_new(reviews, json_pack("{s:s}", "text", rk_text_in(p->reviews[i], en)));
+  json_t *v = json_pack("{s:s, s:o, s:o, s:o, s:o, s:f}", "category", p->category->id, "attributes", rk_product_facts(p), "deliveries",
+                        deliveries_json(s, p->category, en), "coupons", coupons_json(s, p->category, en), "reviews", reviews, "relevance", relevance);
+  if (p->category->size_kind[0]) json_object_set_new(v, "size_kind", json_string(p->category->size_kind));
+  return v;
+}
+
+static int32_t stock_of(const struct rk_shop *s, const int32_t *stock, const struct rk_item *item) {
+  int32_t lo = 0, hi = s->catalog.n_items;
+  while (lo < hi) {
+    int32_t mid = lo + (hi - lo) / 2;
+    if (strcmp(s->catalog.by_id[mid]->id, item->id) < 0) lo = mid + 1;
+    else hi = mid;
+  }
+  return stock[lo];
+}
+
+static json_t *product_json(const struct rk_shop *s, const struct rk_hit *hit, const int32_t *stock, bool en) {
+  const struct rk_product *p = hit->product;
+  json_t *variants = json_array();
+  int64_t low = INT64_MAX, high = 0;
+  for (int32_t i = 0; i < p->n_items; i++) {
+    if (!rk_hit_wants(hit, &p->items[i])) continue;
+    json_array_append_new(variants, variant_json(s, &p->items[i], stock_of(s, stock, &p->items[i]), en));
+    if (p->items[i].price_minor < low) low = p->items[i].price_minor;
+    if (p->items[i].price_minor > high) high = p->items[i].price_minor;
+  }
+  char url[300];
+  snprintf(url, sizeof url, "%s/products/%s", s->origin, p->id);
+  json_t *v = json_pack("{s:s, s:s, s:o, s:s, s:[{s:s, s:s}, {s:s, s:s}], s:{s:o, s:o}, s:o, s:{s:f, s:i, s:i, s:i}, s:{s:o}}",
+                        "id", p->id, "title", rk_text_in(p->title, en), "description", plain(rk_text_in(p->description, en)), "url", url,
+                        "categories", "value", p->category->id, "taxonomy", "dev.rukou", "value", rk_text_in(p->category->name, en), "taxonomy", "merchant",
+                        "price_range", "min", price(&s->catalog, low), "max", price(&s->catalog, high), "variants", variants,
+                        "rating", "value", p->rating_tenths / 10.0, "scale_min", 1, "scale_max", 5, "count", p->n_reviews,
+                        "metadata", RK_UCP_OFFER_KEY, extra_json(s, p, hit->relevance, en));
+  if (p->n_axes) json_object_set_new(v, "options", axes_json(p, en));
+  return v;
+}
+
+/* ---- filters ---- */
+
+static bool passes(const struct rk_product *p, const json_t *filters) {
+  const json_t *range = rk_json_obj(filters, "price");
+  json_t *categories = rk_json_arr(filters, "categories"), *v;
+  size_t i;
+  bool found = json_array_size(categories) == 0;
+  json_array_foreach(categories, i, v)
+    if (json_is_string(v) && (strcmp(json_string_value(v), p->category->id) == 0 || strcmp(json_string_value(v), p->category->name.zh) == 0 ||
+                              strcmp(json_string_value(v), p->category->name.en) == 0)) found = true;
+  return found && p->price_minor >= rk_json_i64(range, "min", 0) && p->price_minor <= rk_json_i64(range, "max", INT64_MAX);
+}
+
+/* Hits of the query, or everything when there is none, that pass the filters. Returns how many. */
+static int32_t find_hits(const struct rk_shop *s, rk_str query, const json_t *filters, struct rk_hit *hits) {
+  int32_t n = 0, kept = 0;
+  if (query.n) n = rk_index_search(s->index, query, hits, s->catalog.n_products);
+  else for (; n < s->catalog.n_products; n++) hits[n] = (struct rk_hit){.product = &s->catalog.products[n], .relevance = 1};
+  for (int32_t i = 0; i < n; i++)
+    if (passes(hits[i].product, filters)) hits[kept++] = hits[i];
+  return kept;
+}
+
+void handle_search(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out) {
+  rk_str query = rk_str_trim(rk_json_str(body, "query")), cursor = rk_json_str(rk_json_obj(body, "pagination"), "cursor");
+  const json_t *filters = rk_json_obj(body, "filters");
+  int64_t limit = rk_json_i64(rk_json_obj(body, "pagination"), "limit", 10), from = 0;
+  if (query.n == 0 && json_object_size(filters) == 0) {
+    answer_error(out, 400, "invalid_request", "a search names a query or filters");
+    return;
+  }
+  if (limit < 1 || (cursor.n && (!rk_str_i64(cursor, &from) || from < 0))) {
+    answer_error(out, 400, "invalid_request", "pagination: limit is at least 1, cursor one that this shop gave");
+    return;
+  }
+  if (limit > MAX_PAGE) limit = MAX_PAGE;
+  struct rk_error e = {0};
+  struct rk_hit *hits = calloc((size_t)s->catalog.n_products + 1, sizeof *hits);
+  int32_t *stock = calloc((size_t)s->catalog.n_items + 1, sizeof *stock);
+  if (!hits || !stock || rk_shop_store_stock_all(s->db, &s->catalog, stock, &e)) {
+    answer_error(out, 503, "unavailable", "the catalogue cannot be read now: %s", e.msg);
+  } else {
+    int32_t n = find_hits(s, query, filters, hits);
+    json_t *products = json_array(), *page = json_pack("{s:b, s:i}", "has_next_page", from + limit < n, "total_count", n);
+    for (int64_t i = from; i < n && i < from + limit; i++) json_array_append_new(products, product_json(s, &hits[i], stock, wants_english(body)));
+    if (from + limit < n) json_object_set_new(page, "cursor", json_sprintf("%lld", (long long)(from + limit)));
+    out->status = 200;
+    out->body = json_pack("{s:o, s:o, s:o}", "ucp", ucp_envelope(s, c, RK_UCP_SEARCH), "products", products, "pagination", page);
+  }
+  free(stock);
+  free(hits);
+}
+
+/* The product with the given product or item id; inputs say which id led to a variant. */
+static json_t *looked_up(const struct rk_shop *s, rk_str id, const int32_t *stock, bool en) {
+  const struct rk_item *item = rk_catalog_item(&s->catalog, id);
+  struct rk_hit hit = {.product = item ? item->product : rk_catalog_product(&s->catalog, id), .relevance = 1};
+  if (!hit.product) return NULL;
+  for (int32_t i = 0; item && i < hit.product->n_axes; i++) hit.wanted[i] = item->chosen[i]->value;
+  json_t *v = product_json(s, &hit, stock, en), *variant;
+  size_t i;
+  json_array_foreach(json_object_get(v, "variants"), i, variant)
+    json_object_set_new(variant, "inputs", json_pack("[{s:s%, s:s}]", "id", id.p, id.n, "match", item ? "exact" : "featured"));
+  return v;
+}
+
+void handle_lookup(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out) {
+  json_t *ids = rk_json_arr(body, "ids"), *v, *products, *messages;
+  size_t i;
+  struct rk_error e = {0};
+  if (json_array_size(ids) == 0 || json_array_size(ids) > MAX_LOOKUP_IDS) {
+    answer_error(out, 400, "invalid_request", "a lookup names 1 to %d ids", MAX_LOOKUP_IDS);
+    return;
+  }
+  int32_t *stock = calloc((size_t)s->catalog.n_items + 1, sizeof *stock);
+  if (!stock || rk_shop_store_stock_all(s->db, &s->catalog, stock, &e)) {
+    free(stock);
+    answer_error(out, 503, "unavailable", "the catalogue cannot be read now: %s", e.msg);
+    return;
+  }
+  products = json_array();
+  messages = json_array();
+  json_array_foreach(ids, i, v) {
+    rk_str id = json_is_string(v) ? (rk_str){json_string_value(v), json_string_length(v)} : (rk_str){0};
+    json_t *p = looked_up(s, id, stock, wants_english(body));
+    if (p && passes(rk_catalog_product(&s->catalog, rk_json_str(p, "id")), rk_json_obj(body, "filters"))) json_array_append(products, p);
+    else if (!p) json_array_append_new(messages, json_pack("{s:s, s:s, s:s%}", "type", "info", "code", "not_found", "content", id.p ? id.p : "", id.n));
+    json_decref(p);
+  }
+  free(stock);
+  out->status = 200;
+  out->body = json_pack("{s:o, s:o, s:o}", "ucp", ucp_envelope(s, c, RK_UCP_LOOKUP), "products", products, "messages", messages);
+}

@@ -1,0 +1,63 @@
+/* private.h - inside of a shop: shop.c (requests), agents.c (who asks),
+ * catalogue.c (search and lookup), checkout.c (sessions and orders). */
+#ifndef RK_SHOP_PRIVATE_H
+#define RK_SHOP_PRIVATE_H
+
+#include <pthread.h>
+
+#include "net/digest.h"
+#include "shop/shop.h"
+
+enum { MAX_AGENTS = 64, AGENT_URL_BYTES = 512, AGENT_TTL_MS = 300000, CHECKOUT_TTL_MS = 1800000, MAX_ID_BYTES = 128,
+       CATALOG_BYTES = 64 << 20 };
+
+struct agent { char url[AGENT_URL_BYTES]; json_t *active, *keys; int64_t known_ms; };
+
+struct rk_shop {
+  struct rk_shop_opts o;
+  char origin[128];
+  struct rk_arena *arena;
+  struct rk_catalog catalog;
+  struct rk_index *index;
+  struct rk_db *db;
+  struct rk_key *key;
+  json_t *capabilities;
+  pthread_mutex_t lock;               /* agents */
+  struct agent agents[MAX_AGENTS];
+};
+
+/* Who asks: its profile's address, what was negotiated, its keys. */
+struct caller { char url[AGENT_URL_BYTES]; json_t *active, *keys; };
+
+/* An answer that is no resource. code and content as UCP spells them. */
+void answer_error(struct rk_shop_answer *out, int32_t status, const char *code, const char *fmt, ...) RK_PRINTF(4, 5);
+
+/* ---- agents.c ---- */
+/* False: answered. fresh: fetch again even when it is known. */
+bool caller_find(struct rk_shop *s, rk_str header, bool fresh, struct caller *out, struct rk_shop_answer *answer);
+void caller_release(struct caller *c);
+json_t *shop_profile(const struct rk_shop *s);
+/* {"version","status":"success","capabilities":root and its extensions,("payment_handlers")}: of an answer about root. */
+json_t *ucp_envelope(const struct rk_shop *s, const struct caller *c, const char *root);
+/* {"ucp":{status:error},"messages":[...]}: a business outcome without a resource, HTTP 200. */
+json_t *ucp_refusal(const char *code, const char *severity, const char *content);
+json_t *ucp_message(const char *type, const char *code, const char *path, const char *severity, const char *content);
+
+/* ---- catalogue.c ---- */
+void handle_search(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out);
+void handle_lookup(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out);
+bool wants_english(const json_t *body);
+/* YYYY-MM-DD in the shop's zone, days after at_ms. */
+void promised_date(const struct rk_catalog *c, int64_t at_ms, int32_t days, char out[11]);
+
+/* ---- checkout.c: inside the request's transaction, except get ---- */
+void handle_create(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out);
+void handle_get(struct rk_shop *s, const struct caller *c, const char *id, struct rk_shop_answer *out);
+void handle_update(struct rk_shop *s, const struct caller *c, const char *id, const json_t *body, struct rk_shop_answer *out);
+void handle_complete(struct rk_shop *s, const struct caller *c, const char *id, const json_t *body, struct rk_shop_answer *out);
+void handle_cancel(struct rk_shop *s, const struct caller *c, const char *id, struct rk_shop_answer *out);
+void handle_order(struct rk_shop *s, const struct caller *c, const char *id, struct rk_shop_answer *out);
+/* The payment token of a completion's body; empty: none. */
+rk_str completion_token(const json_t *body);
+
+#endif

@@ -1,0 +1,229 @@
+#include "shop/shop.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "shop/private.h"
+#include "trade/payment_token.h"
+#include "trade/ucp.h"
+
+enum { PATH_BYTES = 4096, MAX_KEY_BYTES = 255 };
+
+/* ---- opening ---- */
+
+static rk_err make_dirs(const char *path, struct rk_error *e) {
+  char part[PATH_BYTES];
+  snprintf(part, sizeof part, "%s", path);
+  for (char *p = part + 1;; p++) {
+    if (*p && *p != '/') continue;
+    char was = *p;
+    *p = 0;
+    if (mkdir(part, 0700) != 0 && errno != EEXIST) return rk_fail(e, RK_EIO, "%s: %s", part, strerror(errno));
+    *p = was;
+    if (!was) return RK_OK;
+  }
+}
+
+static rk_err shop_dir(const char *dir, const char *data_dir, char *out, size_t size, struct rk_error *e) {
+  rk_str path = rk_str_c(dir);
+  while (path.n > 1 && path.p[path.n - 1] == '/') path.n--;
+  size_t at = path.n;
+  while (at > 0 && path.p[at - 1] != '/') at--;
+  int n = snprintf(out, size, "%s/shops/%.*s", data_dir, (int)(path.n - at), path.p + at);
+  return n > 0 && (size_t)n < size ? RK_OK : rk_fail(e, RK_EINVAL, "the data directory's path is too long");
+}
+
+rk_err rk_shop_db_path(const char *dir, const char *data_dir, char *path, size_t size, struct rk_error *e) {
+  char parent[PATH_BYTES];
+  rk_err err = shop_dir(dir, data_dir, parent, sizeof parent, e);
+  if (err) return err;
+  int n = snprintf(path, size, "%s/shop.db", parent);
+  return n > 0 && (size_t)n < size ? RK_OK : rk_fail(e, RK_EINVAL, "the data directory's path is too long");
+}
+
+rk_err rk_shop_open(const struct rk_shop_opts *o, struct rk_shop **out, struct rk_error *e) {
+  char path[PATH_BYTES];
+  struct rk_shop *s = calloc(1, sizeof *s);
+  if (!s) return rk_fail(e, RK_ENOMEM, "out of memory");
+  s->o = *o;
+  pthread_mutex_init(&s->lock, NULL);
+  s->arena = rk_arena_new(CATALOG_BYTES);
+  s->capabilities = rk_ucp_capabilities();
+  rk_err err = s->arena && s->capabilities ? rk_catalog_load(o->dir, s->arena, &s->catalog, e) : rk_fail(e, RK_ENOMEM, "out of memory");
+  if (!err) err = rk_index_new(&s->catalog, &s->index, e);
+  if (!err) err = shop_dir(o->dir, o->data_dir, path, sizeof path - 16, e);
+  if (!err) err = make_dirs(path, e);
+  size_t n = strnlen(path, sizeof path);
+  if (!err) snprintf(path + n, sizeof path - n, "/shop.pem");
+  if (!err) err = rk_key_load_or_make(path, &s->key, e);
+  if (!err) snprintf(path + n, sizeof path - n, "/shop.db");
+  if (!err) err = rk_shop_store_open(path, &s->db, e);
+  if (!err) err = rk_shop_store_seed(s->db, &s->catalog, e);
+  if (err) {
+    rk_shop_close(s);
+    return err;
+  }
+  *out = s;
+  return RK_OK;
+}
+
+void rk_shop_close(struct rk_shop *s) {
+  if (!s) return;
+  for (int i = 0; i < MAX_AGENTS; i++) {
+    json_decref(s->agents[i].active);
+    json_decref(s->agents[i].keys);
+  }
+  rk_index_free(s->index);
+  if (s->db) rk_db_close(s->db);
+  if (s->key) rk_key_free(s->key);
+  json_decref(s->capabilities);
+  if (s->arena) rk_arena_free(s->arena);
+  pthread_mutex_destroy(&s->lock);
+  free(s);
+}
+
+const char *rk_shop_name(const struct rk_shop *s) { return s->catalog.name; }
+const struct rk_catalog *rk_shop_catalog(const struct rk_shop *s) { return &s->catalog; }
+void rk_shop_set_origin(struct rk_shop *s, const char *origin) { snprintf(s->origin, sizeof s->origin, "%s", origin); }
+
+/* ---- requests ---- */
+
+enum op { OP_NONE, OP_SEARCH, OP_LOOKUP, OP_CREATE, OP_GET, OP_UPDATE, OP_COMPLETE, OP_CANCEL, OP_ORDER };
+
+/* "/checkout-sessions/ID/complete" -> op and ID. allowed: the method is wrong for a path that exists. */
+static enum op route(rk_str method, rk_str path, char id[MAX_ID_BYTES], bool *exists) {
+  static const struct { const char *prefix, *suffix, *method; enum op op; } routes[] = {
+    {"/catalog/search", NULL, "POST", OP_SEARCH}, {"/catalog/lookup", NULL, "POST", OP_LOOKUP},
+    {"/checkout-sessions", NULL, "POST", OP_CREATE}, {"/checkout-sessions/", "", "GET", OP_GET},
+    {"/checkout-sessions/", "", "PUT", OP_UPDATE}, {"/checkout-sessions/", "/complete", "POST", OP_COMPLETE},
+    {"/checkout-sessions/", "/cancel", "POST", OP_CANCEL}, {"/orders/", "", "GET", OP_ORDER}};
+  *exists = false;
+  for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+    rk_str rest = path, suffix = rk_str_c(routes[i].suffix), prefix = rk_str_c(routes[i].prefix);
+    if (!routes[i].suffix) {
+      if (!rk_str_eq(path, prefix)) continue;
+    } else {
+      if (!rk_str_starts(rest, prefix) || !rk_str_ends(rest, suffix) || rest.n <= prefix.n + suffix.n) continue;
+      rest.p += prefix.n;
+      rest.n -= prefix.n + suffix.n;
+      if (memchr(rest.p, '/', rest.n) || memchr(rest.p, 0, rest.n) || rest.n >= MAX_ID_BYTES) continue;
+      memcpy(id, rest.p, rest.n);
+      id[rest.n] = 0;
+    }
+    *exists = true;
+    if (rk_str_eq_c(method, routes[i].method)) return routes[i].op;
+  }
+  return OP_NONE;
+}
+
+static void run(struct rk_shop *s, enum op op, const struct caller *c, const char *id, const json_t *body, struct rk_shop_answer *out) {
+  switch (op) {
+    case OP_SEARCH: handle_search(s, c, body, out); break;
+    case OP_LOOKUP: handle_lookup(s, c, body, out); break;
+    case OP_CREATE: handle_create(s, c, body, out); break;
+    case OP_GET: handle_get(s, c, id, out); break;
+    case OP_UPDATE: handle_update(s, c, id, body, out); break;
+    case OP_COMPLETE: handle_complete(s, c, id, body, out); break;
+    case OP_CANCEL: handle_cancel(s, c, id, out); break;
+    case OP_ORDER: handle_order(s, c, id, out); break;
+    case OP_NONE: break;
+  }
+}
+
+/* The stored answer of this key, or a conflict. False: the key is new. */
+static bool replay(struct rk_shop *s, const struct caller *c, const char *key, const char *request, const char *sha256, struct rk_shop_answer *out) {
+  json_t *kept = rk_shop_store_answer(s->db, c->url, key);
+  if (!kept) return false;
+  if (strcmp(rk_json_cstr(kept, "sha256", ""), sha256) == 0 && strcmp(rk_json_cstr(kept, "request", ""), request) == 0) {
+    out->status = (int32_t)rk_json_i64(kept, "status", 500);
+    out->body = json_incref(json_object_get(kept, "body"));
+  } else answer_error(out, 409, "idempotency_conflict", "this Idempotency-Key was used with another request");
+  json_decref(kept);
+  return true;
+}
+
+/* The work and the remembered answer are one transaction; an answer of 500 and more leaves nothing behind. */
+static void run_keyed(struct rk_shop *s, enum op op, const struct caller *c, const char *id, const struct rk_shop_request *r, const json_t *body,
+                      struct rk_shop_answer *out) {
+  char sha256[65], key[MAX_KEY_BYTES + 1], request[MAX_ID_BYTES + 64];
+  struct rk_error e = {0};
+  if (r->key.n == 0 || r->key.n > MAX_KEY_BYTES || memchr(r->key.p, 0, r->key.n)) {
+    answer_error(out, 400, "idempotency_key_required", "a write carries an Idempotency-Key of 1 to %d bytes", MAX_KEY_BYTES);
+    return;
+  }
+  snprintf(key, sizeof key, "%.*s", RK_STR_ARG(r->key));
+  snprintf(request, sizeof request, "%.*s %.*s", RK_STR_ARG(r->method), (int)(r->path.n < 150 ? r->path.n : 150), r->path.p);
+  rk_sha256_hex(r->body, sha256);
+  if (rk_db_begin(s->db, &e)) {
+    answer_error(out, 503, "unavailable", "the shop's database is not available: %s", e.msg);
+    return;
+  }
+  if (replay(s, c, key, request, sha256, out)) {
+    rk_db_rollback(s->db);
+    return;
+  }
+  run(s, op, c, id, body, out);
+  rk_err err = out->status < 500 ? rk_shop_store_put_answer(s->db, c->url, key, request, sha256, out->status, out->body, &e) : RK_OK;
+  if (out->status >= 500 || err) rk_db_rollback(s->db);
+  else err = rk_db_commit(s->db, &e);
+  if (err) {
+    json_decref(out->body);
+    answer_error(out, 503, "unavailable", "nothing of this was stored: %s", e.msg);
+  }
+}
+
+/* A token signed by a key that we do not know yet: the agent may have a new one. */
+static bool has_unknown_key(const struct caller *c, const json_t *body) {
+  struct rk_payment_claims claims;
+  return rk_payment_token_verify(completion_token(body), c->keys, rk_now_ms(), &claims, NULL) == RK_EAUTH;
+}
+
+static void answer_request(struct rk_shop *s, enum op op, const char *id, const struct rk_shop_request *r, struct rk_shop_answer *out) {
+  struct caller c;
+  struct rk_error e = {0};
+  json_t *body = NULL;
+  bool write = op == OP_CREATE || op == OP_UPDATE || op == OP_COMPLETE || op == OP_CANCEL;
+  if (!caller_find(s, r->agent, false, &c, out)) return;
+  if (op != OP_GET && op != OP_ORDER) {
+    rk_str text = rk_str_trim(r->body);
+    body = op == OP_CANCEL && text.n == 0 ? json_object() : rk_json_parse(text, RK_MAX_HTTP_BODY_BYTES, &e);
+    if (!json_is_object(body)) {
+      answer_error(out, 400, "invalid_request", "the body is no JSON object: %s", e.msg);
+      goto out;
+    }
+  }
+  if (op == OP_COMPLETE && has_unknown_key(&c, body)) {
+    caller_release(&c);
+    if (!caller_find(s, r->agent, true, &c, out)) goto out;
+  }
+  bool catalogue = op == OP_SEARCH || op == OP_LOOKUP;
+  const char *root = op == OP_SEARCH ? RK_UCP_SEARCH : op == OP_LOOKUP ? RK_UCP_LOOKUP : op == OP_ORDER ? RK_UCP_ORDER : RK_UCP_CHECKOUT;
+  if (!json_object_get(c.active, root)) {
+    out->status = 200;
+    out->body = ucp_refusal("capabilities_incompatible", "unrecoverable", catalogue ? "the agent's profile has no catalogue capability"
+                                                                                     : "the agent's profile lacks the capability of this operation");
+  } else if (write) run_keyed(s, op, &c, id, r, body, out);
+  else run(s, op, &c, id, body, out);
+out:
+  json_decref(body);
+  caller_release(&c);
+}
+
+void rk_shop_handle(struct rk_shop *s, const struct rk_shop_request *r, struct rk_shop_answer *out) {
+  char id[MAX_ID_BYTES] = "";
+  bool exists;
+  *out = (struct rk_shop_answer){0};
+  if (rk_str_eq(r->path, RK_STR("/.well-known/ucp")) && rk_str_eq(r->method, RK_STR("GET"))) {
+    *out = (struct rk_shop_answer){.status = 200, .body = shop_profile(s), .cacheable = true};
+    return;
+  }
+  enum op op = route(r->method, r->path, id, &exists);
+  if (op != OP_NONE) answer_request(s, op, id, r, out);
+  else if (exists) answer_error(out, 405, "method_not_allowed", "this method is not served here");
+  else answer_error(out, 404, "not_found", "there is nothing at this address; see /.well-known/ucp");
+}

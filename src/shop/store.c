@@ -1,0 +1,148 @@
+#include "shop/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+enum { ANSWER_TTL_MS = 172800000 }; /* two days; the protocol asks for one */
+
+static const struct rk_migration migrations[] = {
+  {"CREATE TABLE items(id TEXT PRIMARY KEY, product_id TEXT NOT NULL, category TEXT NOT NULL, title TEXT NOT NULL,"
+   " price_minor INTEGER NOT NULL, stock INTEGER NOT NULL CHECK(stock >= 0)) STRICT;"
+   "CREATE TABLE checkouts(id TEXT PRIMARY KEY, agent TEXT NOT NULL, status TEXT NOT NULL, state_json TEXT NOT NULL,"
+   " view_json TEXT, order_id TEXT, expires_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL) STRICT;"
+   "CREATE TABLE orders(id TEXT PRIMARY KEY, checkout_id TEXT NOT NULL UNIQUE, agent TEXT NOT NULL, report_json TEXT NOT NULL,"
+   " view_json TEXT NOT NULL, total_minor INTEGER NOT NULL, currency TEXT NOT NULL, placed_ms INTEGER NOT NULL) STRICT;"
+   "CREATE TABLE payments(jti TEXT PRIMARY KEY, checkout_id TEXT NOT NULL UNIQUE, order_id TEXT NOT NULL REFERENCES orders(id),"
+   " kind TEXT NOT NULL, amount_minor INTEGER NOT NULL, currency TEXT NOT NULL, time_ms INTEGER NOT NULL) STRICT;"
+   "CREATE TABLE answers(agent TEXT NOT NULL, key TEXT NOT NULL, request TEXT NOT NULL, sha256 TEXT NOT NULL,"
+   " status INTEGER NOT NULL, body_json TEXT NOT NULL, time_ms INTEGER NOT NULL, PRIMARY KEY(agent, key)) STRICT;"}};
+
+rk_err rk_shop_store_open(const char *path, struct rk_db **out, struct rk_error *e) {
+  return rk_db_open(path, migrations, sizeof migrations / sizeof *migrations, out, e);
+}
+
+rk_err rk_shop_store_seed(struct rk_db *db, const struct rk_catalog *c, struct rk_error *e) {
+  rk_err err = rk_db_begin(db, e);
+  if (err) return err;
+  for (int32_t i = 0; !err && i < c->n_items; i++) {
+    const struct rk_item *item = c->by_id[i];
+    err = rk_db_run(db, e, "INSERT INTO items VALUES(?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET product_id=excluded.product_id,"
+                    " category=excluded.category, title=excluded.title, price_minor=excluded.price_minor", "ttttii",
+                    item->id, item->product->id, item->product->category->id, item->product->title.zh, item->price_minor, (int64_t)item->first_stock);
+  }
+  if (!err) return rk_db_commit(db, e);
+  rk_db_rollback(db);
+  return err;
+}
+
+struct stock_reader { const struct rk_catalog *c; int32_t *stock; int32_t at; };
+
+/* Both sides are sorted by the bytes of the id. */
+static bool take_stock(void *ud, const struct rk_row *row) {
+  struct stock_reader *r = ud;
+  rk_str id = rk_row_str(row, 0);
+  for (; r->at < r->c->n_items; r->at++)
+    if (rk_str_eq_c(id, r->c->by_id[r->at]->id)) {
+      r->stock[r->at++] = (int32_t)rk_row_i64(row, 1);
+      return true;
+    }
+  r->at = 0;
+  return true;
+}
+
+rk_err rk_shop_store_stock_all(struct rk_db *db, const struct rk_catalog *c, int32_t *stock, struct rk_error *e) {
+  struct stock_reader r = {.c = c, .stock = stock};
+  memset(stock, 0, (size_t)c->n_items * sizeof *stock);
+  return rk_db_each(db, e, take_stock, &r, "SELECT id, stock FROM items ORDER BY id", "");
+}
+
+static bool take_i32(void *ud, const struct rk_row *row) {
+  *(int32_t *)ud = (int32_t)rk_row_i64(row, 0);
+  return false;
+}
+
+int32_t rk_shop_store_stock(struct rk_db *db, const char *item_id) {
+  int32_t stock = 0;
+  return rk_db_each(db, NULL, take_i32, &stock, "SELECT stock FROM items WHERE id=?", "t", item_id) ? 0 : stock;
+}
+
+rk_err rk_shop_store_take(struct rk_db *db, const char *item_id, int32_t quantity, struct rk_error *e) {
+  rk_err err = rk_db_run(db, e, "UPDATE items SET stock=stock-? WHERE id=? AND stock>=?", "iti", (int64_t)quantity, item_id, (int64_t)quantity);
+  if (!err && rk_db_changes(db) != 1) err = rk_fail(e, RK_ECONFLICT, "fewer than %d of %s are left", quantity, item_id);
+  return err;
+}
+
+rk_err rk_shop_store_put_checkout(struct rk_db *db, const char *id, const char *agent, const char *status, const json_t *state,
+                                  const json_t *view, const char *order_id, int64_t expires_ms, struct rk_error *e) {
+  char *state_text = rk_json_dump(state), *view_text = view ? rk_json_dump(view) : NULL;
+  rk_err err = state_text ? rk_db_run(db, e, "INSERT INTO checkouts VALUES(?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET status=excluded.status,"
+                                      " state_json=excluded.state_json, view_json=excluded.view_json, order_id=excluded.order_id,"
+                                      " expires_ms=excluded.expires_ms, changed_ms=excluded.changed_ms", "ttttttii",
+                                      id, agent, status, state_text, view_text, order_id, expires_ms, rk_now_ms())
+                          : rk_fail(e, RK_ENOMEM, "out of memory");
+  free(view_text);
+  free(state_text);
+  return err;
+}
+
+json_t *rk_shop_store_checkout(struct rk_db *db, const char *id) {
+  return rk_db_one(db, NULL, "SELECT id, agent, status, state_json, view_json, order_id, expires_ms FROM checkouts WHERE id=?", "t", id);
+}
+
+rk_err rk_shop_store_add_order(struct rk_db *db, const char *id, const char *checkout_id, const char *agent, const json_t *report,
+                               const json_t *view, int64_t total_minor, const char *currency, struct rk_error *e) {
+  char *report_text = rk_json_dump(report), *view_text = rk_json_dump(view);
+  rk_err err = report_text && view_text ? rk_db_run(db, e, "INSERT INTO orders VALUES(?,?,?,?,?,?,?,?)", "tttttiti", id, checkout_id, agent,
+                                                    report_text, view_text, total_minor, currency, rk_now_ms())
+                                        : rk_fail(e, RK_ENOMEM, "out of memory");
+  free(view_text);
+  free(report_text);
+  return err;
+}
+
+json_t *rk_shop_store_order(struct rk_db *db, const char *id) {
+  return rk_db_one(db, NULL, "SELECT agent, view_json FROM orders WHERE id=?", "t", id);
+}
+
+json_t *rk_shop_store_orders(struct rk_db *db, struct rk_error *e) {
+  json_t *rows = rk_db_all(db, e, "SELECT o.id, o.checkout_id, o.report_json, o.total_minor, o.currency, o.placed_ms, p.jti, p.kind, p.amount_minor"
+                           " FROM orders o LEFT JOIN payments p ON p.order_id=o.id ORDER BY o.placed_ms, o.id", "");
+  json_t *out = rows ? json_array() : NULL, *row;
+  size_t i;
+  json_array_foreach(rows, i, row) {
+    json_t *order = json_pack("{s:O, s:O, s:O, s:O, s:O}", "id", json_object_get(row, "id"), "checkout_id", json_object_get(row, "checkout_id"),
+                              "placed_ms", json_object_get(row, "placed_ms"), "currency", json_object_get(row, "currency"),
+                              "total_minor", json_object_get(row, "total_minor"));
+    json_object_update(order, json_object_get(row, "report"));
+    json_object_set_new(order, "payment", json_pack("{s:O, s:O, s:O}", "jti", json_object_get(row, "jti"), "kind", json_object_get(row, "kind"),
+                                                    "amount_minor", json_object_get(row, "amount_minor")));
+    json_array_append_new(out, order);
+  }
+  json_decref(rows);
+  return out;
+}
+
+bool rk_shop_store_is_charged(struct rk_db *db, const char *jti) {
+  int32_t n = 0;
+  return rk_db_each(db, NULL, take_i32, &n, "SELECT count(*) FROM payments WHERE jti=?", "t", jti) != RK_OK || n > 0;
+}
+
+rk_err rk_shop_store_charge(struct rk_db *db, const struct rk_charge *c, struct rk_error *e) {
+  return rk_db_run(db, e, "INSERT INTO payments VALUES(?,?,?,?,?,?,?)", "ttttiti", c->jti, c->checkout_id, c->order_id, c->kind, c->amount_minor,
+                   c->currency, rk_now_ms());
+}
+
+json_t *rk_shop_store_answer(struct rk_db *db, const char *agent, const char *key) {
+  return rk_db_one(db, NULL, "SELECT request, sha256, status, body_json FROM answers WHERE agent=? AND key=?", "tt", agent, key);
+}
+
+rk_err rk_shop_store_put_answer(struct rk_db *db, const char *agent, const char *key, const char *request, const char *sha256, int32_t status,
+                                const json_t *body, struct rk_error *e) {
+  char *text = rk_json_dump(body);
+  rk_err err = text ? rk_db_run(db, e, "DELETE FROM answers WHERE time_ms<?", "i", rk_now_ms() - ANSWER_TTL_MS) : rk_fail(e, RK_ENOMEM, "out of memory");
+  if (!err) err = rk_db_run(db, e, "INSERT INTO answers VALUES(?,?,?,?,?,?,?)", "ttttiti", agent, key, request, sha256, (int64_t)status, text, rk_now_ms());
+  free(text);
+  return err;
+}

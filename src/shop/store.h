@@ -1,0 +1,44 @@
+/* store.h - what a shop must remember: stock, checkouts, orders, charges and
+ * the answers it gave to keyed requests. DATA/shops/NAME/shop.db. All SQL of
+ * the shop stands in store.c.
+ *
+ * Writers open a transaction (rk_db_begin) around everything that belongs
+ * together: an order, its charge, its stock and the remembered answer. */
+#ifndef RK_SHOP_STORE_H
+#define RK_SHOP_STORE_H
+
+#include "shop/catalog.h"
+#include "store/db.h"
+
+rk_err rk_shop_store_open(const char *path, struct rk_db **out, struct rk_error *e) RK_MUST_USE;
+
+/* Items that are new get their first stock; the others keep theirs. */
+rk_err rk_shop_store_seed(struct rk_db *db, const struct rk_catalog *c, struct rk_error *e) RK_MUST_USE;
+/* stock[i] of c->by_id[i]. */
+rk_err rk_shop_store_stock_all(struct rk_db *db, const struct rk_catalog *c, int32_t *stock, struct rk_error *e) RK_MUST_USE;
+int32_t rk_shop_store_stock(struct rk_db *db, const char *item_id);
+/* RK_ECONFLICT: fewer are left. */
+rk_err rk_shop_store_take(struct rk_db *db, const char *item_id, int32_t quantity, struct rk_error *e) RK_MUST_USE;
+
+/* A checkout: {id, status, agent, state, view|null, order_id|null, expires_ms}. NULL: none. */
+rk_err rk_shop_store_put_checkout(struct rk_db *db, const char *id, const char *agent, const char *status, const json_t *state,
+                                  const json_t *view, const char *order_id, int64_t expires_ms, struct rk_error *e) RK_MUST_USE;
+json_t *rk_shop_store_checkout(struct rk_db *db, const char *id);
+
+/* report: the order for `rukou shop orders`; view: the UCP order. */
+rk_err rk_shop_store_add_order(struct rk_db *db, const char *id, const char *checkout_id, const char *agent, const json_t *report,
+                               const json_t *view, int64_t total_minor, const char *currency, struct rk_error *e) RK_MUST_USE;
+json_t *rk_shop_store_order(struct rk_db *db, const char *id);  /* {agent, view}; NULL: none */
+json_t *rk_shop_store_orders(struct rk_db *db, struct rk_error *e); /* [report + payment], oldest first */
+
+struct rk_charge { const char *jti, *checkout_id, *order_id, *kind, *currency; int64_t amount_minor; };
+/* One per jti, one per checkout: RK_ECONFLICT otherwise. */
+bool rk_shop_store_is_charged(struct rk_db *db, const char *jti);
+rk_err rk_shop_store_charge(struct rk_db *db, const struct rk_charge *c, struct rk_error *e) RK_MUST_USE;
+
+/* The answer given under (agent, key): {request, sha256, status, body}; NULL: none. */
+json_t *rk_shop_store_answer(struct rk_db *db, const char *agent, const char *key);
+rk_err rk_shop_store_put_answer(struct rk_db *db, const char *agent, const char *key, const char *request, const char *sha256,
+                                int32_t status, const json_t *body, struct rk_error *e) RK_MUST_USE;
+
+#endif
