@@ -2,8 +2,8 @@ export const en = {
   // frame
   app: 'rukou', tagline: 'Say it once. It gets done.', new_chat: 'New chat', chats: 'Chats', orders: 'Orders', profile: 'Profile', settings: 'Settings',
   open_list: 'Open the list of chats', close_list: 'Close the list of chats', skip: 'Skip to the chat', no_chats: 'No chats yet',
-  delete_chat: 'Delete chat', delete_title: 'Delete this chat?', delete_text: '“{title}” will be deleted. Orders and the ledger stay.', delete: 'Delete', cancel: 'Cancel', close: 'Close',
-  language: '中文', language_label: 'Switch to Chinese', theme_auto: 'As the system', theme_light: 'Light', theme_dark: 'Dark', theme_label: 'Appearance: {now}',
+  delete_chat: 'Delete chat', delete_title: 'Delete this chat?', delete_text: '"{title}" will be deleted. Orders and the ledger stay.', delete: 'Delete', cancel: 'Cancel', close: 'Close',
+  language: '中文', language_label: 'Switch to Chinese', theme_auto: 'Automatic', theme_light: 'Light', theme_dark: 'Dark', theme_label: 'Appearance: {now}',
   today: 'Today', yesterday: 'Yesterday', this_week: 'Last seven days', sandbox: 'Sandbox', sandbox_long: 'Sandbox money: nothing real is bought',
   model_local: '{name} · on this machine', model_remote: '{name} · remote API', running: 'Running',
   // sign-in
@@ -30,17 +30,17 @@ export const en = {
   // options
   opt_color: 'Colour', opt_colour: 'Colour', opt_size: 'Size', opt_model: 'Model', opt_kind: 'Kind', opt_capacity: 'Capacity', opt_material: 'Material', opt_flavor: 'Flavour', opt_version: 'Version',
   // approval
-  ap_title: 'Approve this purchase', ap_merchant: 'Merchant', ap_claim: 'the name is the merchant’s own claim', ap_items: 'Items', ap_ship_to: 'Ship to', ap_delivery: 'Delivery', ap_pay: 'Pay with', ap_refund: 'Refund rule', ap_none: 'none stated by the merchant',
+  ap_title: 'Approve this purchase', ap_merchant: 'Merchant', ap_claim: 'the name is the merchant\'s own claim', ap_items: 'Items', ap_ship_to: 'Ship to', ap_delivery: 'Delivery', ap_pay: 'Pay with', ap_refund: 'Refund rule', ap_none: 'none stated by the merchant',
   ap_codes: 'Coupon codes', ap_balance: 'balance {balance}', ap_balance_after: '{balance} after this', ap_balance_low: 'balance too low', ap_expires: 'expires in {left}', ap_demo: 'The recipient is the demo profile.',
   ap_demo_edit: 'Use my own', ap_print: 'Fingerprint of the terms', ap_print_ok: 'matches the terms shown above', ap_print_bad: 'The terms do not match their fingerprint and cannot be approved. Refuse, then ask again.',
-  ap_refuse: 'Don’t buy', ap_review: 'Read it, approve…', ap_armed: 'Pays “{merchant}” with {instrument}', ap_hold: 'Hold to pay {total}', ap_holding: 'Keep holding…', ap_hold_hint: 'Hold the button (or the space bar) for one second. Enter never pays.', ap_back: 'Not yet',
+  ap_refuse: 'Don\'t buy', ap_review: 'Read it, approve…', ap_armed: 'Pay {merchant} with {instrument}?', ap_hold: 'Hold to pay {total}', ap_holding: 'Keep holding…', ap_hold_hint: 'Hold the button (or the space bar) for one second. Enter never pays.', ap_back: 'Not yet',
   ap_sandbox: 'Sandbox merchant, sandbox money',
   st_pending: 'Waiting for you', st_approved: 'Approved', st_completing: 'Ordering', st_completed: 'Ordered', st_failed: 'Failed', st_unknown: 'Outcome unknown', st_refused: 'Refused', st_expired: 'Expired', st_superseded: 'Replaced by new terms',
   ap_x_approved: 'Approved, on its way to the merchant.', ap_x_completing: 'Placing the order with the merchant…', ap_x_unknown: 'The merchant did not answer, so it is not known whether the order stands. rukou keeps checking and will not pay twice.', ap_x_failed: 'The purchase did not go through; nothing was charged.',
   ap_x_refused: 'You did not approve. Nothing was bought.', ap_x_expired: 'The terms have expired. Nothing was bought; ask again if you still want it.', ap_x_superseded: 'The terms changed; see the new card.', ap_check: 'Check now',
   type_subtotal: 'Items', type_items_discount: 'Item discount', type_discount: 'Discount', type_fulfillment: 'Delivery', type_shipping: 'Delivery', type_tax: 'Tax', type_fee: 'Fee', type_total: 'Total',
   // receipt, orders
-  rc_title: 'Order placed', rc_ours: 'Order', rc_theirs: 'Merchant’s order', rc_paid: 'Charged', rc_view: 'All orders',
+  rc_title: 'Order placed', rc_ours: 'Order', rc_theirs: 'Merchant\'s order', rc_paid: 'Charged', rc_view: 'All orders',
   or_none: 'No orders yet', or_none_text: 'What you approve shows up here, with the ledger.', or_status_placed: 'Placed', or_status_processing: 'Processing', or_status_fulfilled: 'Delivered', or_status_canceled: 'Cancelled', or_status_refunded: 'Refunded',
   or_open_chat: 'Back to the chat', ledger: 'Ledger', lg_time: 'Time', lg_kind: 'Entry', lg_amount: 'Amount', lg_who: 'Merchant', lg_with: 'Paid with', lg_authorize: 'Hold', lg_capture: 'Charge', lg_void: 'Released', lg_refund: 'Refund', lg_none: 'No entries',
   // question

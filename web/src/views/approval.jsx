@@ -102,8 +102,9 @@ export class Approval extends Component {
     this.timer = setInterval(() => this.tick(), 1000);
     this.check_print();
   }
-  componentDidUpdate(before) {
+  componentDidUpdate(before, was) {
     if (before.approval.terms_hash !== this.printed) this.check_print();
+    if (this.state.armed && !was.armed) this.foot.scrollIntoView({ block: 'nearest' });
   }
   componentWillUnmount() { clearInterval(this.timer); clearTimeout(this.disarm); }
 
@@ -197,7 +198,7 @@ export class Approval extends Component {
         <header class="ap-head">{head}</header>
         {terms.merchant.sandbox && <p class="ap-sandbox"><Icon name="info" size={14} />{t('ap_sandbox')}</p>}
         <Terms approval={approval} print={print} />
-        <footer class="ap-foot">
+        <footer class="ap-foot" ref={(el) => { this.foot = el; }}>
           <span class={`ap-clock ${left_ms < 60_000 ? 'warn' : ''}`}><Icon name="clock" size={15} />{t('ap_expires', { left: time_left(left_ms) })}</span>
           {this.buttons(total, low)}
         </footer>

@@ -29,10 +29,10 @@ function Ledger({ entries }) {
   return (
     <div class="table-box">
       <table class="ledger">
-        <thead><tr><th>{t('lg_time')}</th><th>{t('lg_kind')}</th><th>{t('lg_who')}</th><th class="num">{t('lg_amount')}</th></tr></thead>
+        <thead><tr><th>{t('lg_time')}</th><th>{t('lg_kind')}</th><th class="num">{t('lg_amount')}</th><th>{t('lg_who')}</th></tr></thead>
         <tbody>
           {[...entries].reverse().map((e) => (
-            <tr key={e.id}><td>{moment(e.time_ms)}</td><td>{t(`lg_${e.kind}`)}</td><td><code>{e.merchant_origin}</code></td><td class="num">{SIGN[e.kind]}{money(e.amount_minor, e.currency)}</td></tr>
+            <tr key={e.id}><td>{moment(e.time_ms)}</td><td>{t(`lg_${e.kind}`)}</td><td class="num">{SIGN[e.kind]}{money(e.amount_minor, e.currency)}</td><td><code>{e.merchant_origin}</code></td></tr>
           ))}
         </tbody>
       </table>
