@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/queue.h"
 #include "chat/backend.h"
+#include "chat/constraint.h"
 #include "chat/reply.h"
 #include "chat/stop.h"
 #include "chat/template.h"
@@ -32,6 +33,8 @@ struct local {
   bool thread_started;
   atomic_int closing;
   int32_t n_runs_max;
+  struct rk_vocab *vocab; /* engine thread */
+  uint32_t *mask;         /* engine thread */
   void *scratch;          /* sampler's, engine thread */
   atomic_uint_fast64_t n_owners;
 };
@@ -48,6 +51,7 @@ struct run {
   int32_t n_prompt, n_keep, n_end; /* the reply ends at n_end tokens at the latest */
   float *logits;    /* [n_vocab] */
   struct rk_job job;
+  struct rk_constraint *constraint; /* NULL: none */
   struct rk_reply reply;
   struct rk_stop stop;
   int64_t start_us, first_us, deadline_ms;
@@ -169,6 +173,10 @@ static void on_reply(void *ud, const struct rk_reply_event *ev) {
   }
 }
 
+static bool call_fits(void *ud, const char *name, const json_t *args) {
+  return rk_constraint_call_fits(((struct run *)ud)->constraint, name, args);
+}
+
 static void finish_reply(struct run *r) {
   if (r->result.finish == RK_FINISH_CANCELLED) return;
   bool cut = r->result.finish != RK_FINISH_STOP;
@@ -197,7 +205,8 @@ static int32_t sample(struct run *r) {
   const bool wanted = r->req->n_top_logprobs >= 0;
   float *raw = NULL;
   if (wanted && (raw = malloc((size_t)n_vocab * sizeof *raw))) memcpy(raw, r->logits, (size_t)n_vocab * sizeof *raw);
-  int32_t id = rk_sample(r->logits, n_vocab, &r->req->sampling, NULL, r->tokens + r->n_prompt, n - r->n_prompt, n, l->scratch);
+  if (r->constraint) rk_constraint_mask(r->constraint, l->vocab, l->mask);
+  int32_t id = rk_sample(r->logits, n_vocab, &r->req->sampling, r->constraint ? l->mask : NULL, r->tokens + r->n_prompt, n - r->n_prompt, n, l->scratch);
   if (raw) {
     int32_t top[RK_MAX_TOP_LOGPROBS];
     float top_logprobs[RK_MAX_TOP_LOGPROBS];
@@ -206,6 +215,19 @@ static int32_t sample(struct run *r) {
   }
   free(raw);
   return id;
+}
+
+static void start_reply(struct run *r) {
+  rk_reply_init(&r->reply, &(struct rk_reply_opts){.tools = rk_chat_tools(r->req) && !r->req->raw_prompt.p, .accept = call_fits,
+                                                   .fn = on_reply, .ud = r});
+}
+
+/* The reply set out to be JSON where a call was meant: forget what was written. */
+static void restart_as_call(struct run *r) {
+  rk_reply_release(&r->reply);
+  start_reply(r);
+  r->job.n_tokens = r->n_prompt;
+  r->job.n_done = 0;
 }
 
 /* Takes a token into the reply; the run may have ended after it. */
@@ -218,9 +240,23 @@ static void take(struct run *r, int32_t id) {
     end(r, RK_FINISH_STOP);
     return;
   }
+  enum rk_step step = r->constraint ? rk_constraint_accept(r->constraint, id) : RK_STEP_GO;
+  if (step == RK_STEP_TO_CALL) {
+    restart_as_call(r);
+    return;
+  }
   bool tag = !r->req->raw_prompt.p && rk_token_find(l->model, bytes) == id;
   if (rk_reply_feed(&r->reply, bytes, tag)) fail(r, RK_ETOOBIG, "the reply is too large");
+  if (step == RK_STEP_END) end(r, RK_FINISH_STOP);
   if (r->job.n_tokens >= r->n_end) end(r, RK_FINISH_LENGTH);
+}
+
+/* Tokens that can only follow are not asked for one by one; the engine computes
+ * them together. With logprobs each one is asked for. */
+static void jump_forward(struct run *r) {
+  int32_t ids[RK_MAX_FORCED], n;
+  while (r->constraint && !r->ended && r->req->n_top_logprobs < 0 && (n = rk_constraint_forced(r->constraint, ids)) > 0)
+    for (int32_t i = 0; i < n && !r->ended; i++) take(r, ids[i]);
 }
 
 /* The logits of the last position are ready. */
@@ -233,6 +269,7 @@ static void advance(struct run *r) {
   int32_t id = sample(r);
   if (id < 0) fail(r, RK_EINTERNAL, "no token is allowed here");
   if (!r->ended) take(r, id);
+  jump_forward(r);
 }
 
 /* ---- the engine thread ---- */
@@ -240,7 +277,7 @@ static void advance(struct run *r) {
 static void report_progress(struct run *r) {
   if (r->first_us || r->job.n_done == r->n_progress) return;
   r->n_progress = r->job.n_done;
-  deliver(r, &(struct rk_chat_event){.type = RK_CHAT_PROGRESS, .n_done = r->job.n_done, .n_total = r->n_prompt});
+  deliver(r, &(struct rk_chat_event){.type = RK_CHAT_PROGRESS, .n_done = r->job.n_done, .n_total = r->job.n_tokens});
 }
 
 static void poll(struct run *r) {
@@ -330,11 +367,15 @@ static rk_err setup_run(struct run *r, struct rk_error *e) {
                            .owner = req->owner ? req->owner & ~private_owner : private_owner | ++l->n_owners};
   r->deadline_ms = req->timeout_ms ? rk_mono_ms() + req->timeout_ms : 0;
   rk_stop_init(&r->stop, req->stop, req->n_stop);
-  rk_reply_init(&r->reply, &(struct rk_reply_opts){.tools = rk_chat_tools(req) && !req->raw_prompt.p, .fn = on_reply, .ud = r});
-  return RK_OK;
+  start_reply(r);
+  bool thinks = l->template == RK_TEMPLATE_QWEN3 && req->thinking;
+  err = rk_constraint_new(l->model, req, thinks, &r->constraint, e);
+  if (!err) jump_forward(r);
+  return err;
 }
 
 static void release_run(struct run *r) {
+  rk_constraint_free(r->constraint);
   rk_reply_release(&r->reply);
   rk_stop_release(&r->stop);
   free(r->tokens);
@@ -386,6 +427,8 @@ static void local_close(struct rk_chat_model *m) {
   rk_queue_free(l->queue);
   rk_engine_free(l->engine);
   rk_model_close(l->model);
+  rk_vocab_free(l->vocab);
+  free(l->mask);
   free(l->scratch);
   free(m->name);
   free(l);
@@ -403,10 +446,13 @@ static rk_err open_engine(struct local *l, const struct rk_chat_local_opts *o, s
   l->base.n_ctx = rk_engine_n_ctx(l->engine);
   l->base.engine = l->model;
   l->template = rk_template_choose(rk_str_c(info.arch), info.chat_template);
+  err = rk_vocab_new(l->model, &l->vocab, e);
+  if (err) return err;
+  l->mask = malloc((size_t)rk_vocab_words(l->vocab) * sizeof *l->mask);
   l->scratch = malloc(rk_sampler_scratch_bytes(info.n_vocab));
   l->base.name = strdup(o->model_name ? o->model_name : info.name);
   l->queue = rk_queue_new(RK_MAX_TURNS_QUEUED);
-  if (!l->scratch || !l->base.name || !l->queue) return rk_fail(e, RK_ENOMEM, "no memory for the model");
+  if (!l->scratch || !l->mask || !l->base.name || !l->queue) return rk_fail(e, RK_ENOMEM, "no memory for the model");
   if (pthread_create(&l->thread, NULL, engine_thread, l) != 0) return rk_fail(e, RK_ENOMEM, "no thread for the model");
   l->thread_started = true;
   return RK_OK;

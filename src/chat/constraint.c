@@ -1,0 +1,246 @@
+#include "chat/constraint.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/utf8.h"
+#include "chat/backend.h"
+
+enum phase {
+  THINK_START, /* <think> */
+  THINK,       /* text up to </think> */
+  THINK_END,   /* blank line before a forced call or value */
+  FREE,        /* text, or <tool_call> */
+  CALL_START,  /* <tool_call> */
+  CALL,        /* the grammar */
+  CALL_END,    /* </tool_call> */
+  AFTER_CALL,  /* end, or a new line and the next call */
+  WHOLE,       /* the grammar, then the end */
+  DONE
+};
+enum { START_BYTES = 32 };
+
+struct rk_constraint {
+  const struct rk_model *m;
+  struct rk_schema *schema; /* of calls or of the whole text; NULL: neither */
+  enum phase phase, then;   /* then: after thinking */
+  bool one_call;
+  int32_t n_calls;
+  int32_t call, end_call, think, end_think, newline, blank, eot; /* tokens, -1: the model has none */
+  char start[START_BYTES];  /* how free text begins, while that may become a call */
+  int32_t n_start;          /* -1: decided, it is text */
+  struct rk_grammar g;
+};
+
+/* ---- making one ---- */
+
+static int32_t plain_token(const struct rk_model *m, const char *text) {
+  int32_t id;
+  return rk_tokenize(m, rk_str_c(text), false, &id, 1) == 1 ? id : -1;
+}
+
+static rk_err make_schema(struct rk_constraint *c, const struct rk_chat_request *req, struct rk_error *e) {
+  const json_t *tools = rk_chat_tools(req);
+  if (req->json_schema) return rk_schema_new(req->json_schema, "json_schema", &c->schema, e);
+  if (req->json_object) return rk_schema_new_object(&c->schema, e);
+  if (!tools) return RK_OK;
+  if (c->call < 0 || c->end_call < 0) return rk_fail(e, RK_EINVAL, "this model has no tokens for tool calls: leave the tools out");
+  return rk_schema_new_call(tools, req->tool_choice == RK_TOOLS_NAMED ? req->tool_name : NULL, &c->schema, e);
+}
+
+static enum phase first_phase(const struct rk_chat_request *req) {
+  if (req->json_schema || req->json_object) return WHOLE;
+  bool must = req->tool_choice == RK_TOOLS_REQUIRED || req->tool_choice == RK_TOOLS_NAMED;
+  return must && rk_chat_tools(req) ? CALL_START : FREE;
+}
+
+rk_err rk_constraint_new(const struct rk_model *m, const struct rk_chat_request *req, bool thinks, struct rk_constraint **out,
+                         struct rk_error *e) {
+  *out = NULL;
+  if (req->raw_prompt.p && !req->json_schema && !req->json_object) return RK_OK;
+  struct rk_constraint *c = calloc(1, sizeof *c);
+  if (!c) return rk_fail(e, RK_ENOMEM, "no memory for the request");
+  c->m = m;
+  c->call = rk_token_find(m, RK_STR("<tool_call>"));
+  c->end_call = rk_token_find(m, RK_STR("</tool_call>"));
+  c->think = rk_token_find(m, RK_STR("<think>"));
+  c->end_think = rk_token_find(m, RK_STR("</think>"));
+  c->newline = plain_token(m, "\n");
+  c->blank = plain_token(m, "\n\n");
+  c->eot = rk_model_info(m).eot >= 0 ? rk_model_info(m).eot : rk_model_info(m).eos;
+  c->one_call = req->one_call;
+  c->then = c->phase = first_phase(req);
+  if (thinks && c->think >= 0 && c->end_think >= 0) c->phase = THINK_START;
+  rk_err err = make_schema(c, req, e);
+  if (err) {
+    rk_constraint_free(c);
+    return err;
+  }
+  if (c->schema) rk_grammar_start(c->schema, &c->g);
+  if (!c->schema || c->then != FREE) c->n_start = -1;
+  *out = c;
+  return RK_OK;
+}
+
+void rk_constraint_free(struct rk_constraint *c) {
+  if (!c) return;
+  rk_schema_free(c->schema);
+  free(c);
+}
+
+/* ---- what may follow ---- */
+
+/* The one token that may follow, or -1. */
+static int32_t only_token(const struct rk_constraint *c) {
+  switch (c->phase) {
+    case THINK_START: return c->think;
+    case THINK_END: return c->blank;
+    case CALL_START: return c->call;
+    case CALL_END: return c->end_call;
+    case DONE: return c->eot;
+    default: return -1;
+  }
+}
+
+static void allow(uint32_t *mask, int32_t id) {
+  if (id >= 0) rk_mask_set(mask, id);
+}
+
+static void allow_end(const struct rk_constraint *c, uint32_t *mask) {
+  allow(mask, c->eot);
+  allow(mask, rk_model_info(c->m).eos);
+}
+
+void rk_constraint_mask(struct rk_constraint *c, struct rk_vocab *v, uint32_t *mask) {
+  const size_t bytes = (size_t)rk_vocab_words(v) * sizeof *mask;
+  memset(mask, 0, bytes);
+  switch (c->phase) {
+    case THINK:
+    case FREE:
+      memcpy(mask, rk_vocab_text_mask(v), bytes);
+      if (c->phase == THINK) allow(mask, c->end_think);
+      else allow_end(c, mask);
+      if (c->phase == FREE && c->schema) allow(mask, c->call);
+      break;
+    case CALL: rk_vocab_mask(v, c->schema, &c->g, mask); break;
+    case WHOLE:
+      rk_vocab_mask(v, c->schema, &c->g, mask);
+      if (rk_grammar_can_end(c->schema, &c->g)) allow_end(c, mask);
+      break;
+    case AFTER_CALL:
+      allow_end(c, mask);
+      allow(mask, c->newline);
+      break;
+    default: allow(mask, only_token(c)); break;
+  }
+}
+
+/* ---- taking a token ---- */
+
+/* 1: the text so far is the start of a JSON object or of a fenced one; 0: it
+ * may become that; -1: it is text. */
+static int json_start(rk_str s) {
+  s = rk_str_trim(s);
+  if (s.n == 0) return 0;
+  if (s.p[0] == '{') return 1;
+  static const char *const heads[] = {"```json", "```tool_call", "<tools>", "<tool_call>"};
+  int verdict = -1;
+  for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+    rk_str head = rk_str_c(heads[i]);
+    if (rk_str_starts(s, head)) return 1;
+    if (rk_str_starts(head, s)) verdict = 0;
+  }
+  if (!rk_str_starts(s, RK_STR("```"))) return verdict;
+  rk_str inside = rk_str_trim((rk_str){s.p + 3, s.n - 3});
+  return inside.n == 0 ? 0 : inside.p[0] == '{' ? 1 : verdict;
+}
+
+static enum rk_step accept_free(struct rk_constraint *c, int32_t id) {
+  if (id == c->call && c->schema) {
+    c->phase = CALL;
+    return RK_STEP_GO;
+  }
+  if (c->n_start < 0) return RK_STEP_GO;
+  rk_str bytes = rk_token_bytes(c->m, id);
+  size_t room = START_BYTES - (size_t)c->n_start, n = bytes.n < room ? bytes.n : room;
+  memcpy(c->start + c->n_start, bytes.p, n);
+  c->n_start += (int32_t)n;
+  int verdict = json_start((rk_str){c->start, (size_t)c->n_start});
+  if (verdict == 0 && c->n_start < START_BYTES) return RK_STEP_GO;
+  c->n_start = -1;
+  if (verdict <= 0) return RK_STEP_GO;
+  c->phase = CALL_START;
+  return RK_STEP_TO_CALL;
+}
+
+static enum rk_step accept_grammar(struct rk_constraint *c, int32_t id) {
+  rk_str bytes = rk_token_bytes(c->m, id);
+  if (c->phase == WHOLE && rk_token_is_special(c->m, id)) return RK_STEP_END;
+  struct rk_grammar next;
+  for (size_t i = 0; i < bytes.n; i++) {
+    RK_ASSERT(rk_grammar_step(c->schema, &c->g, (uint8_t)bytes.p[i], &next));
+    rk_grammar_copy(&c->g, &next);
+  }
+  if (!rk_grammar_must_end(&c->g)) return RK_STEP_GO;
+  if (c->phase == WHOLE) {
+    c->phase = DONE;
+    return RK_STEP_END;
+  }
+  c->phase = CALL_END;
+  return RK_STEP_GO;
+}
+
+enum rk_step rk_constraint_accept(struct rk_constraint *c, int32_t id) {
+  switch (c->phase) {
+    case THINK_START: c->phase = THINK; break;
+    case THINK:
+      if (id == c->end_think) c->phase = c->then == FREE || c->blank < 0 ? c->then : THINK_END;
+      break;
+    case THINK_END: c->phase = c->then; break;
+    case FREE: return accept_free(c, id);
+    case CALL_START: c->phase = CALL; break;
+    case CALL:
+    case WHOLE: return accept_grammar(c, id);
+    case CALL_END:
+      rk_grammar_start(c->schema, &c->g);
+      c->phase = ++c->n_calls >= RK_MAX_CALLS || c->one_call ? DONE : AFTER_CALL;
+      return c->phase == DONE ? RK_STEP_END : RK_STEP_GO;
+    case AFTER_CALL:
+      if (id != c->newline) return RK_STEP_END;
+      c->phase = CALL_START;
+      break;
+    case DONE: return RK_STEP_END;
+  }
+  return RK_STEP_GO;
+}
+
+/* ---- jumping forward ---- */
+
+int32_t rk_constraint_forced(const struct rk_constraint *c, int32_t out[RK_MAX_FORCED]) {
+  int32_t only = only_token(c);
+  if (only >= 0 && c->phase != DONE) {
+    out[0] = only;
+    return 1;
+  }
+  if (c->phase != CALL && c->phase != WHOLE) return 0;
+  char text[RK_MAX_FORCED];
+  size_t n = rk_grammar_forced(c->schema, &c->g, text, sizeof text);
+  if (n < sizeof text) n = rk_utf8_complete((rk_str){text, n});
+  else n = rk_utf8_complete((rk_str){text, n - 1});
+  int32_t n_tokens = n ? rk_tokenize(c->m, (rk_str){text, n}, false, out, RK_MAX_FORCED) : 0;
+  if (n_tokens <= 0 || n_tokens > RK_MAX_FORCED) return 0;
+  /* Complete after it: nothing can join the last token. */
+  struct rk_grammar now, next;
+  rk_grammar_copy(&now, &c->g);
+  for (size_t i = 0; i < n; i++) {
+    RK_ASSERT(rk_grammar_step(c->schema, &now, (uint8_t)text[i], &next));
+    rk_grammar_copy(&now, &next);
+  }
+  return rk_grammar_must_end(&now) ? n_tokens : n_tokens - 1;
+}
+
+bool rk_constraint_call_fits(const struct rk_constraint *c, const char *name, const json_t *args) {
+  return c && c->schema && c->schema->nodes[c->schema->root].kind == RK_NODE_CALL &&
+         rk_schema_check_call(c->schema, name, args, NULL) == RK_OK;
+}

@@ -1,0 +1,39 @@
+/* constraint.h - what the model may write next in a reply (internal).
+ *
+ * With tools a reply is free text, calls, or text and then calls; a call is
+ * the token <tool_call>, JSON that fits the tool's schema, and </tool_call>.
+ * Text that sets out to be a bare or fenced JSON object is turned into a call:
+ * these models write one where <tool_call> was meant. With a response format
+ * the whole text fits its schema. A thinking model thinks first.
+ *
+ * Built on any thread, then used by the engine thread. */
+#ifndef RK_CHAT_CONSTRAINT_H
+#define RK_CHAT_CONSTRAINT_H
+
+#include "chat/chat.h"
+#include "chat/vocab.h"
+
+enum { RK_MAX_CALLS = 16, RK_MAX_FORCED = 256 };
+
+struct rk_constraint;
+
+/* *out is NULL when nothing is constrained (a raw prompt). RK_EINVAL: a schema
+ * outside the subset; e names where. thinks: the template leaves the thinking
+ * to the model. */
+rk_err rk_constraint_new(const struct rk_model *m, const struct rk_chat_request *req, bool thinks, struct rk_constraint **out,
+                         struct rk_error *e) RK_MUST_USE;
+void rk_constraint_free(struct rk_constraint *c);
+
+/* Tokens allowed next, in *mask. */
+void rk_constraint_mask(struct rk_constraint *c, struct rk_vocab *v, uint32_t *mask);
+enum rk_step { RK_STEP_GO, RK_STEP_END, RK_STEP_TO_CALL };
+/* Takes an allowed token. END: the reply is complete. TO_CALL: the reply so
+ * far is to be forgotten; the next token is <tool_call>. */
+enum rk_step rk_constraint_accept(struct rk_constraint *c, int32_t id);
+/* Tokens that can only follow, to be taken without asking the model; the last
+ * one before a choice is left to it, so that it may join what follows. */
+int32_t rk_constraint_forced(const struct rk_constraint *c, int32_t out[RK_MAX_FORCED]);
+/* Whether a call that was written without tags fits. */
+bool rk_constraint_call_fits(const struct rk_constraint *c, const char *name, const json_t *args);
+
+#endif
