@@ -171,6 +171,20 @@ rk_err rk_agent_decide(struct rk_agent *a, const char *user_id, const char *sess
   return err;
 }
 
+rk_err rk_agent_change_instrument(struct rk_agent *a, const char *user_id, const char *session_kind, const char *approval_id,
+                                  const char *instrument_id, json_t **approval, struct rk_error *e) {
+  rk_err err = rk_trade_change_instrument(a->sv.trade, user_id, session_kind, approval_id, instrument_id, approval, e);
+  if (!err) rk_live_wake(a->sv.live, user_id);
+  return err;
+}
+
+void rk_agent_reconcile(struct rk_agent *a, const char *user_id) {
+  int32_t n_open;
+  struct rk_error ignored;
+  if (rk_trade_reconcile(a->sv.trade, &n_open, &ignored)) rk_log(RK_LOG_WARN, "agent", "payments could not be reconciled yet: %s", ignored.msg);
+  rk_live_wake(a->sv.live, user_id);
+}
+
 struct rk_listener *rk_agent_listen(struct rk_agent *a, const char *user_id, void (*fn)(void *ud), void *ud) { return rk_live_listen(a->sv.live, user_id, fn, ud); }
 void rk_agent_unlisten(struct rk_agent *a, struct rk_listener *l) { rk_live_unlisten(a->sv.live, l); }
 json_t *rk_agent_running(struct rk_agent *a, const char *user_id, const json_t *since) { return rk_live_running(a->sv.live, user_id, since); }

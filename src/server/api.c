@@ -136,9 +136,36 @@ void rk_route_events(struct rk_http_req *r, void *ctx) {
 
 /* ---- approvals ---- */
 
-void rk_route_approval(struct rk_http_req *r, void *ctx) {
+/* Asks the merchant first, on a worker: what was not known may be known by now. */
+static void looked_up(struct rk_http_req *r, void *ctx) {
   const struct rk_server *s = ctx;
+  rk_agent_reconcile(s->o.agent, user_of(r));
   reply_named(r, "approval", rk_trade_approval(s->o.trade, user_of(r), id_of(r).text), "approval");
+}
+
+void rk_route_approval(struct rk_http_req *r, void *ctx) {
+  struct rk_server *s = ctx;
+  json_t *approval = rk_trade_approval(s->o.trade, user_of(r), id_of(r).text);
+  if (!rk_str_eq_c(rk_json_str(approval, "state"), "unknown")) {
+    reply_named(r, "approval", approval, "approval");
+    return;
+  }
+  json_decref(approval);
+  rk_workers_run(s->workers, r, looked_up, s);
+}
+
+void rk_route_approval_change(struct rk_http_req *r, void *ctx) {
+  const struct rk_server *s = ctx;
+  const struct rk_session *se = rk_http_user(r);
+  struct rk_error e = {0};
+  json_t *body = rk_http_json(r, &e), *changed = NULL;
+  rk_err err = body ? RK_OK : e.code;
+  const char *instrument = rk_json_cstr(rk_json_obj(body, "changes"), "instrument_id", NULL);
+  if (!err && !instrument) err = rk_fail(&e, RK_EINVAL, "changes must be {\"instrument_id\": ID}");
+  if (!err) err = rk_agent_change_instrument(s->o.agent, se->user_id, se->kind, id_of(r).text, instrument, &changed, &e);
+  json_decref(body);
+  if (err) rk_http_reply_error(r, &e);
+  else reply_named(r, "approval", changed, "approval");
 }
 
 void rk_route_decide(struct rk_http_req *r, void *ctx) {

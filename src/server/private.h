@@ -69,6 +69,7 @@ void rk_route_turn_new(struct rk_http_req *r, void *ctx);
 void rk_route_turn_cancel(struct rk_http_req *r, void *ctx);
 void rk_route_events(struct rk_http_req *r, void *ctx);
 void rk_route_approval(struct rk_http_req *r, void *ctx);
+void rk_route_approval_change(struct rk_http_req *r, void *ctx);
 void rk_route_decide(struct rk_http_req *r, void *ctx);
 void rk_route_chats(struct rk_http_req *r, void *ctx);
 void rk_route_chat(struct rk_http_req *r, void *ctx);

@@ -71,6 +71,7 @@ static void v1_completions(struct rk_http_req *r, void *ctx) { rk_openai_complet
   X("GET",    "/api/events",               RK_KEY,     rk_route_events) \
   X("GET",    "/api/approvals/:id",        RK_KEY,     rk_route_approval) \
   X("POST",   "/api/approvals/:id",        RK_SESSION, rk_route_decide) \
+  X("PATCH",  "/api/approvals/:id",        RK_SESSION, rk_route_approval_change) \
   X("GET",    "/api/chats",                RK_KEY,     rk_route_chats) \
   X("GET",    "/api/chats/:id",            RK_KEY,     rk_route_chat) \
   X("DELETE", "/api/chats/:id",            RK_KEY,     rk_route_chat_delete) \
