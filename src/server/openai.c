@@ -19,7 +19,7 @@ struct rk_openai {
   pthread_t workers[MAX_WORKERS];
   int32_t n_workers;
   atomic_int stopping;
-  atomic_llong requests, errors, tokens_prefilled, tokens_cached, tokens_decoded;
+  atomic_llong requests, errors, running, tokens_prefilled, tokens_cached, tokens_decoded;
 };
 
 /* One request on its way: what it asked and what has come so far. */
@@ -28,7 +28,8 @@ struct job {
   struct rk_http_req *http;
   struct rk_openai_request ask;
   struct rk_http_stream *stream;   /* NULL until the first event of a streamed reply */
-  bool gone;                       /* the reader of the stream has left */
+  bool gone;                       /* the client has left, or there was no room for its stream */
+  bool answered;                   /* without a stream of ours */
   char id[64];
   int64_t created_s;
   struct rk_buf text, reasoning;
@@ -137,7 +138,10 @@ static bool stream_chunk(struct job *j, json_t *delta, const char *finish) {
 static bool stream_begin(struct job *j) {
   if (j->stream) return true;
   j->stream = rk_http_stream_start(j->http);
-  if (!j->stream) return !(j->gone = true);
+  if (!j->stream) {
+    j->gone = j->answered = true;
+    return false;
+  }
   return j->ask.text || stream_chunk(j, json_pack("{s:s, s:s}", "role", "assistant", "content", ""), NULL);
 }
 
@@ -164,8 +168,8 @@ static bool on_streamed(struct job *j, const struct rk_chat_event *ev) {
 }
 
 static void end_streamed(struct job *j, rk_err err, const struct rk_chat_result *res, const struct rk_error *e) {
-  if (err && !j->stream) {
-    rk_http_reply_error(j->http, e);
+  if (!j->stream && (err || j->gone)) {
+    if (!j->answered) rk_http_reply_error(j->http, err ? e : &(struct rk_error){RK_ECANCELLED, ""});
     return;
   }
   if (!j->gone && stream_begin(j)) {
@@ -234,6 +238,8 @@ static void end_whole(struct job *j, rk_err err, const struct rk_chat_result *re
 
 static bool on_event(void *ud, const struct rk_chat_event *ev) {
   struct job *j = ud;
+  if (!j->stream && rk_http_gone(j->http)) j->gone = true; /* nobody waits for what would come */
+  if (j->gone) return false;
   return j->ask.stream ? on_streamed(j, ev) : on_whole(j, ev);
 }
 
@@ -250,7 +256,10 @@ static void run_job(struct job *j) {
   struct rk_openai *o = j->o;
   struct rk_chat_result res = {0};
   struct rk_error e = {0};
-  rk_err err = rk_chat_run(o->model, &j->ask.chat, &o->stopping, on_event, j, &res, &e);
+  atomic_fetch_add(&o->running, 1);
+  rk_err err = rk_http_gone(j->http) ? rk_fail(&e, RK_ECANCELLED, "the client has left")
+                                     : rk_chat_run(o->model, &j->ask.chat, &o->stopping, on_event, j, &res, &e);
+  atomic_fetch_sub(&o->running, 1);
   if (!err && j->text.err) err = rk_fail(&e, j->text.err, "the reply is larger than the limit");
   if (!err && res.finish == RK_FINISH_CANCELLED && !j->gone) err = rk_fail(&e, RK_EUNAVAIL, "the server is stopping");
   if (err) atomic_fetch_add(&o->errors, 1);
@@ -306,13 +315,13 @@ void rk_openai_models(struct rk_openai *o, struct rk_http_req *r) {
 }
 
 void rk_openai_model(struct rk_openai *o, struct rk_http_req *r) {
-  rk_str id = rk_http_param(r, "id");
+  rk_str id = rk_http_param(r, "*");
   if (rk_str_eq_c(id, rk_chat_name(o->model))) {
     rk_http_reply_json(r, 200, model_json(o));
     return;
   }
   struct rk_error e;
-  rk_fail(&e, RK_ENOTFOUND, "the model %.*s does not exist here", RK_STR_ARG(id));
+  rk_fail(&e, RK_ENOMODEL, "the model %.*s does not exist here", RK_STR_ARG(id));
   rk_http_reply_error(r, &e);
 }
 
@@ -349,6 +358,6 @@ void rk_openai_chat(struct rk_openai *o, struct rk_http_req *r) { submit(o, r, f
 void rk_openai_completions(struct rk_openai *o, struct rk_http_req *r) { submit(o, r, true); }
 
 struct rk_openai_stats rk_openai_stats(struct rk_openai *o) {
-  return (struct rk_openai_stats){atomic_load(&o->requests), atomic_load(&o->errors), atomic_load(&o->tokens_prefilled),
+  return (struct rk_openai_stats){atomic_load(&o->requests), atomic_load(&o->errors), atomic_load(&o->running), atomic_load(&o->tokens_prefilled),
                                   atomic_load(&o->tokens_cached), atomic_load(&o->tokens_decoded)};
 }

@@ -1,6 +1,5 @@
 #include "server/openai_request.h"
 
-
 #include <math.h>
 #include <string.h>
 
@@ -114,11 +113,23 @@ static rk_err read_stream(struct rk_openai_request *q, struct rk_error *e) {
   return err;
 }
 
+/* What would change the answer and is not done here. Unknown names are ignored, as clients expect. */
+static rk_err check_unsupported(const json_t *body, struct rk_error *e) {
+  static const char *const names[] = {"functions", "function_call", "audio", "web_search_options", "suffix"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (given(body, names[i])) return rk_fail(e, RK_EINVAL, "%s is not supported", names[i]);
+  const json_t *modalities = given(body, "modalities"), *first = json_array_get(modalities, 0);
+  bool text = json_array_size(modalities) == 1 && json_is_string(first) && strcmp(json_string_value(first), "text") == 0;
+  if (modalities && !text)
+    return rk_fail(e, RK_EINVAL, "modalities: only [\"text\"] is supported");
+  return RK_OK;
+}
+
 /* No model given means ours; another name is an error, as clients expect. */
 static rk_err check_model(const json_t *body, const char *model_name, struct rk_error *e) {
   const json_t *v = given(body, "model");
   if (!v || rk_str_eq_c(rk_json_str(body, "model"), model_name)) return RK_OK;
-  return rk_fail(e, RK_ENOTFOUND, "the model %s does not exist here; this server has %s",
+  return rk_fail(e, RK_ENOMODEL, "the model %s does not exist here; this server has %s",
                  json_is_string(v) ? json_string_value(v) : "of that type", model_name);
 }
 
@@ -126,6 +137,7 @@ static rk_err start(struct rk_openai_request *q, json_t *body, const char *model
   *q = (struct rk_openai_request){.body = body, .chat = {.n_top_logprobs = -1}};
   if (!json_is_object(body)) return rk_fail(e, RK_EINVAL, "the body must be a JSON object");
   rk_err err = check_model(body, model_name, e);
+  if (!err) err = check_unsupported(body, e);
   if (!err) err = read_sampling(q, e);
   if (!err) err = read_lengths(q, e);
   return err ? err : read_stream(q, e);
@@ -273,7 +285,6 @@ rk_err rk_openai_request_text(struct rk_openai_request *q, json_t *body, const c
   if (!err) err = whole(body, "best_of", 1, 1, &best_of, e);
   if (!err) err = flag(body, "echo", &echo, e);
   if (!err && echo) err = rk_fail(e, RK_EINVAL, "echo is not supported");
-  if (!err && rk_json_str(body, "suffix").n) err = rk_fail(e, RK_EINVAL, "suffix is not supported");
   q->chat.n_top_logprobs = (int32_t)top;
   return err;
 }

@@ -15,7 +15,7 @@ struct rk_openai_request {
   bool stream, include_usage, text; /* text: /v1/completions */
 };
 
-/* Takes body. RK_EINVAL names the parameter; RK_ENOTFOUND: another model than model_name. */
+/* Takes body. RK_EINVAL names the parameter; RK_ENOMODEL: another model than model_name. */
 rk_err rk_openai_request_chat(struct rk_openai_request *q, json_t *body, const char *model_name, struct rk_error *e) RK_MUST_USE;
 rk_err rk_openai_request_text(struct rk_openai_request *q, json_t *body, const char *model_name, struct rk_error *e) RK_MUST_USE;
 void rk_openai_request_release(struct rk_openai_request *q);

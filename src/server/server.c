@@ -43,6 +43,7 @@ static void metrics(struct rk_http_req *r, void *ctx) {
   rk_metrics_line(&b, "rukou_event_streams", "gauge", "Open event streams.", rk_events_count(s->events));
   rk_metrics_line(&b, "rukou_v1_requests_total", "counter", "Requests for a completion.", (double)st.requests);
   rk_metrics_line(&b, "rukou_v1_errors_total", "counter", "Of those, refused or failed.", (double)st.errors);
+  rk_metrics_line(&b, "rukou_v1_running", "gauge", "Completions that compute or wait for the model.", (double)st.running);
   rk_metrics_line(&b, "rukou_v1_tokens_prefilled_total", "counter", "Prompt tokens computed.", (double)st.tokens_prefilled);
   rk_metrics_line(&b, "rukou_v1_tokens_cached_total", "counter", "Prompt tokens taken from the KV cache.", (double)st.tokens_cached);
   rk_metrics_line(&b, "rukou_v1_tokens_decoded_total", "counter", "Tokens written.", (double)st.tokens_decoded);

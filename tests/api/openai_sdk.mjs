@@ -45,7 +45,7 @@ const cases = {
   async 'a streamed tool call'() {
     let name = '', args = '';
     for await (const chunk of await client.chat.completions.create({
-      model, messages: [{ role: 'user', content: 'Weather in Paris?' }], tools: [tool], tool_choice: 'required', temperature: 0, stream: true,
+      model, messages: [{ role: 'user', content: 'Weather in Paris?' }], tools: [tool], tool_choice: 'required', parallel_tool_calls: false, temperature: 0, stream: true,
     })) {
       for (const call of chunk.choices[0]?.delta?.tool_calls ?? []) {
         name += call.function?.name ?? '';

@@ -59,7 +59,7 @@ static void test_refused_by_name(void **state) {
       {"{\"messages\":[{\"role\":\"robot\",\"content\":\"\"}]}", "role", RK_EINVAL},
       {"{\"messages\":[{\"role\":\"user\"}]}", "content", RK_EINVAL},
       {"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}", "text", RK_EINVAL},
-      {"{" USER ",\"model\":\"gpt-9\"}", "gpt-9", RK_ENOTFOUND},
+      {"{" USER ",\"model\":\"gpt-9\"}", "gpt-9", RK_ENOMODEL},
       {"{" USER ",\"temperature\":3}", "temperature", RK_EINVAL},
       {"{" USER ",\"temperature\":\"hot\"}", "temperature", RK_EINVAL},
       {"{" USER ",\"n\":2}", "n must", RK_EINVAL},
@@ -69,6 +69,8 @@ static void test_refused_by_name(void **state) {
       {"{" USER ",\"logit_bias\":{\"x\":1}}", "logit_bias", RK_EINVAL},
       {"{" USER ",\"response_format\":{\"type\":\"xml\"}}", "response_format", RK_EINVAL},
       {"{" USER ",\"tools\":[{}]}", "tools[0]", RK_EINVAL},
+      {"{" USER ",\"functions\":[{\"name\":\"f\"}]}", "functions", RK_EINVAL},
+      {"{" USER ",\"modalities\":[\"text\",\"audio\"]}", "modalities", RK_EINVAL},
       {"{" USER ",\"tools\":[{\"function\":{\"name\":\"f\"}}],\"tool_choice\":{\"function\":{\"name\":\"g\"}}}", "g", RK_EINVAL},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
