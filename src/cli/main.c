@@ -13,7 +13,7 @@
 #define COMMANDS(X) \
   X(serve) X(do) X(chat) X(orders) X(profile) X(shop) X(model) X(generate) X(verify) X(perplexity) X(bench) X(config) X(limits)
 
-#define X(name) extern const struct rk_command rk_cmd_##name __attribute__((weak));
+#define X(name) extern const struct rk_command rk_cmd_##name;
 COMMANDS(X)
 #undef X
 
@@ -33,11 +33,11 @@ int rk_die(const struct rk_error *e) {
   }
 }
 
-static const char *command_name(int i) { return commands[i] ? commands[i]->name : ""; }
+static const char *command_name(int i) { return commands[i]->name; }
 
 static const struct rk_command *find(const char *name) {
   for (int i = 0; i < N_COMMANDS; i++)
-    if (commands[i] && strcmp(commands[i]->name, name) == 0) return commands[i];
+    if (strcmp(commands[i]->name, name) == 0) return commands[i];
   return NULL;
 }
 
@@ -46,7 +46,7 @@ static void print_help(FILE *out) {
         "Say one sentence, and it gets done: an assistant on your own machine that searches, compares and buys\n"
         "after you have approved the exact terms.\n\n", out);
   for (int i = 0; i < N_COMMANDS; i++)
-    if (commands[i]) fprintf(out, "  %-11s %s\n", commands[i]->name, commands[i]->summary);
+    fprintf(out, "  %-11s %s\n", commands[i]->name, commands[i]->summary);
   fputs("  help        this text; `rukou help COMMAND` is the same as `rukou COMMAND --help`\n\n"
         "Options of every command:\n"
         "  --data DIR     config and data live here (default ~/.config/rukou and ~/.local/share/rukou)\n"
@@ -102,7 +102,7 @@ static bool take_global(int *argc, char **argv, struct global *g) {
 static int unknown_command(const char *name) {
   const char *near = rk_nearest(name, command_name, N_COMMANDS);
   if (name[0] == '-') fprintf(stderr, "rukou: unknown option %s before the command; `rukou help` shows the form\n", name);
-  else if (near && *near) fprintf(stderr, "rukou: unknown command \"%s\"; did you mean `rukou %s`?\n", name, near);
+  else if (near) fprintf(stderr, "rukou: unknown command \"%s\"; did you mean `rukou %s`?\n", name, near);
   else fprintf(stderr, "rukou: unknown command \"%s\"; `rukou help` lists them\n", name);
   return RK_EXIT_USAGE;
 }

@@ -91,7 +91,6 @@ static int run_tokens(const struct rk_model *m, const char *file) {
 struct next_run {
   const struct rk_model *model;
   struct rk_engine *engine;
-  bool float_path;
   struct rk_progress progress;
   double *diffs; /* of every logprob in the file */
   size_t n, cap;
@@ -206,7 +205,7 @@ static rk_err check_next(void *ud, int line_no, const json_t *v, struct rk_error
 }
 
 static int run_next(const struct rk_cli *c, const struct rk_model *m, const char *file, bool float_path, const char *kernels) {
-  struct next_run r = {.model = m, .float_path = float_path};
+  struct next_run r = {.model = m};
   struct rk_error e;
   struct rk_engine_opts opts = {.n_threads = c->cfg.threads, .n_ctx = c->cfg.ctx ? c->cfg.ctx : 4096, .n_slots = 1,
                                 .float_path = float_path, .kernels = kernels};

@@ -219,6 +219,52 @@ def test_a_wrong_token_is_seen(tmp_path, small_model):
     assert r.returncode == 1 and r.stdout.splitlines()[-1] == "0 passed, 1 failed"
 
 
+# ---- text from the real model ----
+
+def test_generate_repeats_itself_for_a_seed_and_reports_what_it_did(small_model):
+    args = ["generate", "Once upon a time", "--model", "0.5b", "--max-tokens", "12", "--temperature", "1", "--json", "--logprobs", "3"]
+    a, b, c = (json.loads(run(*args, "--seed", seed).stdout) for seed in ("7", "7", "8"))
+    assert a["text"] == b["text"] != c["text"]
+    assert a["seed"] == 7 and a["finish"] == "length" and a["completion_tokens"] == len(a["logprobs"]) == 12
+    for token in a["logprobs"]:
+        assert len(token["top"]) == 3 and token["top"][0]["logprob"] >= token["logprob"]
+
+
+def test_generate_stops_before_a_stop_string(small_model):
+    args = ["generate", "1, 2, 3, 4,", "--model", "0.5b", "--max-tokens", "24"]
+    free = run(*args).stdout
+    assert "8" in free and "9" in free
+    stopped = json.loads(run(*args, "--stop", "8", "--json").stdout)
+    assert stopped["finish"] == "stop" and "7" in stopped["text"] and "8" not in stopped["text"]
+
+
+def test_special_tokens_in_a_prompt_are_text_unless_asked_for(small_model):
+    args = ["generate", "<|im_start|>", "--model", "0.5b", "--max-tokens", "1", "--json"]
+    assert json.loads(run(*args).stdout)["prompt_tokens"] > 1
+    assert json.loads(run(*args, "--special").stdout)["prompt_tokens"] == 1
+
+
+def test_bias_forbids_a_token(small_model):
+    args = ["generate", "The capital of France is", "--model", "0.5b", "--max-tokens", "1", "--json", "--logprobs", "0"]
+    best = json.loads(run(*args).stdout)
+    assert best["text"] == " Paris"
+    other = json.loads(run(*args, "--bias", f"{best['logprobs'][0]['id']}:-100").stdout)
+    assert other["text"] != " Paris"
+
+
+def test_bench_and_perplexity_answer_for_programs(small_model, tmp_path):
+    got = json.loads(run("bench", "--model", "0.5b", "--prompt", "16", "--gen", "4", "--depth", "8", "--threads", "2", "--json").stdout)
+    assert got["prefill_tps"] > 0 and got["decode_tps"] > 0 and got["load_ms"] >= 0 and got["rss_bytes"] > 1e8 and got["kernels"]
+    got = json.loads(run("perplexity", "0.5b", "/usr/share/common-licenses/GPL-3", "--chunks", "1", "--json").stdout)
+    assert got["chunks"] == 1 and got["tokens_scored"] == 255 and 2 < got["ppl"] < 20
+    (tmp_path / "short.txt").write_text("too short")
+    r = run("perplexity", "0.5b", str(tmp_path / "short.txt"))
+    assert r.returncode == 2 and "at least 512" in one_line(r.stderr)
+    (tmp_path / "bytes.txt").write_bytes(b"\xff" * 600)
+    r = run("perplexity", "0.5b", str(tmp_path / "bytes.txt"))
+    assert r.returncode == 1 and "UTF-8" in one_line(r.stderr)
+
+
 # ---- model list and pull ----
 
 def test_verify_knows_the_pinned_hash(small_model, tmp_path):
