@@ -1,0 +1,38 @@
+/* Whatever a merchant answers: every reader ends, and a checkout that is taken adds up. */
+#include "trade/ucp.h"
+
+#include <stdint.h>
+#include <string.h>
+
+static void check(const struct rk_checkout *c) {
+  int64_t sum = 0, total = -1;
+  for (int32_t i = 0; i < c->n_totals; i++)
+    if (strcmp(c->totals[i].type, "total") == 0) total = c->totals[i].minor;
+    else sum += c->totals[i].minor;
+  RK_ASSERT(sum == total && total >= 0 && c->n_lines > 0 && c->id[0]);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  struct rk_ucp_merchant m;
+  struct rk_checkout c;
+  struct rk_offer *offers;
+  struct rk_error e = {RK_OK, ""};
+  int32_t n;
+  char text[64], url[128];
+  struct rk_option size_42 = {"shoes", "42"};
+  struct rk_search q = {.query = "x", .sizes = &size_42, .n_sizes = 1};
+  rk_ucp_agent_url((rk_str){(const char *)data, size}, url, sizeof url);
+  json_t *v = rk_json_parse((rk_str){(const char *)data, size}, 1 << 20, &e);
+  struct rk_arena *a = rk_arena_new(1 << 20);
+  if (v && a) {
+    if (rk_ucp_read_merchant(v, "http://127.0.0.2:7110", &m, &e)) m = (struct rk_ucp_merchant){.name = "m"};
+    if (rk_ucp_read_offers(v, &m, &q, a, &offers, &n, &e) == RK_OK)
+      for (int32_t i = 0; i < n; i++) RK_ASSERT(offers[i].unit_price.minor >= 0 && offers[i].item_id[0]);
+    if (rk_ucp_read_checkout(v, &m, a, &c, &e) == RK_OK) check(&c);
+    if (rk_ucp_read_completion(200, v, "c1", &m, a, &c, &e) == RK_OUTCOME_DONE) check(&c);
+    rk_ucp_error_text(v, text, sizeof text);
+  }
+  rk_arena_free(a);
+  json_decref(v);
+  return 0;
+}
