@@ -20,7 +20,7 @@ void rk_openai_free(struct rk_openai *o); /* cancels what runs and waits for the
 
 /* Route handlers' bodies: answer, or detach and answer from a worker. */
 void rk_openai_models(struct rk_openai *o, struct rk_http_req *r);
-void rk_openai_model(struct rk_openai *o, struct rk_http_req *r);   /* GET /v1/models/*: a name may have slashes */
+void rk_openai_model(struct rk_openai *o, struct rk_http_req *r);   /* GET /v1/models/NAME: a name may have slashes */
 void rk_openai_chat(struct rk_openai *o, struct rk_http_req *r);
 void rk_openai_completions(struct rk_openai *o, struct rk_http_req *r);
 
