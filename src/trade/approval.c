@@ -146,7 +146,7 @@ static rk_err create(struct attempt *a, const char *code, struct rk_error *e) {
 static rk_err try_code(struct attempt *a, const char *code, struct rk_error *e) {
   struct rk_checkout_req q = request(a, &code);
   struct rk_checkout co = {0};
-  int64_t total;
+  int64_t total = 0;
   rk_err err = rk_merchant_checkout_update(a->t->merchants, a->best.id, &q, a->arena, &co, e);
   if (!err) err = rk_terms_total(&co, &total, e);
   if (err || total > a->best_total) return err;
