@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "chat/chat.h"
 #include "cli/config.h"
 #include "net/net.h"
@@ -76,6 +77,7 @@ static rk_err read_prompt(const struct rk_cli *c, struct rk_buf *prompt, struct 
     rk_err err = rk_buf_read_file(prompt, "/dev/stdin", e);
     if (err) return err;
   }
+  if (!rk_utf8_valid(rk_buf_str(prompt))) return rk_fail(e, RK_EINVAL, "the prompt is not valid UTF-8");
   return prompt->n ? RK_OK : rk_fail(e, RK_EINVAL, "a prompt is needed: rukou generate \"Once upon a time\"");
 }
 
@@ -94,6 +96,7 @@ static rk_err read_bias(const struct rk_opt_list *list, int32_t *ids, float *val
 }
 
 static rk_err check(const struct args *a, struct rk_error *e) {
+  if (a->system && !rk_utf8_valid(rk_str_c(a->system))) return rk_fail(e, RK_EINVAL, "--system is not valid UTF-8");
   if (a->stop.n > RK_MAX_STOP_STRINGS) return rk_fail(e, RK_ETOOBIG, "at most %d --stop", RK_MAX_STOP_STRINGS);
   for (int i = 0; i < a->stop.n; i++)
     if (strlen(a->stop.v[i]) > RK_MAX_STOP_BYTES) return rk_fail(e, RK_ETOOBIG, "a --stop is longer than %d bytes", RK_MAX_STOP_BYTES);
@@ -124,8 +127,7 @@ static rk_err open_model(const struct rk_cli *c, bool no_pull, struct rk_net **n
 static json_t *make_messages(const char *system, const struct rk_buf *prompt) {
   json_t *messages = json_array();
   if (system) json_array_append_new(messages, json_pack("{s:s, s:s}", "role", "system", "content", system));
-  json_t *user = json_pack("{s:s, s:s%}", "role", "user", "content", prompt->p, prompt->n);
-  if (user) json_array_append_new(messages, user);
+  json_array_append_new(messages, json_pack("{s:s, s:s%}", "role", "user", "content", prompt->p, prompt->n));
   return messages;
 }
 

@@ -95,6 +95,25 @@ def test_wrong_usage_is_exit_2_and_one_line_that_names_the_fix(tmp_path, args, s
     assert r.stdout == ""
 
 
+@pytest.mark.parametrize("args", [["generate", b"a\xffb"], ["generate", "--chat", b"a\xffb"], ["generate", "x", "--system", b"\xed\xa0\x80"]])
+def test_invalid_utf8_is_refused(args):
+    r = subprocess.run([RUKOU.encode(), *args, "--no-pull"], capture_output=True, text=True)
+    assert r.returncode == 2 and "not valid UTF-8" in one_line(r.stderr)
+
+
+@pytest.mark.parametrize("limit, make", [
+    ("MAX_STOP_STRINGS", lambda n: ["--stop", "x"] * n),
+    ("MAX_STOP_BYTES", lambda n: ["--stop", "x" * n]),
+    ("MAX_TOP_LOGPROBS", lambda n: ["--logprobs", str(n)]),
+])
+def test_limits_hold_at_n_and_not_at_n_plus_1(tmp_path, limit, make):
+    n = {v["name"]: v["value"] for v in json.loads(run("limits", "--json").stdout)}[limit]
+    for size, code in ((n - 1, 3), (n, 3), (n + 1, 1)):  # 3: accepted, and then there is no model
+        r = run("generate", "x", *make(size), "--no-pull", "--cache", str(tmp_path))
+        assert r.returncode == code, (size, r)
+    assert str(n) in one_line(r.stderr)
+
+
 def test_an_answer_that_can_not_be_written_is_an_error():
     with open("/dev/full", "w") as full:
         r = subprocess.run([RUKOU, "limits"], stdout=full, stderr=subprocess.PIPE, text=True)
