@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "net/net.h"
 #include "shop/private.h"
 #include "trade/payment_token.h"
@@ -16,9 +17,9 @@ void answer_error(struct rk_shop_answer *out, int32_t status, const char *code, 
   va_start(ap, fmt);
   vsnprintf(content, sizeof content, fmt, ap);
   va_end(ap);
+  if (!rk_utf8_valid(rk_str_c(content))) snprintf(content, sizeof content, "the request holds text that is not valid UTF-8");
   out->status = status;
-  out->body = json_pack("{s:s, s:s}", "code", code, "content", content);
-  if (!out->body) out->body = json_pack("{s:s, s:s}", "code", code, "content", "the request holds text that is not valid UTF-8");
+  out->body = json_pack("{s:s, s:s, s:[o]}", "code", code, "content", content, "messages", ucp_message("error", code, NULL, "unrecoverable", content));
 }
 
 /* ---- our own profile ---- */

@@ -124,6 +124,16 @@ static json_t *product_json(const struct rk_shop *s, const struct rk_hit *hit, c
   return v;
 }
 
+/* Everything's stock; NULL: answered. */
+static int32_t *read_stock(struct rk_shop *s, struct rk_shop_answer *out) {
+  struct rk_error e = {0};
+  int32_t *stock = calloc((size_t)s->catalog.n_items + 1, sizeof *stock);
+  if (stock && rk_shop_store_stock_all(s->db, &s->catalog, stock, &e) == RK_OK) return stock;
+  free(stock);
+  answer_error(out, 503, "unavailable", "the catalogue cannot be read now: %s", e.msg);
+  return NULL;
+}
+
 /* ---- filters ---- */
 
 static bool passes(const struct rk_product *p, const json_t *filters) {
@@ -160,12 +170,10 @@ void handle_search(struct rk_shop *s, const struct caller *c, const json_t *body
     return;
   }
   if (limit > MAX_PAGE) limit = MAX_PAGE;
-  struct rk_error e = {0};
-  struct rk_hit *hits = calloc((size_t)s->catalog.n_products + 1, sizeof *hits);
-  int32_t *stock = calloc((size_t)s->catalog.n_items + 1, sizeof *stock);
-  if (!hits || !stock || rk_shop_store_stock_all(s->db, &s->catalog, stock, &e)) {
-    answer_error(out, 503, "unavailable", "the catalogue cannot be read now: %s", e.msg);
-  } else {
+  int32_t *stock = read_stock(s, out);
+  struct rk_hit *hits = stock ? calloc((size_t)s->catalog.n_products + 1, sizeof *hits) : NULL;
+  if (stock && !hits) answer_error(out, 503, "unavailable", "out of memory");
+  if (hits) {
     int32_t n = find_hits(s, query, filters, hits);
     json_t *products = json_array(), *page = json_pack("{s:b, s:i}", "has_next_page", from + limit < n, "total_count", n);
     for (int64_t i = from; i < n && i < from + limit; i++) json_array_append_new(products, product_json(s, &hits[i], stock, wants_english(body)));
@@ -177,43 +185,143 @@ void handle_search(struct rk_shop *s, const struct caller *c, const json_t *body
   free(hits);
 }
 
-/* The product with the given product or item id; inputs say which id led to a variant. */
-static json_t *looked_up(const struct rk_shop *s, rk_str id, const int32_t *stock, bool en) {
-  const struct rk_item *item = rk_catalog_item(&s->catalog, id);
-  struct rk_hit hit = {.product = item ? item->product : rk_catalog_product(&s->catalog, id), .relevance = 1};
-  if (!hit.product) return NULL;
-  for (int32_t i = 0; item && i < hit.product->n_axes; i++) hit.wanted[i] = item->chosen[i]->value;
-  json_t *v = product_json(s, &hit, stock, en), *variant;
-  size_t i;
-  json_array_foreach(json_object_get(v, "variants"), i, variant)
-    json_object_set_new(variant, "inputs", json_pack("[{s:s%, s:s}]", "id", id.p, id.n, "match", item ? "exact" : "featured"));
+/* ---- lookup ---- */
+
+static json_t *not_found_info(rk_str id) {
+  return json_pack("{s:s, s:s, s:s%}", "type", "info", "code", "not_found", "content", id.p ? id.p : "", id.n);
+}
+
+static rk_str id_at(const json_t *ids, size_t i) {
+  const json_t *v = json_array_get(ids, i);
+  return json_is_string(v) ? (rk_str){json_string_value(v), json_string_length(v)} : (rk_str){0};
+}
+
+/* `inputs` of a variant: the ids that led to it. Empty: it does not belong into the answer. */
+static json_t *inputs_of(const struct rk_item *item, const json_t *ids) {
+  json_t *inputs = json_array();
+  for (size_t i = 0; i < json_array_size(ids); i++) {
+    rk_str id = id_at(ids, i);
+    bool again = false;
+    for (size_t k = 0; k < i; k++) again = again || rk_str_eq(id, id_at(ids, k));
+    const char *match = rk_str_eq_c(id, item->id) ? "exact" : rk_str_eq_c(id, item->product->id) ? "featured" : NULL;
+    if (match && !again) json_array_append_new(inputs, json_pack("{s:s%, s:s}", "id", id.p, id.n, "match", match));
+  }
+  return inputs;
+}
+
+static json_t *looked_up(const struct rk_shop *s, const struct rk_product *p, const json_t *ids, const int32_t *stock, bool en) {
+  json_t *v = product_json(s, &(struct rk_hit){.product = p, .relevance = 1}, stock, en), *variants = json_object_get(v, "variants");
+  for (int32_t i = p->n_items - 1; i >= 0; i--) {
+    json_t *inputs = inputs_of(&p->items[i], ids);
+    if (json_array_size(inputs)) json_object_set(json_array_get(variants, (size_t)i), "inputs", inputs);
+    else json_array_remove(variants, (size_t)i);
+    json_decref(inputs);
+  }
   return v;
 }
 
+static const struct rk_product *product_of(const struct rk_shop *s, rk_str id) {
+  const struct rk_item *item = rk_catalog_item(&s->catalog, id);
+  return item ? item->product : rk_catalog_product(&s->catalog, id);
+}
+
 void handle_lookup(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out) {
-  json_t *ids = rk_json_arr(body, "ids"), *v, *products, *messages;
-  size_t i;
-  struct rk_error e = {0};
-  if (json_array_size(ids) == 0 || json_array_size(ids) > MAX_LOOKUP_IDS) {
-    answer_error(out, 400, "invalid_request", "a lookup names 1 to %d ids", MAX_LOOKUP_IDS);
+  const json_t *ids = rk_json_arr(body, "ids");
+  size_t n = json_array_size(ids);
+  if (n == 0 || n > MAX_LOOKUP_IDS) {
+    answer_error(out, 400, n ? "request_too_large" : "invalid_request", "a lookup names 1 to %d ids", MAX_LOOKUP_IDS);
     return;
   }
-  int32_t *stock = calloc((size_t)s->catalog.n_items + 1, sizeof *stock);
-  if (!stock || rk_shop_store_stock_all(s->db, &s->catalog, stock, &e)) {
-    free(stock);
-    answer_error(out, 503, "unavailable", "the catalogue cannot be read now: %s", e.msg);
-    return;
-  }
-  products = json_array();
-  messages = json_array();
-  json_array_foreach(ids, i, v) {
-    rk_str id = json_is_string(v) ? (rk_str){json_string_value(v), json_string_length(v)} : (rk_str){0};
-    json_t *p = looked_up(s, id, stock, wants_english(body));
-    if (p && passes(rk_catalog_product(&s->catalog, rk_json_str(p, "id")), rk_json_obj(body, "filters"))) json_array_append(products, p);
-    else if (!p) json_array_append_new(messages, json_pack("{s:s, s:s, s:s%}", "type", "info", "code", "not_found", "content", id.p ? id.p : "", id.n));
-    json_decref(p);
+  int32_t *stock = read_stock(s, out);
+  if (!stock) return;
+  json_t *products = json_array(), *messages = json_array();
+  for (size_t i = 0; i < n; i++) {
+    const struct rk_product *p = product_of(s, id_at(ids, i));
+    bool again = false;
+    for (size_t k = 0; k < i; k++) again = again || (p ? product_of(s, id_at(ids, k)) == p : rk_str_eq(id_at(ids, i), id_at(ids, k)));
+    if (again) continue;
+    if (!p) json_array_append_new(messages, not_found_info(id_at(ids, i)));
+    else if (passes(p, rk_json_obj(body, "filters"))) json_array_append_new(products, looked_up(s, p, ids, stock, wants_english(body)));
   }
   free(stock);
   out->status = 200;
   out->body = json_pack("{s:o, s:o, s:o}", "ucp", ucp_envelope(s, c, RK_UCP_LOOKUP), "products", products, "messages", messages);
+}
+
+/* ---- one product in detail ---- */
+
+/* The choice of an axis that a selection names by id or label; NULL: none. */
+static const struct rk_choice *choice_named(const struct rk_axis *axis, const json_t *selection) {
+  rk_str id = rk_json_str(selection, "id"), label = rk_json_str(selection, "label");
+  for (int32_t i = 0; i < axis->n_choices && rk_str_eq_c(rk_json_str(selection, "name"), axis->option); i++) {
+    const struct rk_choice *c = &axis->choices[i];
+    if (rk_str_eq_c(id, c->value) || rk_str_eq_c(label, c->value) || rk_str_eq_c(label, c->label.zh) || rk_str_eq_c(label, c->label.en)) return c;
+  }
+  return NULL;
+}
+
+/* What is selected: the item's own options, else what the request selects; every combination is sold, so nothing is relaxed. */
+static void select_options(const struct rk_product *p, const struct rk_item *item, const json_t *selected, const struct rk_choice **chosen) {
+  size_t i;
+  json_t *v;
+  for (int32_t k = 0; k < p->n_axes; k++) {
+    chosen[k] = item ? item->chosen[k] : NULL;
+    if (!item) json_array_foreach(selected, i, v)
+      if (choice_named(&p->axes[k], v)) chosen[k] = choice_named(&p->axes[k], v);
+    if (!item && json_array_size(selected) == 0) chosen[k] = p->items[0].chosen[k];
+  }
+}
+
+/* Whether something is in stock with this value and what is selected of the other options. */
+static bool is_available(const struct rk_shop *s, const struct rk_product *p, int32_t axis, const struct rk_choice *value,
+                         const struct rk_choice *const *chosen, const int32_t *stock) {
+  for (int32_t i = 0; i < p->n_items; i++) {
+    bool fits = p->items[i].chosen[axis] == value;
+    for (int32_t k = 0; k < p->n_axes; k++) fits = fits && (k == axis || !chosen[k] || chosen[k] == p->items[i].chosen[k]);
+    if (fits && stock_of(s, stock, &p->items[i]) > 0) return true;
+  }
+  return false;
+}
+
+static json_t *detail_json(const struct rk_shop *s, const struct rk_product *p, const struct rk_item *item, const json_t *body, const int32_t *stock) {
+  const struct rk_choice *chosen[RK_MAX_AXES] = {0};
+  bool en = wants_english(body);
+  struct rk_hit hit = {.product = p, .relevance = 1};
+  json_t *selected = json_array();
+  select_options(p, item, rk_json_arr(body, "selected"), chosen);
+  for (int32_t k = 0; k < p->n_axes; k++) {
+    if (!chosen[k]) continue;
+    hit.wanted[k] = chosen[k]->value;
+    json_array_append_new(selected, json_pack("{s:s, s:s, s:s}", "name", chosen[k]->option, "id", chosen[k]->value, "label", rk_text_in(chosen[k]->label, en)));
+  }
+  json_t *v = product_json(s, &hit, stock, en);
+  json_object_set_new(v, "selected", selected);
+  for (int32_t k = 0; k < p->n_axes; k++) {
+    json_t *values = rk_json_arr(json_array_get(rk_json_arr(v, "options"), (size_t)k), "values");
+    for (int32_t i = 0; i < p->axes[k].n_choices; i++) {
+      json_t *value = json_array_get(values, (size_t)i);
+      json_object_set_new(value, "available", json_boolean(is_available(s, p, k, &p->axes[k].choices[i], chosen, stock)));
+      json_object_set_new(value, "exists", json_true());
+    }
+  }
+  return v;
+}
+
+void handle_product(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out) {
+  rk_str id = rk_json_str(body, "id");
+  const struct rk_product *p = product_of(s, id);
+  if (id.n == 0) {
+    answer_error(out, 400, "invalid_request", "id names a product or an item");
+    return;
+  }
+  if (!p) {
+    out->status = 200;
+    out->body = ucp_refusal("not_found", "unrecoverable", "there is no such product");
+    return;
+  }
+  int32_t *stock = read_stock(s, out);
+  if (!stock) return;
+  out->status = 200;
+  out->body = json_pack("{s:o, s:o}", "ucp", ucp_envelope(s, c, RK_UCP_LOOKUP), "product", detail_json(s, p, rk_catalog_item(&s->catalog, id), body, stock));
+  free(stock);
 }

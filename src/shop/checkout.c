@@ -354,10 +354,24 @@ static void put_and_answer(struct rk_shop *s, const struct caller *c, const char
   json_decref(row);
 }
 
+static bool all_sold_out(struct rk_shop *s, const json_t *state) {
+  size_t i;
+  json_t *v;
+  json_array_foreach(rk_json_arr(state, "lines"), i, v)
+    if (rk_shop_store_stock(s->db, rk_json_cstr(v, "item", "")) > 0) return false;
+  return true;
+}
+
 void handle_create(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out) {
   json_t *state = read_state(s, body, out);
   char id[37];
   if (!state) return;
+  if (all_sold_out(s, state)) {
+    out->status = 200;
+    out->body = ucp_refusal("out_of_stock", "unrecoverable", wants_english(body) ? "Everything asked for is sold out" : "所选商品均已售罄");
+    json_decref(state);
+    return;
+  }
   rk_uuid7(id);
   put_and_answer(s, c, id, state, 201, out);
   json_decref(state);

@@ -46,6 +46,7 @@ json_t *ucp_message(const char *type, const char *code, const char *path, const 
 /* ---- catalogue.c ---- */
 void handle_search(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out);
 void handle_lookup(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out);
+void handle_product(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out);
 bool wants_english(const json_t *body);
 /* YYYY-MM-DD in the shop's zone, days after at_ms. */
 void promised_date(const struct rk_catalog *c, int64_t at_ms, int32_t days, char out[11]);

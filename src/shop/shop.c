@@ -93,12 +93,13 @@ void rk_shop_set_origin(struct rk_shop *s, const char *origin) { snprintf(s->ori
 
 /* ---- requests ---- */
 
-enum op { OP_NONE, OP_SEARCH, OP_LOOKUP, OP_CREATE, OP_GET, OP_UPDATE, OP_COMPLETE, OP_CANCEL, OP_ORDER };
+enum op { OP_NONE, OP_SEARCH, OP_LOOKUP, OP_PRODUCT, OP_CREATE, OP_GET, OP_UPDATE, OP_COMPLETE, OP_CANCEL, OP_ORDER };
 
 /* "/checkout-sessions/ID/complete" -> op and ID. allowed: the method is wrong for a path that exists. */
 static enum op route(rk_str method, rk_str path, char id[MAX_ID_BYTES], bool *exists) {
   static const struct { const char *prefix, *suffix, *method; enum op op; } routes[] = {
     {"/catalog/search", NULL, "POST", OP_SEARCH}, {"/catalog/lookup", NULL, "POST", OP_LOOKUP},
+    {"/catalog/product", NULL, "POST", OP_PRODUCT},
     {"/checkout-sessions", NULL, "POST", OP_CREATE}, {"/checkout-sessions/", "", "GET", OP_GET},
     {"/checkout-sessions/", "", "PUT", OP_UPDATE}, {"/checkout-sessions/", "/complete", "POST", OP_COMPLETE},
     {"/checkout-sessions/", "/cancel", "POST", OP_CANCEL}, {"/orders/", "", "GET", OP_ORDER}};
@@ -125,6 +126,7 @@ static void run(struct rk_shop *s, enum op op, const struct caller *c, const cha
   switch (op) {
     case OP_SEARCH: handle_search(s, c, body, out); break;
     case OP_LOOKUP: handle_lookup(s, c, body, out); break;
+    case OP_PRODUCT: handle_product(s, c, body, out); break;
     case OP_CREATE: handle_create(s, c, body, out); break;
     case OP_GET: handle_get(s, c, id, out); break;
     case OP_UPDATE: handle_update(s, c, id, body, out); break;
@@ -201,12 +203,11 @@ static void answer_request(struct rk_shop *s, enum op op, const char *id, const 
     caller_release(&c);
     if (!caller_find(s, r->agent, true, &c, out)) goto out;
   }
-  bool catalogue = op == OP_SEARCH || op == OP_LOOKUP;
-  const char *root = op == OP_SEARCH ? RK_UCP_SEARCH : op == OP_LOOKUP ? RK_UCP_LOOKUP : op == OP_ORDER ? RK_UCP_ORDER : RK_UCP_CHECKOUT;
+  bool lookup = op == OP_LOOKUP || op == OP_PRODUCT;
+  const char *root = op == OP_SEARCH ? RK_UCP_SEARCH : lookup ? RK_UCP_LOOKUP : op == OP_ORDER ? RK_UCP_ORDER : RK_UCP_CHECKOUT;
   if (!json_object_get(c.active, root)) {
     out->status = 200;
-    out->body = ucp_refusal("capabilities_incompatible", "unrecoverable", catalogue ? "the agent's profile has no catalogue capability"
-                                                                                     : "the agent's profile lacks the capability of this operation");
+    out->body = ucp_refusal("capabilities_incompatible", "unrecoverable", "the agent's profile lacks the capability of this operation");
   } else if (write) run_keyed(s, op, &c, id, r, body, out);
   else run(s, op, &c, id, body, out);
 out:

@@ -223,8 +223,23 @@ def test_lookup(agent, shops):
     p = find(agent, shops[0], "保温杯")[0]
     status, v = agent.call(shops[0], "POST", "/catalog/lookup", {"ids": [p["id"], p["variants"][0]["id"], "nonsense"]})
     catalog_lookup.LookupResponse.model_validate(v)
-    assert status == 200 and [m["content"] for m in v["messages"]] == ["nonsense"]
-    assert v["products"][1]["variants"][0]["inputs"] == [{"id": p["variants"][0]["id"], "match": "exact"}]
+    assert status == 200 and [m["content"] for m in v["messages"]] == ["nonsense"] and len(v["products"]) == 1
+    assert v["products"][0]["variants"][0]["inputs"] == [{"id": p["id"], "match": "featured"}, {"id": p["variants"][0]["id"], "match": "exact"}]
+    assert agent.call(shops[0], "POST", "/catalog/lookup", {"ids": ["x"] * 51})[1]["code"] == "request_too_large"
+
+
+def test_product_detail(agent, shops):
+    p = find(agent, shops[0], "奶茶")[0]
+    ask = lambda **kw: agent.call(shops[0], "POST", "/catalog/product", {"id": p["id"], **kw})[1]["product"]
+    catalog_lookup.GetProductResponse.model_validate(agent.call(shops[0], "POST", "/catalog/product", {"id": p["id"]})[1])
+    assert len(ask()["variants"]) == 1 and [s["id"] for s in ask()["selected"]] == ["normal", "normal", "medium"]
+    half = ask(selected=[{"name": "sugar", "label": "半糖"}, {"name": "none", "label": "x"}])
+    assert [s["id"] for s in half["selected"]] == ["half"] and len(half["variants"]) == 6
+    item = half["variants"][-1]["id"]
+    assert ask(id=item)["variants"][0]["id"] == item
+    assert all(v["available"] and v["exists"] for o in half["options"] for v in o["values"])
+    status, v = agent.call(shops[0], "POST", "/catalog/product", {"id": "nonsense"})
+    assert status == 200 and v["ucp"]["status"] == "error" and errors(v) == ["not_found"]
 
 
 def test_whole_purchase(agent, shops):
@@ -318,6 +333,8 @@ def test_stock_never_goes_below_zero(agent, shops):
     assert sorted(a["status"] for a in answers) == ["completed", "incomplete", "incomplete", "incomplete"]
     left = agent.call(shop, "POST", "/catalog/lookup", {"ids": [variant["id"]]})[1]["products"][0]["variants"][0]
     assert left["metadata"]["dev.rukou.offer"]["stock"] == 0 and left["availability"]["available"] is False
+    status, v = agent.call(shop, "POST", "/checkout-sessions", request_for(variant["id"]))
+    assert status == 200 and v["ucp"]["status"] == "error" and errors(v) == ["out_of_stock"]
 
 
 def test_what_is_missing_is_said(agent, shops):
