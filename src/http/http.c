@@ -323,6 +323,7 @@ static void on_log(void *ud, const char *fmt, va_list ap) {
 
 /* ---- keeper ---- */
 
+/* Ends connections that have waited longer for a whole request. */
 static void end_slow_conns(struct rk_http *h, int64_t limit_ms) {
   int64_t now = rk_mono_ms();
   pthread_mutex_lock(&h->conn_mu);
@@ -488,7 +489,7 @@ void rk_http_drain(struct rk_http *h, int64_t timeout_ms) {
   if (fd != MHD_INVALID_SOCKET) shutdown(fd, SHUT_RDWR); /* refuse, do not let them wait in the backlog */
   refuse_more(h);
   int64_t end = rk_mono_ms() + timeout_ms;
-  while (atomic_load(&h->n_requests) > 0 && rk_mono_ms() < end) rk_sleep_ms(10);
+  for (; atomic_load(&h->n_requests) > 0 && rk_mono_ms() < end; rk_sleep_ms(10)) end_slow_conns(h, -1); /* what is half sent is not begun */
 }
 
 void rk_http_stop(struct rk_http *h) {

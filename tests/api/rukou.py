@@ -28,7 +28,7 @@ class Server:
     def __init__(self, proc, url, data):
         self.proc, self.url, self.data = proc, url, data
         at = urllib.parse.urlsplit(url)
-        self.host, self.port, self.origin = at.hostname, at.port, f"http://{at.netloc}"
+        self.host, self.port, self.origin = at.hostname, at.port, f"{at.scheme}://{at.netloc}"
         self.token = urllib.parse.parse_qs(at.query)["token"][0]
         self.cookie = self.csrf = None
 
@@ -112,7 +112,7 @@ def served(data, *args, model="0.5b", env=None):
 def printed_url(proc):
     """The address that a starting server prints on stdout."""
     for line in proc.stdout:
-        found = re.search(r"http://\S+\?token=\S+", line)
+        found = re.search(r"https?://\S+\?token=\S+", line)
         if found:
             return found.group(0)
     raise AssertionError(f"serve ended with {proc.wait()} and printed no address")
