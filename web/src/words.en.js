@@ -42,7 +42,7 @@ export const en = {
   // receipt, orders
   rc_title: 'Order placed', rc_ours: 'Order', rc_theirs: 'Merchant\'s order', rc_paid: 'Charged', rc_view: 'All orders',
   or_none: 'No orders yet', or_none_text: 'What you approve shows up here, with the ledger.', or_status_placed: 'Placed', or_status_processing: 'Processing', or_status_fulfilled: 'Delivered', or_status_canceled: 'Cancelled', or_status_refunded: 'Refunded',
-  or_open_chat: 'Back to the chat', ledger: 'Ledger', lg_time: 'Time', lg_kind: 'Entry', lg_amount: 'Amount', lg_who: 'Merchant', lg_with: 'Paid with', lg_authorize: 'Hold', lg_capture: 'Charge', lg_void: 'Released', lg_refund: 'Refund', lg_none: 'No entries',
+  or_open_chat: 'Back to the chat', ledger: 'Ledger', lg_time: 'Time', lg_kind: 'Entry', lg_amount: 'Amount', lg_who: 'Merchant', lg_with: 'Paid with', lg_authorize: 'Hold', lg_capture: 'Charge', lg_void: 'Released', lg_refund: 'Refund', lg_opening: 'Opening balance', lg_none: 'No entries',
   // question
   q_title: 'One more thing', q_send: 'Answer', q_other: 'Other', slot_address: 'Delivery address', slot_qty: 'Quantity', slot_budget: 'Budget', slot_kind: 'Which kind', slot_size: 'Size', slot_date: 'Date', slot_city: 'City', slot_passengers: 'Passengers', slot_recipient: 'Recipient', slot_other: 'Answer',
   // profile

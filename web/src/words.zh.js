@@ -42,7 +42,7 @@ export const zh = {
   // receipt, orders
   rc_title: '已下单', rc_ours: '订单号', rc_theirs: '商家订单号', rc_paid: '付款', rc_view: '查看全部订单',
   or_none: '还没有订单', or_none_text: '你批准的购买会出现在这里，连同账目。', or_status_placed: '已下单', or_status_processing: '处理中', or_status_fulfilled: '已送达', or_status_canceled: '已取消', or_status_refunded: '已退款',
-  or_open_chat: '回到对话', ledger: '账目', lg_time: '时间', lg_kind: '类型', lg_amount: '金额', lg_who: '商家', lg_with: '付款方式', lg_authorize: '预授权', lg_capture: '扣款', lg_void: '撤销', lg_refund: '退款', lg_none: '没有账目',
+  or_open_chat: '回到对话', ledger: '账目', lg_time: '时间', lg_kind: '类型', lg_amount: '金额', lg_who: '商家', lg_with: '付款方式', lg_authorize: '预授权', lg_capture: '扣款', lg_void: '撤销', lg_refund: '退款', lg_opening: '开户余额', lg_none: '没有账目',
   // question
   q_title: '还差一点', q_send: '回答', q_other: '其他', slot_address: '收货地址', slot_qty: '数量', slot_budget: '预算', slot_kind: '哪一种', slot_size: '尺码', slot_date: '日期', slot_city: '城市', slot_passengers: '乘客', slot_recipient: '收件人', slot_other: '回答',
   // profile

@@ -10,7 +10,8 @@ const in_fence = (text) => (text.match(/^```/gm) ?? []).length % 2 === 1;
 function model_line() {
   const m = state.session?.model;
   if (!m) return '';
-  return t(m.local ? 'model_local' : 'model_remote', { name: m.name });
+  const name = m.name.split('/').pop().replace(/\.gguf$/, '');   // a local model may be named by its path
+  return t(m.local ? 'model_local' : 'model_remote', { name });
 }
 
 export function Composer({ chat_id, busy_turn, on_sent, fill }) {

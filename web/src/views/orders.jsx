@@ -22,7 +22,7 @@ function Order({ order }) {
   );
 }
 
-const SIGN = { capture: '−', refund: '+', void: '', authorize: '' };
+const SIGN = { capture: '−', refund: '+', opening: '+' };
 
 function Ledger({ entries }) {
   if (!entries.length) return <p class="muted">{t('lg_none')}</p>;
@@ -32,7 +32,7 @@ function Ledger({ entries }) {
         <thead><tr><th>{t('lg_time')}</th><th>{t('lg_kind')}</th><th class="num">{t('lg_amount')}</th><th>{t('lg_who')}</th></tr></thead>
         <tbody>
           {[...entries].reverse().map((e) => (
-            <tr key={e.id}><td>{moment(e.time_ms)}</td><td>{t(`lg_${e.kind}`)}</td><td class="num">{SIGN[e.kind]}{money(e.amount_minor, e.currency)}</td><td><code>{e.merchant_origin}</code></td></tr>
+            <tr key={e.id}><td>{moment(e.time_ms)}</td><td>{t(`lg_${e.kind}`)}</td><td class="num">{SIGN[e.kind] ?? ''}{money(e.amount_minor, e.currency)}</td><td><code>{e.merchant_origin}</code></td></tr>
           ))}
         </tbody>
       </table>
