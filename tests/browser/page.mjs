@@ -230,11 +230,18 @@ page_test('terms that do not match their fingerprint cannot be approved', async 
   assert.equal(await page.locator('.ap-pending button:has-text("buy")').count(), 1);
 });
 
-page_test('a balance too low is said and stops the approval', async ({ page }) => {
+page_test('a balance too low is said and stops the approval; another payment method makes new terms', async ({ mock, page }) => {
   await say(page, JOB.en);
   await page.waitForSelector('.ap-pending');
   assert.match(await page.locator('.ap-pending').innerText(), /balance too low/);
   assert.ok(await page.locator('[data-do=review]').isDisabled());
+  await page.locator('.pay-with').selectOption('card');
+  await page.waitForSelector('.ap-superseded');
+  assert.doesNotMatch(await page.locator('.ap-pending').innerText(), /balance/);
+  await pay(page);
+  await page.waitForSelector('.receipt');
+  assert.equal(mock.orders.length, 1);
+  assert.equal(mock.orders[0].instrument.id, 'card');
 }, { mock: { balance_minor: 10_000 } });
 
 page_test('an approval that expires says so and offers nothing', async ({ mock, page }) => {

@@ -199,6 +199,16 @@ export async function decide(chat, approval, decision) {
   changed();
 }
 
+// The server answers with a new approval, which also comes as an event; the old one is superseded.
+export async function change_instrument(chat, approval, instrument_id) {
+  try {
+    await api.approval_change(approval.id, { instrument_id });
+  } catch (err) {
+    complain(err);
+  }
+  await approval_refresh(chat, approval.id);
+}
+
 const REFRESH_MS = [700, 1500, 3000, 5000, 10000, 20000, 30000];
 const refreshing = new Set();
 

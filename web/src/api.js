@@ -54,6 +54,7 @@ export const api = {
   approval: (approval_id) => call('GET', `/api/approvals/${id(approval_id)}`),
   decide: (approval_id, decision, terms_hash) =>
     call('POST', `/api/approvals/${id(approval_id)}`, { decision, terms_hash }, `${approval_id}-${decision}`),
+  approval_change: (approval_id, changes) => call('PATCH', `/api/approvals/${id(approval_id)}`, { changes }),
   orders: () => call('GET', '/api/orders'),
   order: (order_id) => call('GET', `/api/orders/${id(order_id)}`),
   ledger: () => call('GET', '/api/ledger'),

@@ -98,7 +98,9 @@ export class Mock {
         const timer = setTimeout(() => mock.decide_end(a, 'expired'), mock.expires_ms).unref();
         await decided;
         clearTimeout(timer);
-        return a;
+        let held = mock.approvals.get(a.id);
+        while (held.now) held = mock.approvals.get(held.now.id);
+        return held.approval;
       },
       order(a) {
         const t = a.terms;
@@ -149,6 +151,20 @@ export class Mock {
     a.state = { approve: 'approved', refuse: 'refused', expired: 'expired' }[decision];
     this.emit(held.turn, 'approval_result', { approval_id: a.id, decision, by });
     held.done();
+  }
+
+  // New terms under a new id; whoever waits for the old one waits for the new one.
+  async instrument_change(held, instrument_id) {
+    const old = held.approval, { id, kind, label } = this.profile.instruments.find((x) => x.id === instrument_id);
+    const a = { ...structuredClone(old), id: randomUUID(), wallet: kind === 'wallet' ? { balance_minor: this.balance_minor, currency: old.terms.currency } : null };
+    a.terms.instrument = { id, kind, label };
+    a.terms_hash = await terms_fingerprint(a.terms);
+    old.state = 'superseded';
+    this.emit(held.turn, 'approval_result', { approval_id: old.id, decision: 'superseded', by: 'page' });
+    this.approvals.set(a.id, { approval: a, turn: held.turn, done: held.done });
+    this.emit(held.turn, 'approval_request', { approval: structuredClone(a) });
+    held.now = a;
+    return a;
   }
 
   // A chat with n messages that are all over, for tests of size.
@@ -224,6 +240,7 @@ export class Mock {
         this.decide_end(approval, body.decision);
         return json(200, { approval });
       }
+      case 'PATCH approvals/ID': return json(200, { approval: await this.instrument_change(this.approvals.get(id), body.changes.instrument_id) });
       case 'GET orders': return json(200, { orders: this.orders });
       case 'GET ledger': return json(200, { entries: this.ledger });
       case 'GET profile': return json(200, { profile: this.profile });

@@ -1,6 +1,6 @@
 import { Component } from 'preact';
-import { server_now_ms } from '../store.js';
-import { decide, approvals_refresh, go } from '../actions.js';
+import { server_now_ms, state } from '../store.js';
+import { decide, approvals_refresh, change_instrument, go, profile_load } from '../actions.js';
 import { terms_fingerprint } from '../jcs.js';
 import { t, t_or, money, day } from '../i18n.js';
 import { Icon } from '../icons.jsx';
@@ -60,7 +60,19 @@ export function Lines({ lines, currency }) {
   );
 }
 
-function Terms({ approval, print }) {
+// The payment method; while it waits, another one may be taken, which makes new terms.
+function PayWith({ approval, on_change }) {
+  const { instrument } = approval.terms;
+  const others = state.profile?.instruments ?? [];
+  if (!on_change || others.length < 2) return instrument.label;
+  return (
+    <select class="input pay-with" aria-label={t('ap_pay')} value={instrument.id} onChange={(e) => on_change(e.target.value)}>
+      {others.map((x) => <option key={x.id} value={x.id}>{x.label}</option>)}
+    </select>
+  );
+}
+
+function Terms({ approval, print, on_change }) {
   const { terms } = approval;
   return (
     <dl class="terms">
@@ -78,7 +90,7 @@ function Terms({ approval, print }) {
         <Address address={terms.fulfilment?.address} />
         {approval.demo_profile && <span class="demo"><Icon name="info" size={14} />{t('ap_demo')} {approval.state === 'pending' && <button class="link" onClick={() => go('/profile')}>{t('ap_demo_edit')}</button>}</span>}
       </Row>
-      <Row name={t('ap_pay')}>{terms.instrument.label}<br /><Wallet wallet={approval.state === 'pending' ? approval.wallet : null} total_minor={terms.total_minor} /></Row>
+      <Row name={t('ap_pay')}><PayWith approval={approval} on_change={on_change} /><br /><Wallet wallet={approval.state === 'pending' ? approval.wallet : null} total_minor={terms.total_minor} /></Row>
       <Row name={t('ap_refund')}>{terms.refund_rule || t('ap_none')}</Row>
       <Row name={t('ap_print')}>
         <code class="print">{approval.terms_hash.slice(0, 16)}…</code>
@@ -101,6 +113,7 @@ export class Approval extends Component {
   componentDidMount() {
     this.timer = setInterval(() => this.tick(), 1000);
     this.check_print();
+    if (this.props.approval.state === 'pending' && !state.profile) profile_load().then(() => this.forceUpdate());
   }
   componentDidUpdate(before, was) {
     if (before.approval.terms_hash !== this.printed) this.check_print();
@@ -133,6 +146,12 @@ export class Approval extends Component {
     this.setState({ sent: decision });
     await decide(this.props.chat, this.props.approval, decision);
     this.setState({ sent: '', armed: false });
+  };
+
+  change = async (instrument_id) => {
+    this.setState({ sent: 'change', armed: false });
+    await change_instrument(this.props.chat, this.props.approval, instrument_id);
+    this.setState({ sent: '' });
   };
 
   buttons(total, low) {
@@ -197,7 +216,7 @@ export class Approval extends Component {
       <section class="approval ap-pending" aria-label={t('ap_title')}>
         <header class="ap-head">{head}</header>
         {terms.merchant.sandbox && <p class="ap-sandbox"><Icon name="info" size={14} />{t('ap_sandbox')}</p>}
-        <Terms approval={approval} print={print} />
+        <Terms approval={approval} print={print} on_change={this.change} />
         <footer class="ap-foot" ref={(el) => { this.foot = el; }}>
           <span class={`ap-clock ${left_ms < 60_000 ? 'warn' : ''}`}><Icon name="clock" size={15} />{t('ap_expires', { left: time_left(left_ms) })}</span>
           {this.buttons(total, low)}
