@@ -335,26 +335,44 @@ static int32_t sized(const struct query *q, int32_t at, struct term *t) {
   return n + 1;
 }
 
-/* "L码", "xl 号" */
+/* "L码", "xl 号", "M size", and a bare "L" that is no unit. */
 static int32_t letter_size(const struct query *q, int32_t at, struct term *t) {
-  static const char *const sizes[] = {"s", "m", "l", "xl", "xxl"};
-  if (at + 1 >= q->n || !(rk_str_eq_c(q->tokens[at + 1], "码") || rk_str_eq_c(q->tokens[at + 1], "号"))) return 0;
+  static const char *const sizes[] = {"m", "l", "xl", "xxl", "s"};
+  rk_str next = at + 1 < q->n ? q->tokens[at + 1] : RK_STR("");
+  bool marked = rk_str_eq_c(next, "码") || rk_str_eq_c(next, "号") || rk_str_eq_c(next, "size");
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-    if (rk_str_eq_c(q->tokens[at], sizes[i])) {
+    if (rk_str_eq_c(q->tokens[at], sizes[i]) && (marked || i < 4)) {
       *t = (struct term){.n_atoms = 1, .atoms = {{.kind = FACT, .name = RK_STR("size"), .value = q->tokens[at]}}};
-      return 2;
+      return marked ? 2 : 1;
     }
   return 0;
 }
 
+/* A bare number right after a word with a meaning and before another or the end, as in "运动鞋42": a size; an amount has words around it. */
+static bool is_bare_size(const struct rk_index *x, const struct query *q, int32_t at, bool after_meaning) {
+  int64_t v;
+  int32_t n;
+  const struct phrase *next = at + 1 < q->n ? longest_phrase(x, q, at + 1, &n) : NULL;
+  return after_meaning && rk_str_i64(q->tokens[at], &v) && v >= 34 && v <= 48 && (at + 1 == q->n || (next && next->atoms[0].kind >= CATEGORY));
+}
+
+static bool has_term(const struct query *q, const struct term *t) {
+  for (int32_t i = 0; i < q->n_terms; i++) {
+    const struct term *other = &q->terms[i];
+    if (other->numeric == t->numeric && rk_str_eq(other->atoms[0].name, t->atoms[0].name) && rk_str_eq(other->atoms[0].value, t->atoms[0].value) &&
+        other->number[0] == t->number[0]) return true;
+  }
+  return false;
+}
+
 static void add_term(struct query *q, const struct term *t, bool negated) {
-  if (q->n_terms == MAX_TERMS) return;
+  if (q->n_terms == MAX_TERMS || has_term(q, t)) return;
   struct term *mine = &q->terms[q->n_terms++];
   *mine = *t;
   mine->negated = negated;
   bool category = t->atoms[0].kind == CATEGORY;
   if (negated) return;
-  q->weight += category ? 2 : 1;
+  q->weight += !category ? 1 : q->has_category ? 0 : 2; /* of several kinds of goods, a product is one */
   if (category) q->has_category = true;
   else if (!t->numeric && !t->atoms[0].weak) q->has_fact = true;
 }
@@ -376,28 +394,42 @@ static void end_run(struct query *q, int32_t from, int32_t to) {
   q->weight += run_weight(q->runs[q->n_runs - 1]);
 }
 
+/* 书 is a book, but not in 党组书记: a single character counts only where nothing unknown is written to its left or right. */
+static bool inside_a_word(const struct rk_index *x, const struct query *q, int32_t at, int32_t run) {
+  struct term t;
+  int32_t n;
+  if (!is_han(q->tokens[at])) return false;
+  if (run >= 0 && is_han(q->tokens[at - 1])) return true;
+  return at + 1 < q->n && is_han(q->tokens[at + 1]) && !longest_phrase(x, q, at + 1, &n) && measure(x, q, at + 1, &t) == 0;
+}
+
 /* Reads the tokens from left to right: the longest of phrase, measure and size; the rest are runs. */
 static void understand(const struct rk_index *x, struct query *q) {
   int32_t run = -1;
-  bool negate = false;
+  bool negate = false, after_meaning = false;
   for (int32_t at = 0; at < q->n;) {
     struct term t = {0}, s;
     int32_t n_phrase, n_measure = measure(x, q, at, &t), n_sized = sized(q, at, &s);
     if (n_sized == 0) n_sized = letter_size(q, at, &s);
     if (n_sized > n_measure) t = s, n_measure = n_sized;
     const struct phrase *p = longest_phrase(x, q, at, &n_phrase);
+    if (p && n_phrase == 1 && p->atoms[0].kind >= CATEGORY && inside_a_word(x, q, at, run)) p = NULL;
     bool bare_number = !p && n_measure == 0 && run < 0 && digit_at(q->tokens[at]);
     if (!p && n_measure == 0 && !bare_number) {
       if (run < 0) run = at;
-      negate = false;
+      negate = after_meaning = false;
       at++;
       continue;
     }
     /* 70 of "mate 70" belongs to its run, though "70" alone would be nothing; a stop word ends a run. */
     end_run(q, run, at);
     run = -1;
-    if (bare_number) at++;
-    else if (p && n_phrase >= n_measure) {
+    if (bare_number) {
+      if (is_bare_size(x, q, at, after_meaning))
+        add_term(q, &(struct term){.n_atoms = 1, .atoms = {{.kind = FACT, .name = RK_STR("size"), .value = q->tokens[at]}}}, false);
+      after_meaning = false;
+      at++;
+    } else if (p && n_phrase >= n_measure) {
       for (int32_t i = 0; i < p->n_atoms; i++) {
         const struct atom *a = &p->atoms[i];
         if (a->kind == NOT) negate = true;
@@ -405,11 +437,13 @@ static void understand(const struct rk_index *x, struct query *q) {
         else if (a->kind == CATEGORY && negate && p->n_atoms > 1) continue; /* "no iPhone" shuts out the brand, not phones */
         else if (a->kind != STOP) add_term(q, &(struct term){.n_atoms = 1, .atoms = {*a}}, negate);
       }
-      if (p->atoms[0].kind >= CATEGORY) negate = false;
+      after_meaning = p->atoms[0].kind >= CATEGORY;
+      if (after_meaning) negate = false;
       at += n_phrase;
     } else {
       add_term(q, &t, negate);
       negate = false;
+      after_meaning = true;
       at += n_measure;
     }
   }
@@ -426,7 +460,6 @@ static void settle_categories(const struct rk_index *x, struct query *q) {
       if (rk_str_eq(q->terms[i].atoms[0].value, x->winners[w].under)) under = i;
     }
     if (over < 0 || under < 0) continue;
-    q->weight -= 2;
     memmove(&q->terms[under], &q->terms[under + 1], (size_t)(q->n_terms - under - 1) * sizeof *q->terms);
     q->n_terms--;
   }
@@ -491,7 +524,7 @@ static double run_match(rk_str text, rk_str run) {
   return 0;
 }
 
-struct score { int32_t product; double got, strong; };
+struct score { int32_t product; double got, strong; bool named; /* a word of the query stands in its name */ };
 
 static bool excluded(const struct rk_product *p, const struct query *q) {
   for (int32_t i = 0; i < q->n_terms; i++)
@@ -520,15 +553,17 @@ static struct score score_of(const struct rk_index *x, const struct query *q, in
     double m = run_match(x->texts[i], q->runs[k]) * run_weight(q->runs[k]);
     s.got += m;
     s.strong += 2 * m;
+    s.named = s.named || m > 0;
   }
   return s;
 }
 
-/* Of a query without a category, more than half must be met, by something that can stand alone. */
-static bool enough(const struct query *q, double got) {
+/* Of a query without a category, more than half must be met, by something that can stand alone;
+ * half is enough where a name comes with an attribute ("三体小说"). */
+static bool enough(const struct query *q, const struct score *s) {
   if (q->weight <= 0) return false;
-  if (q->has_category) return got >= 0.2 * q->weight && got > q->strange / 2;
-  return got > 0.5 * q->weight && (q->has_fact || q->n_runs > 0);
+  if (q->has_category) return s->got >= 0.3 * q->weight && s->got > q->strange / 2;
+  return (q->has_fact && s->named ? s->got >= 0.5 * q->weight : s->got > 0.5 * q->weight) && (q->has_fact || s->named);
 }
 
 static int by_score(const void *a, const void *b, void *ud) {
@@ -596,7 +631,7 @@ int32_t rk_index_search(const struct rk_index *x, rk_str text, struct rk_hit *hi
     const struct rk_product *p = &x->c->products[i];
     if ((q->has_category && !in_category(p, q)) || excluded(p, q)) continue;
     struct score s = score_of(x, q, i);
-    if (enough(q, s.got)) scores[n++] = s;
+    if (enough(q, &s)) scores[n++] = s;
   }
   n = keep_best(x, scores, n);
   if (n > 0) qsort_r(scores, (size_t)n, sizeof *scores, by_score, (void *)(uintptr_t)x);

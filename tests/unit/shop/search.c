@@ -93,6 +93,20 @@ static const struct { const char *query, *category, *fact; } cases[] = {
   {"half a kilo of coffee beans", "coffee_beans", "weight_g=500"},
   {"1kg dark roast coffee", "coffee_beans", "weight_g=1000"},
   {"咖啡豆 500元以内", "coffee_beans", NULL},
+  {"蓝牙降噪耳机", "headphones", "noise_cancelling=true"},
+  {"a dozen red roses", "flowers", "kind=rose"},
+  {"想要书", "book", NULL},
+  {"Python入门书", "book", "topic=programming"},
+  {"订花", "flowers", NULL},
+  {"phone for my grandma who likes big letters", "phone", NULL},
+  {"三体小说", "book", "author=Liu Cixin"},
+  {"运动鞋42", "running_shoes", "size=42"},
+  {"shoes 42 men", "running_shoes", "size=42"},
+  {"红色裙子 L", "skirt", "size=L"},
+  {"skirt, M size", "skirt", "size=M"},
+  {"长裙", "skirt", "length=long"},
+  {"1L保温壶", "thermos", "volume_ml=1000"},
+  {"iPhone充电器", "charger", NULL},
   /* nothing here sells this, or it is no query at all */
   {"", NULL, NULL},
   {"zxqv blorp fnord", NULL, NULL},
@@ -105,6 +119,14 @@ static const struct { const char *query, *category, *fact; } cases[] = {
   {"笔记本电脑", NULL, NULL},
   {"laptop", NULL, NULL},
   {"花生", NULL, NULL},
+  {"篮球鞋", NULL, NULL},
+  {"党组书记", NULL, NULL},
+  {"烟花爆竹", NULL, NULL},
+  {"ICMP.clean competitors\tmask#.一如既 pharmacy寻找", NULL, NULL},
+  {"保温饭盒", NULL, NULL},
+  {"apple pie", NULL, NULL},
+  {"世界和平", NULL, NULL},
+  {"book a hotel", NULL, NULL},
   {"书包", NULL, NULL},
   {"买", NULL, NULL},
   {"500", NULL, NULL},
@@ -182,6 +204,17 @@ static void title_is_found_alone(void **state) {
   }
 }
 
+/* An amount that looks like a size must not choose variants. */
+static void amounts_are_no_sizes(void **state) {
+  static const char *const queries[] = {"鞋 42元", "shoes under 42", "shoes at most 42 yuan", "鞋 不超过42", "40块以内的鞋"};
+  struct rk_hit hits[60];
+  for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+    int32_t n = rk_index_search(shops[0].index, rk_str_c(queries[i]), hits, 60);
+    assert_int_equal(n, 30);
+    for (int32_t k = 0; k < n; k++) assert_null(hits[k].wanted[0]);
+  }
+}
+
 static void exclusions_hold(void **state) {
   struct rk_hit hits[60];
   static const char *const queries[] = {"手机，不要iPhone", "手机 不要苹果的", "phone, not Apple"};
@@ -228,7 +261,7 @@ static void long_and_broken_queries_end(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(queries_find_what_is_meant), cmocka_unit_test(title_is_found_alone), cmocka_unit_test(exclusions_hold),
+    cmocka_unit_test(queries_find_what_is_meant), cmocka_unit_test(title_is_found_alone), cmocka_unit_test(amounts_are_no_sizes), cmocka_unit_test(exclusions_hold),
     cmocka_unit_test(two_kinds_share_the_answer), cmocka_unit_test(what_no_product_has_falls_back),
     cmocka_unit_test(equal_relevance_is_ordered_by_price), cmocka_unit_test(long_and_broken_queries_end)};
   return cmocka_run_group_tests(tests, open_shops, close_shops);
