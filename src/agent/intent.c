@@ -41,6 +41,11 @@ static const char card_words[] =
 static const char elsewhere_words[] =
     "办公室|公司|单位|学校|宿舍|爸妈家|我妈家|父母家|朋友家|酒店前台|to the office|to my office|for the office|to work|to school|to my parents|to her place|to his place";
 
+static const char other_words[] =
+    "给我妈|给我爸|给我老|给老婆|给老公|给爸|给妈|给女儿|给儿子|给朋友|给同事|给孩子|给奶奶|给爷爷|给姐|给妹|给哥|给弟|给我女|给我儿|给我朋友|给我姐|给我妹|给我哥|"
+    "给我弟|帮我妈|帮我爸|帮我老|帮我女|帮我儿|送给|送我妈|送我爸|for my mom|for my mum|for my mother|for my dad|for my father|for my wife|for my husband|"
+    "for my son|for my daughter|for my friend|for my sister|for my brother|for my boss|for my girlfriend|for my boyfriend|for her|for him|my sister a|my brother a|as a gift|a gift for";
+
 static const char max_before[] =
     "不超过|不能超过|不要超过|别超过|不得超过|最多|至多|顶多|不高于|低于|少于|小于|不到|预算|控制在|上限|限额|不多于|最高|"
     "under|below|less than|no more than|not more than|at most|up to|max|maximum|maximum of|max of|within|not over|budget|budget of|budget is|"
@@ -293,6 +298,7 @@ void rk_intent_read(rk_str said, int64_t now_ms, struct rk_intent *out) {
     out->confirms = s.n <= 48 && rk_words_has(s, "下单吧|下单|买吧|就这个|就买这个|就它|订吧|可以|好的|行|没问题|looks good|go ahead|book it|buy it|order it|yes|ok|okay|do it|sounds good");
     out->wish = rk_words_has(s, rating_words) ? RK_WISH_RATING : rk_words_has(s, cheapest_words) ? RK_WISH_CHEAPEST : RK_WISH_NONE;
     out->instrument = rk_words_has(s, wallet_words) ? "wallet" : rk_words_has(s, card_words) ? "card" : NULL;
+    out->for_other = rk_words_has(s, other_words);
     out->elsewhere = rk_words_has(s, elsewhere_words) && !rk_words_has(s, "送到家|到家里|回家|to our home|to my home|delivered home");
     out->mode = read_mode(s, out, rk_words_has(s, dont_buy_words));
   }

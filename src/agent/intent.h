@@ -24,6 +24,7 @@ struct rk_intent {
   char date[11];              /* delivery wanted, "" : none */
   bool date_exact;            /* on that day; else by that day */
   const char *instrument;     /* "card" | "wallet" | NULL */
+  bool for_other;             /* for somebody else: the sizes on file are not theirs */
   bool elsewhere;             /* to the office, the parents ...: not the address on file */
   char not_words[RK_INTENT_NOT][RK_INTENT_WORD]; /* "not Apple" */
   int32_t n_not;

@@ -4,7 +4,10 @@
 
 enum { MAX_SIZES = 24 };
 
-static bool profile_has_size(void *ud, const char *kind) { return rk_json_cstr(rk_json_obj(ud, "sizes"), kind, "")[0] != 0; }
+static bool profile_has_size(void *ud, const char *kind) {
+  const struct rk_turn *t = ud;
+  return !t->intent.for_other && rk_json_cstr(rk_json_obj(t->profile, "sizes"), kind, "")[0] != 0;
+}
 
 static void add_slot(json_t *slots, const char *name, const char *type, json_t *values) {
   json_t *slot = json_pack("{s:s, s:s}", "name", name, "type", type);
@@ -19,7 +22,7 @@ static void add_words(struct rk_buf *text, bool zh, const char *in_zh, const cha
 
 static void ask_size(struct rk_turn *t, json_t *slots, struct rk_buf *text) {
   const char *values[MAX_SIZES];
-  int32_t n = rk_pick_sizes(&t->intent, &t->picked, t->offers, t->n_offers, profile_has_size, t->profile, values, MAX_SIZES);
+  int32_t n = rk_pick_sizes(&t->intent, &t->picked, t->offers, t->n_offers, profile_has_size, t, values, MAX_SIZES);
   if (n == 0) return;
   json_t *list = json_array();
   add_words(text, t->intent.chinese, "尺码（", "the size (");

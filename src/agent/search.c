@@ -20,6 +20,7 @@ static json_t *report_list(const struct rk_shop_report *r, int32_t n) {
 /* The profile's sizes, and a size that the user named, which goes before them. */
 static int32_t sizes_of(struct rk_turn *t, struct rk_option *out, int32_t max) {
   int32_t n = 0;
+  if (t->intent.for_other) return 0;
   json_t *sizes = rk_json_obj(t->profile, "sizes");
   const char *kind;
   json_t *value;
@@ -43,11 +44,28 @@ static rk_err ask(struct rk_turn *t, const char *query, const struct rk_option *
   return rk_merchants_search(t->sv->merchants, &q, t->arena, &t->offers, &t->n_offers, reports, n_reports, e);
 }
 
+/* "tea, no sugar, no ice": what stands after a comma stays when the user said it too; a small model gets it wrong. */
+static rk_err own_words(rk_str query, rk_str said, struct rk_buf *out) {
+  rk_str rest = query, part;
+  bool first = true;
+  while (rest.n) {
+    rk_str_cut(rest, ',', &part, &rest);
+    part = rk_str_trim(part);
+    if (part.n && (first || rk_str_find(said, part) >= 0)) rk_buf_addf(out, "%s%.*s", first ? "" : ", ", RK_STR_ARG(part));
+    first = first && part.n == 0;
+  }
+  return out->err;
+}
+
 /* The query the shops get: the model's words, and features that the user named and the model dropped. */
-static rk_err full_query(struct rk_turn *t, const char *query, struct rk_buf *out) {
-  struct rk_buf measures;
+static rk_err full_query(struct rk_turn *t, const char *query, rk_str said, struct rk_buf *out) {
+  struct rk_buf measures, normal, own;
   rk_buf_init(&measures, RK_MAX_MESSAGE_BYTES);
-  rk_err err = rk_intent_clean_query(out, rk_str_c(query));
+  rk_buf_init(&normal, 4096);
+  rk_buf_init(&own, 4096);
+  rk_err err = rk_words_normal(&normal, rk_str_c(query));
+  if (!err) err = own_words(rk_buf_str(&normal), said, &own);
+  if (!err) err = rk_intent_clean_query(out, rk_buf_str(&own));
   if (!err) err = rk_intent_measures(&measures, rk_str_c(t->words));
   rk_str rest = rk_buf_str(&measures), one;
   while (!err && rest.n) {
@@ -55,7 +73,23 @@ static rk_err full_query(struct rk_turn *t, const char *query, struct rk_buf *ou
     if (one.n && rk_str_find(rk_buf_str(out), one) < 0 && out->n + one.n < 200) err = rk_buf_addf(out, " %.*s", RK_STR_ARG(one));
   }
   rk_buf_release(&measures);
+  rk_buf_release(&normal);
+  rk_buf_release(&own);
   return err;
+}
+
+/* Blanks option labels in the query that the user never said. True: something was taken out. */
+static bool drop_invented(const struct rk_turn *t, rk_str said, struct rk_buf *query) {
+  bool dropped = false;
+  for (int32_t i = 0; i < t->n_offers; i++)
+    for (int32_t k = 0; t->offers[i].option_labels && k < t->offers[i].n_options; k++) {
+      rk_str label = rk_str_c(t->offers[i].option_labels[k]);
+      ptrdiff_t at = label.n >= 4 ? rk_str_find(rk_buf_str(query), label) : -1;
+      if (at < 0 || rk_str_find(said, label) >= 0) continue;
+      memset(query->p + at, ' ', label.n);
+      dropped = true;
+    }
+  return dropped && rk_str_trim(rk_buf_str(query)).n > 0;
 }
 
 rk_err rk_turn_search(struct rk_turn *t, const char *query, json_t **reports, struct rk_error *e) {
@@ -65,11 +99,12 @@ rk_err rk_turn_search(struct rk_turn *t, const char *query, json_t **reports, st
   struct rk_shop_report *r = NULL;
   int32_t n = 0, n_wanted = 0;
   struct rk_option wanted[MAX_WANTED + 1];
-  rk_err err = full_query(t, query, &full);
-  if (!err) err = rk_words_normal(&said, rk_str_c(t->words));
+  rk_err err = rk_words_normal(&said, rk_str_c(t->words));
+  if (!err) err = full_query(t, query, rk_buf_str(&said), &full);
   if (err) err = rk_fail(e, err, "the query is too long");
   if (!err && t->intent.size[0]) wanted[n_wanted++] = (struct rk_option){"size", upper(t, t->intent.size)};
   if (!err) err = ask(t, full.p ? full.p : "", wanted, n_wanted, &r, &n, e);
+  if (!err && drop_invented(t, rk_buf_str(&said), &full)) err = ask(t, full.p, wanted, n_wanted, &r, &n, e);
   if (!err) {
     /* What the user said about options is known only now that their values are. */
     int32_t more = rk_pick_options(rk_buf_str(&said), t->offers, t->n_offers, wanted + n_wanted, MAX_WANTED - n_wanted);

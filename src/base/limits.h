@@ -29,7 +29,7 @@
   X(MAX_TURN_TOKENS,          4096,        "tokens",  "written by the model in one turn") \
   X(MAX_TOOLS,                128,         "",        "tools in one request") \
   X(MAX_SHOPS,                32,          "",        "shops asked at once") \
-  X(MAX_OFFERS_PER_SHOP,      50,          "",        "offers taken from one shop for a query") \
+  X(MAX_OFFERS_PER_SHOP,      1000,        "",        "offers taken from one shop for a query, variants counted") \
   X(MAX_CARDS,                8,           "",        "offer cards shown for a query") \
   X(MAX_LINE_ITEMS,           50,          "",        "line items of a checkout") \
   X(MAX_QUANTITY,             999,         "",        "quantity of a line item") \
