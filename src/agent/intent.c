@@ -316,13 +316,27 @@ void rk_intent_text(const struct rk_intent *in, struct rk_buf *out) {
   rk_buf_adds(out, in->wish == RK_WISH_RATING ? "best rated" : "lowest total");
 }
 
+/* "for two", "for 3, please": people, when nothing else follows. */
+static rk_err add_persons(rk_str s, struct rk_buf *out) {
+  for (size_t at = 0; at < s.n; at++) {
+    if (!rk_words_ends(upto(s, at), "for ")) continue;
+    double v;
+    size_t n = rk_words_number(from(s, at), &v, NULL);
+    rk_str right = after_space(from(s, at + n));
+    bool ends = right.n == 0 || strchr(",.;!?", right.p[0]) || rk_words_starts(right, "please|and|under|below|up to|at most|with|max");
+    if (n && v >= 1 && v <= 12 && ends && !part_of_amount(s, at)) return rk_buf_addf(out, "%s%.0f people", out->n ? "|" : "", v);
+  }
+  return RK_OK;
+}
+
 rk_err rk_intent_measures(struct rk_buf *out, rk_str said) {
   struct rk_buf text;
   rk_buf_init(&text, said.n + 16);
   rk_err err = rk_words_normal(&text, said);
   size_t n;
   for (size_t at = 0; !err && rk_words_measure(rk_buf_str(&text), at, &at, &n); at += n)
-    err = rk_buf_addf(out, "%s%.*s", out->n ? " " : "", (int)n, text.p + at);
+    err = rk_buf_addf(out, "%s%.*s", out->n ? "|" : "", (int)n, text.p + at);
+  if (!err) err = add_persons(rk_buf_str(&text), out);
   rk_buf_release(&text);
   return err;
 }

@@ -37,7 +37,7 @@ struct rk_intent {
 /* said: the user's message, or several joined by '\n' when later ones answer a
  * question; the last word on a point holds. */
 void rk_intent_read(rk_str said, int64_t now_ms, struct rk_intent *out);
-/* Numbers with a unit that is no money ("500ml", "两人", "65w"), joined by spaces: features the model may have dropped. */
+/* Numbers with a unit that is no money ("500ml", "两人", "65w"), joined by '|': features the model may have dropped. */
 rk_err rk_intent_measures(struct rk_buf *out, rk_str said) RK_MUST_USE;
 /* One line for the result and the card: "<= 500.00 CNY, qty 2, by 2026-11-28". */
 void rk_intent_text(const struct rk_intent *in, struct rk_buf *out);

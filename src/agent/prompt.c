@@ -13,20 +13,20 @@ static const char system_text[] =
 /* One worked example after another: role, then text, or a query and its result. */
 struct line { const char *role, *text, *query, *result; };
 static const struct line examples[] = {
-    {"user", "Could you get my sister two waterproof desk lamps please? At most 100 yuan each, cheapest one", NULL, NULL},
-    {"call", NULL, "waterproof desk lamp",
-     "{\"offers\":[{\"offer\":1,\"title\":\"Waterproof Desk Lamp Mini\",\"shop\":\"Shop B\",\"total\":\"¥81.00\"},"
-     "{\"offer\":2,\"title\":\"Desk Lamp IP65\",\"shop\":\"Shop A\",\"total\":\"¥95.50\"}],\"best\":1,"
-     "\"reason\":\"lowest total with delivery and coupon, ¥14.50 less than number 2\",\"answer_in\":\"English\"}"},
-    {"assistant", "The cheapest is the Waterproof Desk Lamp Mini from Shop B: ¥81.00 with delivery, ¥14.50 less than Shop A.", NULL, NULL},
-    {"user", "hi, who are you?", NULL, NULL},
-    {"assistant", "I am rukou, your shopping assistant. Tell me what you need and I will compare the shops for you.", NULL, NULL},
     {"user", "麻烦帮我买一把竹柄的雨伞，80块以内，哪家便宜买哪家", NULL, NULL},
     {"call", NULL, "竹柄雨伞",
      "{\"offers\":[{\"offer\":1,\"title\":\"竹柄长雨伞\",\"shop\":\"甲店\",\"total\":\"¥58.00\"},"
      "{\"offer\":2,\"title\":\"竹柄自动伞\",\"shop\":\"乙店\",\"total\":\"¥66.00\"}],\"best\":1,"
      "\"reason\":\"含运费和优惠，总价最低，比第2个便宜¥8.00\",\"answer_in\":\"中文\"}"},
     {"assistant", "两家店都有，最便宜的是甲店的竹柄长雨伞，含运费和优惠共¥58.00，比乙店便宜¥8.00。", NULL, NULL},
+    {"user", "hi, who are you?", NULL, NULL},
+    {"assistant", "I am rukou, your shopping assistant. Tell me what you need and I will compare the shops for you.", NULL, NULL},
+    {"user", "Could you get my sister two waterproof desk lamps please? At most 100 yuan each, cheapest one", NULL, NULL},
+    {"call", NULL, "waterproof desk lamp",
+     "{\"offers\":[{\"offer\":1,\"title\":\"Waterproof Desk Lamp Mini\",\"shop\":\"Shop B\",\"total\":\"¥81.00\"},"
+     "{\"offer\":2,\"title\":\"Desk Lamp IP65\",\"shop\":\"Shop A\",\"total\":\"¥95.50\"}],\"best\":1,"
+     "\"reason\":\"lowest total with delivery and coupon, ¥14.50 less than number 2\",\"answer_in\":\"English\"}"},
+    {"assistant", "The cheapest is the Waterproof Desk Lamp Mini from Shop B: ¥81.00 with delivery, ¥14.50 less than Shop A.", NULL, NULL},
 };
 
 json_t *rk_prompt_text(const char *role, rk_str text) {

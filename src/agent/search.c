@@ -69,7 +69,7 @@ static rk_err full_query(struct rk_turn *t, const char *query, rk_str said, stru
   if (!err) err = rk_intent_measures(&measures, rk_str_c(t->words));
   rk_str rest = rk_buf_str(&measures), one;
   while (!err && rest.n) {
-    rk_str_cut(rest, ' ', &one, &rest);
+    rk_str_cut(rest, '|', &one, &rest);
     if (one.n && rk_str_find(rk_buf_str(out), one) < 0 && out->n + one.n < 200) err = rk_buf_addf(out, " %.*s", RK_STR_ARG(one));
   }
   rk_buf_release(&measures);

@@ -20,7 +20,7 @@ enum {
   CALL_TOKENS = 96,        /* a call of ours is short; more is a model gone astray */
   SAY_TOKENS = 160,
   TALK_TOKENS = 1024,
-  MAX_SEARCHES = 3,
+  MAX_SEARCHES = 2,         /* a second name for the product, then words */
   MAX_CHECKOUTS = 3
 };
 
