@@ -136,6 +136,9 @@ void rk_route_events(struct rk_http_req *r, void *ctx) {
 
 /* ---- approvals ---- */
 
+/* A key only gets here with the scope "approve"; trade refuses plain keys. */
+static const char *decider(const struct rk_session *se) { return strcmp(se->kind, "key") == 0 ? "key_approve" : se->kind; }
+
 /* Asks the merchant first, on a worker: what was not known may be known by now. */
 static void looked_up(struct rk_http_req *r, void *ctx) {
   const struct rk_server *s = ctx;
@@ -162,7 +165,7 @@ void rk_route_approval_change(struct rk_http_req *r, void *ctx) {
   rk_err err = body ? RK_OK : e.code;
   const char *instrument = rk_json_cstr(rk_json_obj(body, "changes"), "instrument_id", NULL);
   if (!err && !instrument) err = rk_fail(&e, RK_EINVAL, "changes must be {\"instrument_id\": ID}");
-  if (!err) err = rk_agent_change_instrument(s->o.agent, se->user_id, se->kind, id_of(r).text, instrument, &changed, &e);
+  if (!err) err = rk_agent_change_instrument(s->o.agent, se->user_id, decider(se), id_of(r).text, instrument, &changed, &e);
   json_decref(body);
   if (err) rk_http_reply_error(r, &e);
   else reply_named(r, "approval", changed, "approval");
@@ -178,7 +181,7 @@ void rk_route_decide(struct rk_http_req *r, void *ctx) {
   const char *decision = rk_json_cstr(body, "decision", NULL), *hash = rk_json_cstr(body, "terms_hash", NULL);
   if (!err && (!decision || !hash)) err = rk_fail(&e, RK_EINVAL, "decision and terms_hash must be strings");
   if (!err) err = check_key_reuse(s, r, &e);
-  if (!err) err = rk_agent_decide(s->o.agent, se->user_id, se->kind, id.text, decision, hash, &e);
+  if (!err) err = rk_agent_decide(s->o.agent, se->user_id, decider(se), id.text, decision, hash, &e);
   json_decref(body);
   if (err) {
     rk_http_reply_error(r, &e);

@@ -9,7 +9,7 @@
 #include "base/limits.h"
 #include "net/net.h"
 #include "server/private.h"
-#include "trade/ucp_profile.h"
+#include "trade/ucp.h"
 
 enum { N_HTTP_THREADS = 2, METRICS_BYTES = 262144 };
 
@@ -20,9 +20,11 @@ static void health(struct rk_http_req *r, void *ctx) {
   rk_http_reply_json(r, 200, json_pack("{s:s,s:s,s:s}", "status", "ok", "version", RK_VERSION, "model", rk_chat_name(s->o.model)));
 }
 
+/* max-age at least 60 and never private: merchants keep it (UCP, Discovery). */
 static void ucp_profile(struct rk_http_req *r, void *ctx) {
   const struct rk_server *s = ctx;
-  rk_ucp_profile_reply(r, s->o.key);
+  rk_http_set_header(r, "Cache-Control", "public, max-age=60");
+  rk_http_reply_json(r, 200, rk_ucp_platform_profile(s->o.key));
 }
 
 static double resident_bytes(void) {

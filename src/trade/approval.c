@@ -424,7 +424,7 @@ static rk_err decide(struct rk_trade *t, const char *user_id, const char *by, co
 }
 
 static rk_err check_session(const char *kind, struct rk_error *e) {
-  bool may = kind && (strcmp(kind, "page") == 0 || strcmp(kind, "terminal") == 0);
+  bool may = kind && (strcmp(kind, "page") == 0 || strcmp(kind, "terminal") == 0 || strcmp(kind, "key_approve") == 0);
   return may ? RK_OK : rk_fail(e, RK_EFORBIDDEN, "only the page or a terminal of the user may do this");
 }
 

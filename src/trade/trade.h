@@ -51,7 +51,7 @@ json_t *rk_trade_approval(struct rk_trade *t, const char *user_id, const char *a
 json_t *rk_trade_approval_current(struct rk_trade *t, const char *user_id, const char *approval_id);
 json_t *rk_trade_approvals_of_turn(struct rk_trade *t, const char *turn_id);
 
-/* decision: "approve" | "refuse". session_kind must be "page" or "terminal".
+/* decision: "approve" | "refuse". session_kind must be "page", "terminal" or "key_approve" (a key with that scope).
  * One transaction: checks hash, expiry, single use and wallet balance; signs;
  * writes the payment intent (key and exact bytes) and the approval_result event.
  * RK_EFORBIDDEN, RK_EGONE (late, used, superseded), RK_ECONFLICT (other hash),
