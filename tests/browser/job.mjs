@@ -13,6 +13,7 @@ const RUKOU = process.env.RUKOU ?? 'build/release/rukou';
 const MODEL = process.env.RUKOU_MODEL ?? '1.5b';
 const START_MS = 120_000, MODEL_MS = 240_000, TEST_MS = 420_000;
 const MAX_SHOT_BYTES = 300 * 1024;
+const PICTURE_HEIGHT = 1640;
 const SHOPS = ['lanhai', 'xinghe'];
 const JOB = { zh: '买一双跑步鞋，500元以内，哪个平台便宜就在哪买', en: 'Buy a pair of running shoes under 500 yuan, wherever it is cheapest' };
 
@@ -55,13 +56,15 @@ async function check_offer(page) {
   return total;
 }
 
-// The thread without its scroll bar, small enough for the repository.
+// From the sentence to the approval in one picture, small enough for the repository.
 async function picture(page, name) {
-  const path = join(shots, `${name}.png`);
+  const path = join(shots, `${name}.png`), size = page.viewportSize();
+  await page.setViewportSize({ width: size.width, height: PICTURE_HEIGHT });
   await page.locator('.scroll').evaluate((el) => { el.scrollTop = 0; });
   await page.evaluate(() => document.activeElement?.blur());
   await page.waitForTimeout(300);
   await page.screenshot({ path });
+  await page.setViewportSize(size);
   assert.ok(statSync(path).size <= MAX_SHOT_BYTES, `${name}.png has ${statSync(path).size} bytes`);
 }
 

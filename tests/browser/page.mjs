@@ -289,6 +289,8 @@ page_test('cards: cheapest marked, lines add up, another can be taken', async ({
   assert.equal(await page.locator('.card').count(), 4);
   assert.match(await page.locator('.card-best').innerText(), /Cheapest[\s\S]*¥329\.00[\s\S]*¥359\.00[\s\S]*SAVE30[\s\S]*−¥30\.00[\s\S]*21 yuan less/);
   assert.match(await page.locator('.reason').innerText(), /cheapest of 4/);
+  assert.match(await page.locator('.tool').first().innerText(), /running shoes · Qingsong Mall 2 · Haitang Select 2/);
+  assert.equal((await page.locator('.thread').innerText()).split('cheapest of 4').length, 2, 'the reason is said once');
   await page.locator('.card').nth(1).locator('button').click();
   await until('it is asked for', () => mock.events.some((e) => e.data.text === 'Take number 2'));
 });

@@ -65,8 +65,9 @@ async function search(s, shops) {
   await s.prefill(1180);
   const call_id = await s.tool('search_offers', query(zh), found(zh, shops), 412);
   const cards = offers(zh);
-  s.emit('card', { call_id, cards, cheapest: 1, reason: zh ? '海棠优选用券后合计 ¥329.00，含运费，是 4 个商品里最便宜的；青松商城最低 ¥350.00。' : 'Haitang Select is the cheapest of 4 at ¥329.00 with coupon and delivery; the best at Qingsong Mall is ¥350.00.' });
-  return cards;
+  const reason = zh ? '海棠优选用券后合计 ¥329.00，含运费，是 4 个商品里最便宜的；青松商城最低 ¥350.00。' : 'Haitang Select is the cheapest of 4 at ¥329.00 with coupon and delivery; the best at Qingsong Mall is ¥350.00.';
+  s.emit('card', { call_id, cards, cheapest: 1, reason });
+  return { cards, reason };
 }
 
 async function checkout(s, c, opts = {}) {
@@ -87,8 +88,8 @@ async function finish(s, a) {
 }
 
 export async function job(s) {
-  const cards = await search(s);
-  await s.say(s.zh ? '我比较了两家店的实付价，**海棠优选**的云跑 3 最便宜。请确认条款。' : 'I compared what you would really pay at both shops: **Haitang Select** is the cheapest. Please check the terms.');
+  const { cards, reason } = await search(s);
+  await s.say(`${s.zh ? '我比较了两家店的实付价，**海棠优选**的云跑 3 最便宜。请确认条款。' : 'I compared what you would really pay at both shops: **Haitang Select** is the cheapest. Please check the terms.'}\n\n${reason}`);
   await finish(s, await checkout(s, cards[0]));
 }
 
@@ -118,7 +119,7 @@ export async function failed(s) {
 export async function down(s) {
   const { zh } = s;
   const [q, h] = Object.values(SHOPS);
-  const cards = await search(s, [{ shop_id: q.shop_id, name: zh ? q.zh : q.en, ok: false, n_offers: 0, message: zh ? '5 秒内没有回答' : 'no answer within 5 s' }, { shop_id: h.shop_id, name: zh ? h.zh : h.en, ok: true, n_offers: 2 }]);
+  const { cards } = await search(s, [{ shop_id: q.shop_id, name: zh ? q.zh : q.en, ok: false, n_offers: 0, message: zh ? '5 秒内没有回答' : 'no answer within 5 s' }, { shop_id: h.shop_id, name: zh ? h.zh : h.en, ok: true, n_offers: 2 }]);
   s.emit('notice', { level: 'warning', code: 'shop_down', text: zh ? '青松商城没有回答，只比较了海棠优选。' : 'Qingsong Mall did not answer; only Haitang Select was compared.' });
   await finish(s, await checkout(s, cards[0]));
 }

@@ -29,11 +29,23 @@ function Thinking({ part, on_unfold }) {
   );
 }
 
-function Text({ part, on_unfold }) {
+// The reason stands under the cards; a text that repeats it does not say it twice.
+// While it streams, its last paragraph may be the reason's beginning.
+function without(reasons, text, live) {
+  if (!reasons.length) return text;
+  const paragraphs = text.split('\n\n');
+  return paragraphs.filter((p, i) => {
+    const said = p.trim(), open = live && i === paragraphs.length - 1;
+    return !said || !reasons.some((r) => (open ? r.startsWith(said) : r === said));
+  }).join('\n\n');
+}
+
+function Text({ part, reasons, on_unfold }) {
+  const text = without(reasons, part.text, part.live);
   return (
     <div class={`said ${part.live ? 'live' : ''}`} aria-busy={part.live}>
       <Thinking part={part} on_unfold={on_unfold} />
-      {part.text && <Markdown text={part.text} />}
+      {text.trim() && <Markdown text={text} />}
     </div>
   );
 }
@@ -46,6 +58,14 @@ function target_of(args) {
   return first ? plain(first) : '';
 }
 
+// What the folded row says: the query and how many each shop offered, else the summary.
+function tool_line({ args, result }) {
+  const target = target_of(args);
+  if (!result) return target;
+  if (result.shops?.length) return [target, ...result.shops.map((s) => `${s.name} ${s.ok ? s.n_offers : t('shop_failed')}`)].filter(Boolean).join(' · ');
+  return result.summary && result.summary !== 'ok' ? result.summary : target;
+}
+
 function Tool({ part, over, on_unfold }) {
   const { result } = part;
   const now = result ? (result.ok ? 'ok' : 'failed') : over ? 'failed' : 'running';
@@ -54,7 +74,7 @@ function Tool({ part, over, on_unfold }) {
       <summary>
         <Icon name={TOOL_ICON[part.name] ?? 'search'} size={16} />
         <span class="fold-name">{t_or(`tool_${part.name}`, part.name)}</span>
-        <span class="fold-target">{result?.summary || target_of(part.args)}</span>
+        <span class="fold-target">{tool_line(part)}</span>
         {now === 'running' ? <span class="spinner" role="img" aria-label={t('tool_running')} /> : <span class={`state state-${now}`}>{t(`tool_${now}`)}</span>}
         {result && <span class="fold-ms">{seconds(result.ms)}</span>}
         <Icon name="chevron" size={14} />
@@ -98,9 +118,9 @@ async function copy(text) {
   try { await navigator.clipboard.writeText(text); toast(t('copied'), 'info'); } catch { toast(t('error_page')); }
 }
 
-function part_view(part, { turn, chat, last, busy, on_unfold, on_choose }) {
+function part_view(part, { turn, chat, last, busy, on_unfold, on_choose }, reasons) {
   switch (part.kind) {
-    case 'text': return <Text key={part.message_id} part={part} on_unfold={on_unfold} />;
+    case 'text': return <Text key={part.message_id} part={part} reasons={reasons} on_unfold={on_unfold} />;
     case 'tool': return <Tool key={part.call_id} part={part} over={turn.state !== 'running'} on_unfold={on_unfold} />;
     case 'cards': return <Cards part={part} on_choose={last && !busy ? on_choose : null} />;
     case 'question': return <Question part={part} on_answer={last && !busy ? on_choose : null} />;
@@ -121,6 +141,7 @@ export class Turn extends Component {
   render(props) {
     const { turn, busy } = props;
     const quiet = !turn.parts.some((p) => (p.kind === 'text' && p.live && (p.text || p.reasoning)) || (p.kind === 'tool' && !p.result));
+    const reasons = turn.parts.filter((p) => p.kind === 'cards' && p.reason).map((p) => p.reason.trim());
     const words = turn.parts.filter((p) => p.kind === 'text').map((p) => p.text).join('\n\n').trim();
     return (
       <article class={`turn ${busy ? 'busy' : ''}`}>
@@ -129,7 +150,7 @@ export class Turn extends Component {
         )}
         <div class="answer">
           <h3 class="sr-only">{t('assistant')}</h3>
-          {turn.parts.map((part) => part_view(part, props))}
+          {turn.parts.map((part) => part_view(part, props, reasons))}
           {busy && quiet && <Progress turn={turn} />}
           {turn.state === 'cancelled' && <p class="note note-quiet"><Icon name="stop" size={16} />{t('turn_cancelled')}</p>}
           {turn.state === 'failed' && !turn.parts.some((p) => p.kind === 'error') && <Notice level="error" text={t('turn_failed')} />}
