@@ -20,6 +20,10 @@
 
 /* ---- tiles ---- */
 
+/* Between tokens and between the two halves of a block: without it the compiler
+ * keeps all 32 broadcast activations of four tokens for later, on the stack. */
+#define FORGET(n) if ((n) > 1) __asm__ volatile("" ::: "memory")
+
 /* n tokens (1 or 4) out of the T of an activation block, the first of them number t0. */
 struct act {
   const int8_t *q;
@@ -56,12 +60,12 @@ INLINE __m256i merge(__m256i low, __m256i high, __m256i mask) {
 
 INLINE __m256i widen(__m256i s16) { return _mm256_madd_epi16(s16, _mm256_set1_epi16(1)); }
 
-/* s16[t] = or += group g */
-INLINE void dot_group(const struct act *a, int g, int T, int n, bool first, __m256i w, __m256i s16[]) {
-  UNROLL for (int t = 0; t < n; t++) {
-    __m256i p = _mm256_maddubs_epi16(w, four_inputs(a, g, t, T));
-    s16[t] = first ? p : _mm256_add_epi16(s16[t], p);
-  }
+/* Groups g0..g1-1 of token t; w[0] is group g0. */
+INLINE __m256i dot(const struct act *a, int t, int T, int g0, int g1, const __m256i w[]) {
+  __m256i s16 = _mm256_maddubs_epi16(w[0], four_inputs(a, g0, t, T));
+  UNROLL for (int g = g0 + 1; g < g1; g++)
+    s16 = _mm256_add_epi16(s16, _mm256_maddubs_epi16(w[g - g0], four_inputs(a, g, t, T)));
+  return s16;
 }
 
 /* acc += (float)isum * (s * d) */
@@ -82,16 +86,16 @@ INLINE void dot_low4(const struct act *a, int T, int n, const uint8_t *high, con
                      __m256i isum[]) {
   const __m256i nibble = _mm256_set1_epi8(15), bit = _mm256_set1_epi8(16);
   const __m256i h = high ? load(high) : _mm256_setzero_si256();
-  __m256i s0[4], s1[4];
+  __m256i w[8];
   UNROLL for (int j = 0; j < 4; j++) {
     __m256i v = load(low + 64 * j);
-    __m256i w0 = _mm256_and_si256(v, nibble), w1 = _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble);
-    if (high) w0 = merge(w0, shift(h, 4 - j), bit), w1 = merge(w1, shift(h, -j), bit);
-    dot_group(a, j, T, n, j == 0, w0, s0);
-    dot_group(a, j + 4, T, n, j == 0, w1, s1);
+    w[j] = _mm256_and_si256(v, nibble), w[j + 4] = _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble);
+    if (high) w[j] = merge(w[j], shift(h, 4 - j), bit), w[j + 4] = merge(w[j + 4], shift(h, -j), bit);
   }
   UNROLL for (int t = 0; t < n; t++) {
-    isum[t] = high ? _mm256_add_epi32(widen(s0[t]), widen(s1[t])) : widen(_mm256_add_epi16(s0[t], s1[t]));
+    FORGET(n);
+    __m256i s0 = dot(a, t, T, 0, 4, w), s1 = dot(a, t, T, 4, 8, w + 4);
+    isum[t] = high ? _mm256_add_epi32(widen(s0), widen(s1)) : widen(_mm256_add_epi16(s0, s1));
     if (offset) isum[t] = _mm256_add_epi32(isum[t], _mm256_set1_epi32(offset * (a->nsum[t] + a->nsum[T + t])));
   }
 }
@@ -116,6 +120,7 @@ INLINE void tile_32(const uint8_t *w, const uint8_t *act, int n_blocks, int T, i
     struct act a = act_block(act, T, t0);
     const uint8_t *q = w + (min ? 64 : 32);
     UNROLL for (int h = 0; h < 2; h++) {
+      FORGET(n);
       dot_low4(&a, T, n, bit5 ? q + 32 * h : NULL, q + (bit5 ? 64 : 0) + 32 * h, offset, isum);
       scale_add(&a, n, isum, load_f16(w + 16 * h), acc[h]);
       if (min) min_add(&a, n, load_f16(w + 32 + 16 * h), acc[h]);
@@ -131,6 +136,7 @@ INLINE void tile_8s(const uint8_t *w, const uint8_t *act, int n_blocks, int T, i
   for (int b = 0; b < n_blocks; b++, act += rk_act_block_bytes(T), w += 32 + 512) {
     struct act a = act_block(act, T, t0);
     UNROLL for (int h = 0; h < 2; h++) {
+      FORGET(n);
       __m256i isum[4];
       UNROLL for (int t = 0; t < n; t++) isum[t] = _mm256_setzero_si256();
       UNROLL for (int g = 0; g < 8; g++) {
@@ -157,6 +163,7 @@ INLINE void tile_k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, in
       struct act a = act_block(act, T, t0);
       const uint8_t *q = w + 32;
       UNROLL for (int h = 0; h < 2; h++) {
+      FORGET(n);
         const __m256 M = _mm256_sub_ps(_mm256_setzero_ps(), load_f16(header + 32 + 16 * h));
         dot_low4(&a, T, n, bit5 ? q + 32 * h : NULL, q + (bit5 ? 64 : 0) + 32 * h, 0, isum);
         scale_add(&a, n, isum, _mm256_mul_ps(load_f16(header + 16 * h), load_u8(w + 8 * h)), acc[h]);
@@ -172,14 +179,15 @@ INLINE void tile_k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, in
 INLINE void dot_6k(const struct act *a, int T, int n, const uint8_t *low, const uint8_t *plane, int half,
                    __m256i isum[]) {
   const __m256i nibble = _mm256_set1_epi8(15), bits = _mm256_set1_epi8(0x30), planes = load(plane);
-  __m256i s16[4];
-  UNROLL for (int t = 0; t < n; t++) isum[t] = _mm256_set1_epi32(32 * a->nsum[half * T + t]);
+  __m256i w[4];
   UNROLL for (int j = 0; j < 4; j++) {
     __m256i v = load(low + 64 * j);
-    __m256i w = _mm256_and_si256(half ? _mm256_srli_epi16(v, 4) : v, nibble);
-    dot_group(a, 4 * half + j, T, n, j % 2 == 0, merge(w, shift(planes, 4 - 2 * j), bits), s16);
-    if (j % 2)
-      UNROLL for (int t = 0; t < n; t++) isum[t] = _mm256_add_epi32(isum[t], widen(s16[t]));
+    w[j] = merge(_mm256_and_si256(half ? _mm256_srli_epi16(v, 4) : v, nibble), shift(planes, 4 - 2 * j), bits);
+  }
+  UNROLL for (int t = 0; t < n; t++) {
+    FORGET(n);
+    __m256i s0 = dot(a, t, T, 4 * half, 4 * half + 2, w), s1 = dot(a, t, T, 4 * half + 2, 4 * half + 4, w + 2);
+    isum[t] = _mm256_add_epi32(_mm256_set1_epi32(32 * a->nsum[half * T + t]), _mm256_add_epi32(widen(s0), widen(s1)));
   }
 }
 
@@ -193,6 +201,7 @@ INLINE void tile_6k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, i
     for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + 128 + 256) {
       struct act a = act_block(act, T, t0);
       UNROLL for (int h = 0; h < 2; h++) {
+      FORGET(n);
         dot_6k(&a, T, n, w + 160 + 32 * h, w + 32 + 32 * h, 0, low);
         dot_6k(&a, T, n, w + 160 + 32 * h, w + 96 + 32 * h, 1, high);
         UNROLL for (int t = 0; t < n; t++)
