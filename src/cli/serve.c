@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "cli/app.h"
+#include "cli/session.h"
 #include "server/server.h"
 
 enum { DRAIN_MS = 10000, URL_BYTES = 512 };
@@ -18,10 +18,18 @@ static sigset_t block_signals(void) {
   return set;
 }
 
-static int already_running(const struct rk_cli *c, const struct rk_error *e) {
+/* Whoever may read the data directory gets a new one-time address of the one that runs. */
+static int already_running(struct rk_cli *c, const struct rk_error *e) {
   char origin[300];
   if (!rk_app_running(&c->cfg, origin, sizeof origin)) return rk_die(e);
   fprintf(stderr, "rukou: already running at %s (data directory %s)\n", origin, c->cfg.data_dir);
+  struct rk_session *s;
+  struct rk_error link_error;
+  if (rk_session_open(c, false, true, &s, &link_error)) return RK_EXIT_BUSY;
+  json_t *link = rk_session_link(s, &link_error);
+  if (link) printf("rukou: open %s\n", rk_json_cstr(link, "url", origin));
+  json_decref(link);
+  rk_session_close(s);
   return RK_EXIT_BUSY;
 }
 

@@ -363,6 +363,9 @@ json_t *rk_session_ledger(struct rk_session *s, struct rk_error *e) {
 json_t *rk_session_profile(struct rk_session *s, struct rk_error *e) {
   return is_client(s) ? get_list(s, "/api/profile", "profile", e) : rk_store_profile(s->app.store, user_of(s));
 }
+json_t *rk_session_link(struct rk_session *s, struct rk_error *e) {
+  return is_client(s) ? call(s, "POST", "/api/session/link", NULL, e) : NULL;
+}
 json_t *rk_session_ucp_profile(struct rk_session *s, struct rk_error *e) {
   return is_client(s) ? call(s, "GET", "/.well-known/ucp", NULL, e) : rk_ucp_platform_profile(s->app.key);
 }

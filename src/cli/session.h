@@ -28,6 +28,8 @@ json_t *rk_session_orders(struct rk_session *s, struct rk_error *e);
 json_t *rk_session_ledger(struct rk_session *s, struct rk_error *e);
 json_t *rk_session_profile(struct rk_session *s, struct rk_error *e);
 rk_err rk_session_set_profile(struct rk_session *s, const json_t *profile, struct rk_error *e) RK_MUST_USE;
+/* {url}: a new one-time sign-in address of the running server; NULL when this process is the server. */
+json_t *rk_session_link(struct rk_session *s, struct rk_error *e);
 /* Our UCP platform profile. */
 json_t *rk_session_ucp_profile(struct rk_session *s, struct rk_error *e);
 

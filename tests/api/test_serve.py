@@ -21,6 +21,8 @@ def test_a_second_serve_on_the_directory_prints_the_first_address(tmp_path):
         assert second.returncode == 4
         assert s.origin in second.stdout + second.stderr
         assert len(second.stderr.strip().splitlines()) <= 1
+        s.token = second.stdout.strip().split("?token=")[1]
+        assert s.sign_in().api("GET", "/api/session")["user_id"], "its address signs another browser in"
 
 
 def test_port_taken_is_one_line_with_the_fix(tmp_path):

@@ -27,7 +27,10 @@ const charges = () => json('orders', '--ledger').filter((e) => e.kind === 'captu
 const server = spawn(RUKOU, ['serve', '--data', data, '--model', MODEL], { stdio: ['ignore', 'pipe', 'inherit'] });
 let printed = '';
 server.stdout.on('data', (part) => { printed += part; });
-const url = await until('rukou prints its address', () => /rukou: open (\S+)/.exec(printed)?.[1], START_MS);
+const url = await until('rukou prints its address', () => {
+  if (server.exitCode !== null) throw new Error(`rukou serve ended with ${server.exitCode}`);
+  return /rukou: open (\S+)/.exec(printed)?.[1];
+}, START_MS);
 const browser = await launch();
 const { context, page: first } = await visit(browser, url, { lang: 'zh', viewport: { width: 1180, height: 1060 } });
 await first.waitForSelector('.empty');
