@@ -1,5 +1,6 @@
 #include "chat/constraint.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,11 +16,12 @@ enum phase {
   CALL_START,  /* <tool_call> */
   CALL,        /* the grammar */
   CALL_END,    /* </tool_call> */
-  AFTER_CALL,  /* end, or a new line and the next call */
+  AFTER_CALL,  /* end, or a new line */
+  AFTER_LINE,  /* end, or the next call */
   WHOLE,       /* the grammar, then the end */
   DONE
 };
-enum { START_BYTES = 32 };
+enum { START_BYTES = 160 };
 
 struct rk_constraint {
   const struct rk_model *m;
@@ -30,6 +32,7 @@ struct rk_constraint {
   int32_t call, end_call, think, end_think, newline, blank, eot; /* tokens, -1: the model has none */
   char start[START_BYTES];  /* how free text begins, while that may become a call */
   int32_t n_start;          /* -1: decided, it is text */
+  bool prose;               /* the text has to begin anew, and with a word */
   struct rk_grammar g;
 };
 
@@ -118,7 +121,8 @@ void rk_constraint_mask(struct rk_constraint *c, struct rk_vocab *v, uint32_t *m
   switch (c->phase) {
     case THINK:
     case FREE:
-      memcpy(mask, rk_vocab_text_mask(v), bytes);
+      memcpy(mask, c->prose ? rk_vocab_prose_mask(v) : rk_vocab_text_mask(v), bytes);
+      if (c->prose) break;
       if (c->phase == THINK) allow(mask, c->end_think);
       else allow_end(c, mask);
       if (c->phase == FREE && c->schema) allow(mask, c->call);
@@ -132,31 +136,79 @@ void rk_constraint_mask(struct rk_constraint *c, struct rk_vocab *v, uint32_t *m
       allow_end(c, mask);
       allow(mask, c->newline);
       break;
+    case AFTER_LINE:
+      allow_end(c, mask);
+      allow(mask, c->call);
+      break;
     default: allow(mask, only_token(c)); break;
   }
 }
 
 /* ---- taking a token ---- */
 
-/* 1: the text so far is the start of a JSON object or of a fenced one; 0: it
- * may become that; -1: it is text. */
-static int json_start(rk_str s) {
-  s = rk_str_trim(s);
-  if (s.n == 0) return 0;
-  if (s.p[0] == '{') return 1;
-  static const char *const heads[] = {"```json", "```tool_call", "<tools>", "<tool_call>"};
-  int verdict = -1;
-  for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
-    rk_str head = rk_str_c(heads[i]);
-    if (rk_str_starts(s, head)) return 1;
-    if (rk_str_starts(head, s)) verdict = 0;
-  }
-  if (!rk_str_starts(s, RK_STR("```"))) return verdict;
-  rk_str inside = rk_str_trim((rk_str){s.p + 3, s.n - 3});
-  return inside.n == 0 ? 0 : inside.p[0] == '{' ? 1 : verdict;
+enum start { START_UNKNOWN, START_TEXT, START_CALL, START_NO_TOOL };
+
+/* Moves *i behind the literal; false when the text ends inside or differs. */
+static bool skip_literal(rk_str s, size_t *i, const char *literal) {
+  size_t n = strlen(literal);
+  if (!rk_str_starts((rk_str){s.p + *i, s.n - *i}, (rk_str){literal, n})) return false;
+  *i += n;
+  return true;
+}
+
+static void skip_space(rk_str s, size_t *i) {
+  while (*i < s.n && (s.p[*i] == ' ' || s.p[*i] == '\n' || s.p[*i] == '\r' || s.p[*i] == '\t')) ++*i;
+}
+
+/* A JSON string without escapes at s[*i]. */
+static bool read_name(rk_str s, size_t *i, rk_str *name) {
+  if (*i >= s.n || s.p[*i] != '"') return false;
+  const char *end = memchr(s.p + *i + 1, '"', s.n - *i - 1);
+  if (!end) return false;
+  *name = (rk_str){s.p + *i + 1, (size_t)(end - s.p) - *i - 1};
+  *i = (size_t)(end - s.p) + 1;
+  return true;
+}
+
+static bool is_tool(const struct rk_constraint *c, rk_str name) {
+  char head[START_BYTES + 40];
+  int n = snprintf(head, sizeof head, "\n{\"name\": \"%.*s\", \"arguments\": ", RK_STR_ARG(name));
+  const struct rk_node *root = &c->schema->nodes[c->schema->root];
+  for (int32_t i = 0; i < root->n; i++)
+    if (rk_str_eq(root->texts[i], (rk_str){head, (size_t)n})) return true;
+  return false;
+}
+
+/* What a reply that begins with s sets out to be. These models write a bare or
+ * fenced {"name": TOOL, "arguments": ...} where <tool_call> was meant, or one of
+ * a tool that does not exist where they had better talk. */
+static enum start judge_start(const struct rk_constraint *c, rk_str s) {
+  size_t i = 0;
+  rk_str key, name;
+  skip_space(s, &i);
+  if (!skip_literal(s, &i, "```json") && !skip_literal(s, &i, "```tool_call")) skip_literal(s, &i, "```");
+  skip_space(s, &i);
+  if (i < s.n && s.p[i] != '{') return s.p[i] == '`' || s.p[0] == '`' ? START_UNKNOWN : START_TEXT;
+  if (!skip_literal(s, &i, "{")) return START_UNKNOWN;
+  skip_space(s, &i);
+  if (i < s.n && s.p[i] != '"') return START_TEXT;
+  if (!read_name(s, &i, &key)) return START_UNKNOWN;
+  if (!rk_str_eq_c(key, "name")) return START_TEXT;
+  skip_space(s, &i);
+  if (i < s.n && !skip_literal(s, &i, ":")) return START_TEXT;
+  skip_space(s, &i);
+  if (i < s.n && s.p[i] != '"') return START_TEXT;
+  if (!read_name(s, &i, &name)) return START_UNKNOWN;
+  if (is_tool(c, name)) return START_CALL;
+  skip_space(s, &i);
+  if (i < s.n && !skip_literal(s, &i, ",")) return START_TEXT;
+  skip_space(s, &i);
+  if (!read_name(s, &i, &key)) return START_UNKNOWN;
+  return rk_str_eq_c(key, "arguments") || rk_str_eq_c(key, "parameters") ? START_NO_TOOL : START_TEXT;
 }
 
 static enum rk_step accept_free(struct rk_constraint *c, int32_t id) {
+  c->prose = false;
   if (id == c->call && c->schema) {
     c->phase = CALL;
     return RK_STEP_GO;
@@ -166,12 +218,12 @@ static enum rk_step accept_free(struct rk_constraint *c, int32_t id) {
   size_t room = START_BYTES - (size_t)c->n_start, n = bytes.n < room ? bytes.n : room;
   memcpy(c->start + c->n_start, bytes.p, n);
   c->n_start += (int32_t)n;
-  int verdict = json_start((rk_str){c->start, (size_t)c->n_start});
-  if (verdict == 0 && c->n_start < START_BYTES) return RK_STEP_GO;
+  enum start start = judge_start(c, (rk_str){c->start, (size_t)c->n_start});
+  if (start == START_UNKNOWN && c->n_start < START_BYTES) return RK_STEP_GO;
   c->n_start = -1;
-  if (verdict <= 0) return RK_STEP_GO;
-  c->phase = CALL_START;
-  return RK_STEP_TO_CALL;
+  if (start == START_CALL) c->phase = CALL_START;
+  c->prose = start == START_NO_TOOL;
+  return start == START_CALL || start == START_NO_TOOL ? RK_STEP_RESTART : RK_STEP_GO;
 }
 
 static enum rk_step accept_grammar(struct rk_constraint *c, int32_t id) {
@@ -208,7 +260,11 @@ enum rk_step rk_constraint_accept(struct rk_constraint *c, int32_t id) {
       return c->phase == DONE ? RK_STEP_END : RK_STEP_GO;
     case AFTER_CALL:
       if (id != c->newline) return RK_STEP_END;
-      c->phase = CALL_START;
+      c->phase = AFTER_LINE;
+      break;
+    case AFTER_LINE:
+      if (id != c->call) return RK_STEP_END;
+      c->phase = CALL;
       break;
     case DONE: return RK_STEP_END;
   }

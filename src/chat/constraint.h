@@ -2,8 +2,8 @@
  *
  * With tools a reply is free text, calls, or text and then calls; a call is
  * the token <tool_call>, JSON that fits the tool's schema, and </tool_call>.
- * Text that sets out to be a bare or fenced JSON object is turned into a call:
- * these models write one where <tool_call> was meant. With a response format
+ * A reply that sets out as a bare or fenced {"name": TOOL, "arguments": ...} is
+ * turned into a call, and into prose when there is no such tool. With a response format
  * the whole text fits its schema. A thinking model thinks first.
  *
  * Built on any thread, then used by the engine thread. */
@@ -26,9 +26,9 @@ void rk_constraint_free(struct rk_constraint *c);
 
 /* Tokens allowed next, in *mask. */
 void rk_constraint_mask(struct rk_constraint *c, struct rk_vocab *v, uint32_t *mask);
-enum rk_step { RK_STEP_GO, RK_STEP_END, RK_STEP_TO_CALL };
-/* Takes an allowed token. END: the reply is complete. TO_CALL: the reply so
- * far is to be forgotten; the next token is <tool_call>. */
+enum rk_step { RK_STEP_GO, RK_STEP_END, RK_STEP_RESTART };
+/* Takes an allowed token. END: the reply is complete. RESTART: the reply so far
+ * is to be forgotten; a call or other text takes its place. */
 enum rk_step rk_constraint_accept(struct rk_constraint *c, int32_t id);
 /* Tokens that can only follow, to be taken without asking the model; the last
  * one before a choice is left to it, so that it may join what follows. */

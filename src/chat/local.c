@@ -222,8 +222,8 @@ static void start_reply(struct run *r) {
                                                    .fn = on_reply, .ud = r});
 }
 
-/* The reply set out to be JSON where a call was meant: forget what was written. */
-static void restart_as_call(struct run *r) {
+/* Nothing of it was shown: a reply that may be a call is held back. */
+static void restart_reply(struct run *r) {
   rk_reply_release(&r->reply);
   start_reply(r);
   r->job.n_tokens = r->n_prompt;
@@ -241,8 +241,8 @@ static void take(struct run *r, int32_t id) {
     return;
   }
   enum rk_step step = r->constraint ? rk_constraint_accept(r->constraint, id) : RK_STEP_GO;
-  if (step == RK_STEP_TO_CALL) {
-    restart_as_call(r);
+  if (step == RK_STEP_RESTART) {
+    restart_reply(r);
     return;
   }
   bool tag = !r->req->raw_prompt.p && rk_token_find(l->model, bytes) == id;

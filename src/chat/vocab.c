@@ -30,7 +30,7 @@ struct cached {
 struct rk_vocab {
   int32_t n_vocab, n_words;
   struct trie plain, odd;
-  uint32_t *text_mask, *plain_mask;
+  uint32_t *text_mask, *prose_mask, *plain_mask;
   uint8_t *code_points;        /* [n_vocab] of plain tokens, else 0 */
   int32_t most_code_points;
   struct rk_grammar *states;   /* [RK_MAX_TOKEN_BYTES + 1]: the path of a walk */
@@ -40,6 +40,7 @@ struct rk_vocab {
 
 int32_t rk_vocab_words(const struct rk_vocab *v) { return v->n_words; }
 const uint32_t *rk_vocab_text_mask(const struct rk_vocab *v) { return v->text_mask; }
+const uint32_t *rk_vocab_prose_mask(const struct rk_vocab *v) { return v->prose_mask; }
 
 /* ---- building ---- */
 
@@ -67,6 +68,11 @@ static int32_t plain_code_points(rk_str s) {
     n += (c & 0xc0) != 0x80;
   }
   return n <= CODE_POINTS_MAX ? n : 0;
+}
+
+static bool begins_word(rk_str s) {
+  unsigned char c = (unsigned char)s.p[s.n > 1 && s.p[0] == ' '];
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c >= 0x80;
 }
 
 static size_t shared_bytes(rk_str a, rk_str b) {
@@ -102,6 +108,7 @@ static bool build(struct rk_vocab *v, const struct rk_model *m, struct entry *pl
     rk_str bytes = rk_token_bytes(m, id);
     if (bytes.n == 0 || bytes.n > RK_MAX_TOKEN_BYTES || rk_token_is_special(m, id) || rk_token_find(m, bytes) == id) continue;
     rk_mask_set(v->text_mask, id);
+    if (begins_word(bytes)) rk_mask_set(v->prose_mask, id);
     int32_t n = plain_code_points(bytes);
     if (n > 0) {
       rk_mask_set(v->plain_mask, id);
@@ -126,10 +133,11 @@ rk_err rk_vocab_new(const struct rk_model *m, struct rk_vocab **out, struct rk_e
   size_t n = (size_t)v->n_vocab;
   struct entry *plain = malloc(n * sizeof *plain), *odd = malloc(n * sizeof *odd);
   v->text_mask = calloc((size_t)v->n_words, sizeof *v->text_mask);
+  v->prose_mask = calloc((size_t)v->n_words, sizeof *v->prose_mask);
   v->plain_mask = calloc((size_t)v->n_words, sizeof *v->plain_mask);
   v->code_points = calloc(n, 1);
   v->states = malloc((RK_MAX_TOKEN_BYTES + 1) * sizeof *v->states);
-  bool ok = plain && odd && v->text_mask && v->plain_mask && v->code_points && v->states;
+  bool ok = plain && odd && v->text_mask && v->prose_mask && v->plain_mask && v->code_points && v->states;
   if (ok) ok = build(v, m, plain, odd);
   free(plain);
   free(odd);
@@ -145,6 +153,7 @@ void rk_vocab_free(struct rk_vocab *v) {
   free(v->plain.nodes);
   free(v->odd.nodes);
   free(v->text_mask);
+  free(v->prose_mask);
   free(v->plain_mask);
   free(v->code_points);
   free(v->states);

@@ -20,6 +20,8 @@ void rk_vocab_free(struct rk_vocab *v);
 int32_t rk_vocab_words(const struct rk_vocab *v); /* of a mask */
 /* All tokens of text: no control token and no tag. Borrowed. */
 const uint32_t *rk_vocab_text_mask(const struct rk_vocab *v);
+/* Those that begin with a letter, digit or other non-ASCII sign, perhaps after a space. Borrowed. */
+const uint32_t *rk_vocab_prose_mask(const struct rk_vocab *v);
 /* Sets mask to the tokens whose bytes may follow in state g. */
 void rk_vocab_mask(struct rk_vocab *v, const struct rk_schema *s, const struct rk_grammar *g, uint32_t *mask);
 
