@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/utf8.h"
 #include "net/net.h"
 #include "shop/private.h"

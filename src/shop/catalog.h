@@ -10,10 +10,11 @@
 #define RK_SHOP_CATALOG_H
 
 #include "base/arena.h"
+#include "base/limits.h"
 #include "json/json.h"
 #include "shop/table.h"
 
-enum { RK_MAX_PRODUCTS = 5000, RK_MAX_AXES = 4, RK_MAX_FACTS = 12, RK_MAX_PRODUCT_REVIEWS = 3, RK_MAX_ITEMS_PER_PRODUCT = 64 };
+enum { RK_MAX_AXES = 4, RK_MAX_FACTS = 12, RK_MAX_PRODUCT_REVIEWS = 3, RK_MAX_ITEMS_PER_PRODUCT = 64 };
 
 struct rk_text { const char *zh, *en; };
 static inline const char *rk_text_in(struct rk_text t, bool en) { return en ? t.en : t.zh; }

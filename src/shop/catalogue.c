@@ -8,7 +8,7 @@
 #include "shop/private.h"
 #include "trade/ucp.h"
 
-enum { MAX_LOOKUP_IDS = 50, MAX_PAGE = RK_MAX_OFFERS_PER_SHOP };
+enum { MAX_LOOKUP_IDS = 50, MAX_PAGE = 50 };
 
 bool wants_english(const json_t *body) {
   return rk_str_starts(rk_json_str(rk_json_obj(body, "context"), "language"), RK_STR("en"));

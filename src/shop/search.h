@@ -13,7 +13,7 @@
 
 #include "shop/catalog.h"
 
-enum { RK_MAX_QUERY_BYTES = 1024, RK_MAX_QUERY_TOKENS = 96 };
+enum { RK_MAX_QUERY_TOKENS = 96 };
 
 struct rk_index;
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "http/http.h"
+#include "base/limits.h"
 #include "net/net.h"
 #include "trade/ucp.h"
 

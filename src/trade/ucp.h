@@ -23,7 +23,7 @@
 #define RK_UCP_FULFILLMENT "dev.ucp.shopping.fulfillment"
 #define RK_UCP_OFFER_KEY "dev.rukou.offer"
 
-enum { RK_MAX_UCP_TEXT_BYTES = 4096, RK_MAX_UCP_MESSAGES = 32, RK_MAX_UCP_REVIEWS = 8, RK_MAX_UCP_PROFILE_BYTES = 131072 };
+enum { RK_MAX_UCP_TEXT_BYTES = 4096, RK_MAX_UCP_MESSAGES = 32, RK_MAX_UCP_REVIEWS = 8 };
 
 /* ---- profiles and negotiation ---- */
 
