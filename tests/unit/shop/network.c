@@ -16,13 +16,13 @@
 #include "http/http.h"
 #include "shop/serve.h"
 #include "trade/payment_token.h"
-#include "trade/ucp_profile.h"
+#include "trade/ucp.h"
 
 enum { MAX_ORIGINS = 8 };
 
 static char data_dir[] = "/tmp/rukou-shops-XXXXXX";
 static struct rk_key *key;
-static struct rk_ucp_listener *listener;
+static struct rk_http *listener;
 static struct rk_serve *served;
 static struct rk_net *net;
 static struct rk_merchants *merchants;
@@ -33,6 +33,9 @@ static int n_origins;
 
 static void answer_garbage(struct rk_http_req *r, void *ctx) { rk_http_reply(r, 200, "application/json", RK_STR("{\"ucp\":")); }
 static const struct rk_route garbage_routes[] = {{"GET", "/*", answer_garbage}, {"POST", "/*", answer_garbage}};
+
+static void answer_profile(struct rk_http_req *r, void *ctx) { rk_http_reply_json(r, 200, rk_ucp_platform_profile(key)); }
+static const struct rk_route profile_routes[] = {{"GET", "/.well-known/ucp", answer_profile}};
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *f) { return remove(path); }
 
@@ -59,8 +62,9 @@ static int start(void **state) {
   char pem[128];
   if (!mkdtemp(data_dir)) return -1;
   snprintf(pem, sizeof pem, "%s/key.pem", data_dir);
-  if (rk_key_load_or_make(pem, &key, &e) || rk_net_new(&net, &e) || rk_ucp_listener_start(key, "127.0.0.1", 0, &listener, &e)) return -1;
-  snprintf(agent, sizeof agent, "http://127.0.0.1:%d", rk_ucp_listener_port(listener));
+  if (rk_key_load_or_make(pem, &key, &e) || rk_net_new(&net, &e) ||
+      rk_http_start(&(struct rk_http_opts){.address = "127.0.0.1", .routes = profile_routes, .n_routes = 1}, &listener, &e)) return -1;
+  snprintf(agent, sizeof agent, "http://127.0.0.1:%d", rk_http_port(listener));
   snprintf(profile_url, sizeof profile_url, "%s/.well-known/ucp", agent);
   agents[0] = agent;
   if (rk_serve_start(&(struct rk_serve_opts){.dirs = dirs, .n_dirs = 2, .data_dir = data_dir, .sandbox = true, .agents = agents, .n_agents = 1}, &served, &e)) return -1;
@@ -75,7 +79,7 @@ static int stop(void **state) {
   rk_merchants_free(merchants);
   rk_http_stop(garbage);
   rk_serve_stop(served);
-  rk_ucp_listener_stop(listener);
+  rk_http_stop(listener);
   rk_net_free(net);
   rk_key_free(key);
   return nftw(data_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
