@@ -81,7 +81,8 @@ rk_err rk_constraint_new(const struct rk_model *m, const struct rk_chat_request 
     return err;
   }
   if (c->schema) rk_grammar_start(c->schema, &c->g);
-  if (!c->schema || c->then != FREE) c->n_start = -1;
+  /* A thinking model has thought before it writes, which a restart would lose. */
+  if (!c->schema || c->phase != FREE) c->n_start = -1;
   *out = c;
   return RK_OK;
 }
