@@ -25,6 +25,7 @@ const shop_orders = () => SHOPS.flatMap((shop) => json('shop', 'orders', `shops/
 const charges = () => json('orders', '--ledger').filter((e) => e.kind === 'capture');
 
 const server = spawn(RUKOU, ['serve', '--data', data, '--model', MODEL], { stdio: ['ignore', 'pipe', 'inherit'] });
+process.on('exit', () => server.kill('SIGKILL'));   // also when a test tool fails
 let printed = '';
 server.stdout.on('data', (part) => { printed += part; });
 const url = await until('rukou prints its address', () => {

@@ -67,7 +67,7 @@ function PayWith({ approval, on_change }) {
   if (!on_change || others.length < 2) return instrument.label;
   return (
     <select class="input pay-with" aria-label={t('ap_pay')} value={instrument.id} onChange={(e) => on_change(e.target.value)}>
-      {others.map((x) => <option key={x.id} value={x.id}>{x.label}</option>)}
+      {others.map((x) => <option key={x.id} value={x.id}>{x.id === instrument.id ? instrument.label : x.label}</option>)}
     </select>
   );
 }
