@@ -5,13 +5,14 @@ import { draft_read, draft_write } from '../prefs.js';
 import { t } from '../i18n.js';
 import { Icon } from '../icons.jsx';
 
+const MODEL_NAMES = { '1.5b': 'Qwen2.5-Coder 1.5B', '0.5b': 'Qwen2.5-Coder 0.5B' };
 const in_fence = (text) => (text.match(/^```/gm) ?? []).length % 2 === 1;
 
 function model_line() {
   const m = state.session?.model;
   if (!m) return '';
   const name = m.name.split('/').pop().replace(/\.gguf$/, '');   // a local model may be named by its path
-  return t(m.local ? 'model_local' : 'model_remote', { name });
+  return t(m.local ? 'model_local' : 'model_remote', { name: MODEL_NAMES[name] ?? name });
 }
 
 export function Composer({ chat_id, busy_turn, on_sent, fill }) {
