@@ -70,7 +70,8 @@ struct rk_http_req {
   int64_t start_ms;
   struct MHD_Response *response;
   int32_t status;
-  bool called, detached, answered;
+  bool called, detached;
+  atomic_bool answered;       /* a worker sets it while the handler may still look */
   void *user;
   void (*user_free)(void *);
 };

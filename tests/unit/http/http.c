@@ -203,7 +203,7 @@ static char *ask_host(const char *host, const char *head, const char *body, size
 }
 
 static char *own_host(void) {
-  static char host[64];
+  static _Thread_local char host[64];
   snprintf(host, sizeof host, "127.0.0.1:%d", port);
   return host;
 }
