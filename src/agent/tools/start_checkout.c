@@ -57,7 +57,8 @@ rk_err rk_tool_start_checkout(struct rk_turn *t, const char *call_id, const json
   if (too_poor(instrument, o)) return say_too_poor(t, instrument, o, out);
   struct rk_prepare p = {.user_id = t->user_id, .chat_id = t->chat_id, .turn_id = t->id, .offer = o,
                          .max_total_minor = t->intent.per_unit ? t->intent.max_minor * (o->quantity > 0 ? o->quantity : 1) : t->intent.max_minor,
-                         .deliver_by = t->intent.date, .instrument_id = rk_json_cstr(instrument, "id", NULL)};
+                         .deliver_by = t->intent.date, .instrument_id = rk_json_cstr(instrument, "id", NULL),
+                         .lang = t->intent.chinese ? "zh" : "en"};
   if (!rk_turn_address(t, &p.address)) return refuse(out, json_string("the address is missing: ask for it"));
   if (t->intent.per_unit) p.max_total_minor += o->delivery ? o->delivery->fee.minor : 0;
   json_t *approval = NULL;

@@ -34,7 +34,7 @@ export function Totals({ totals, total_minor, currency }) {
 
 export function Address({ address }) {
   const a = address ?? {};
-  return <address><b>{a.name}</b> {a.phone}<br />{[a.city, a.street].filter(Boolean).join(' ')}</address>;
+  return <address><b>{a.name}</b> {a.phone}<br />{a.street?.includes(a.city) ? a.street : [a.city, a.street].filter(Boolean).join(' ')}</address>;
 }
 
 function Wallet({ wallet, total_minor }) {
