@@ -106,6 +106,7 @@ void rk_say_bind(struct rk_turn *t, const struct rk_answer *a, struct rk_buf *mo
   } else if (search) {
     if (!has(a, reason)) rk_buf_adds(more, reason);
   } else if (a->text.n == 0) {
-    rk_buf_adds(more, t->intent.chinese ? "我没有可靠的答案。" : "I have no reliable answer to this.");
+    rk_buf_adds(more, rk_json_i64(t->journal, "searches", 0) ? (t->intent.chinese ? "没有找到这样的商品，换个说法再试试。" : "I found no such thing; try to name it in other words.")
+                      : t->intent.chinese ? "我没有可靠的答案。" : "I have no reliable answer to this.");
   }
 }

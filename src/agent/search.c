@@ -39,20 +39,24 @@ static const char *upper(struct rk_turn *t, const char *text) {
 static rk_err ask(struct rk_turn *t, const char *query, const struct rk_option *options, int32_t n_options, struct rk_shop_report **reports,
                   int32_t *n_reports, struct rk_error *e) {
   struct rk_option sizes[MAX_WANTED];
-  struct rk_search q = {.query = query, .lang = rk_words_has_han(rk_str_c(query)) || t->intent.chinese ? "zh" : "en", .options = options,
+  struct rk_search q = {.query = query, .lang = t->intent.chinese ? "zh" : "en", .options = options,
                         .n_options = n_options, .sizes = sizes, .n_sizes = sizes_of(t, sizes, MAX_WANTED)};
   return rk_merchants_search(t->sv->merchants, &q, t->arena, &t->offers, &t->n_offers, reports, n_reports, e);
 }
 
-/* "tea, no sugar, no ice": what stands after a comma stays when the user said it too; a small model gets it wrong. */
+/* "tea, no sugar", "tea without sugar": what stands after such a mark stays only when the user said it; a small model
+ * gets the features wrong more often than the thing. */
 static rk_err own_words(rk_str query, rk_str said, struct rk_buf *out) {
-  rk_str rest = query, part;
+  static const char marks[] = ",| without | with | no | and ";
   bool first = true;
-  while (rest.n) {
-    rk_str_cut(rest, ',', &part, &rest);
-    part = rk_str_trim(part);
-    if (part.n && (first || rk_str_find(said, part) >= 0)) rk_buf_addf(out, "%s%.*s", first ? "" : ", ", RK_STR_ARG(part));
+  for (rk_str rest = query; rest.n;) {
+    size_t n = 0;
+    ptrdiff_t at = rk_words_find(rest, marks, &n);
+    rk_str part = rk_str_trim((rk_str){rest.p, at < 0 ? rest.n : (size_t)at});
+    if (part.n && (first || rk_str_find(said, part) >= 0)) rk_buf_addf(out, "%s%.*s", first ? "" : " ", RK_STR_ARG(part));
     first = first && part.n == 0;
+    size_t used = at < 0 ? rest.n : (size_t)at + n;
+    rest = (rk_str){rest.p + used, rest.n - used};
   }
   return out->err;
 }

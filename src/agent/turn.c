@@ -368,7 +368,8 @@ static enum next what_next(struct rk_turn *t) {
   if (t->intent.mode == RK_MODE_STATUS && !is_set(t, "status_done")) return NEXT_CALL_STATUS;
   if (is_set(t, "no_shop")) return NEXT_LAST_WORDS;
   if (wants_offers(t) && n_cards == 0 && rk_json_i64(search, "candidates", 0) == 0 && count(t, "searches") < MAX_SEARCHES) return NEXT_CALL_SEARCH;
-  if (t->intent.mode != RK_MODE_BUY || n_cards == 0) return search || is_set(t, "status_done") ? NEXT_LAST_WORDS : NEXT_TALK;
+  bool answered = search || is_set(t, "status_done") || count(t, "searches") > 0;
+  if (t->intent.mode != RK_MODE_BUY || n_cards == 0) return answered ? NEXT_LAST_WORDS : NEXT_TALK;
   if (count(t, "checkouts") == 0 && asks_first(t)) return NEXT_ASK;
   if (!is_set(t, "told")) return NEXT_TELL;
   return count(t, "checkouts") < MAX_CHECKOUTS ? NEXT_CALL_CHECKOUT : NEXT_LAST_WORDS;

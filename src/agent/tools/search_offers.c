@@ -102,22 +102,14 @@ static void notices(struct rk_turn *t, const json_t *reports) {
   }
 }
 
-/* What is wrong with the model's query, or NULL; query: what is left of it. */
-static const char *mistake_in(const struct rk_turn *t, rk_str text, struct rk_buf *query) {
-  if (rk_intent_clean_query(query, text) || query->n == 0) return "the query is empty: name the product in a few words";
-  if (rk_words_has_han(rk_buf_str(query)) && !rk_words_has_han(rk_str_c(t->words))) return "search in the user's language: take the product's name from the user's message";
-  return NULL;
-}
-
 rk_err rk_tool_search_offers(struct rk_turn *t, const char *call_id, const json_t *args, struct rk_tool_out *out, struct rk_error *e) {
   struct rk_buf query, reason;
   rk_buf_init(&query, 4096);
   rk_buf_init(&reason, 4096);
   rk_err err = RK_OK;
   out->ok = false;
-  const char *mistake = mistake_in(t, rk_json_str(args, "query"), &query);
-  if (mistake) {
-    out->result = json_pack("{s:s}", "error", mistake);
+  if (rk_intent_clean_query(&query, rk_json_str(args, "query")) || query.n == 0) {
+    out->result = json_pack("{s:s}", "error", "the query is empty: name the product in a few words");
     goto end;
   }
   err = rk_turn_search(t, query.p, &out->shops, e);
@@ -141,7 +133,7 @@ rk_err rk_tool_search_offers(struct rk_turn *t, const char *call_id, const json_
                                                       "candidates", t->picked.n_candidates));
   out->result = for_model(t, reason.p);
   if (t->picked.n_candidates == 0) /* kept apart from "too dear", where other words would not help */
-    json_object_set_new(out->result, "hint", json_string("search once more with another, more common name of the product"));
+    json_object_set_new(out->result, "hint", json_string("search once more with another, more common name of the product, in the user's language"));
   out->ok = true;
 end:
   rk_buf_release(&query);
