@@ -272,6 +272,16 @@ static void read_date(rk_str s, int64_t now_ms, struct rk_intent *out) {
   out->date_exact = handed && !by;
 }
 
+/* "两盒茶叶，送到家", "One pot of tea, delivered": a count of things first, or where to bring it, and no question. */
+static bool is_order_phrase(rk_str s, const struct rk_intent *in) {
+  if (in->quantity == 0 || s.n > 160 || rk_words_has(s, "?|多少|什么|怎么|吗|哪|how|what|why|when")) return false;
+  double v;
+  bool word;
+  size_t n = rk_words_number(s, &v, &word);
+  bool counted = n && word && (han_quantity(s, 0, n, v) || english_quantity(s, 0, n, v, word));
+  return counted || rk_words_has(s, "送到|送货|送来|配送|delivered|deliver");
+}
+
 static enum rk_mode read_mode(rk_str s, const struct rk_intent *in, bool no_buy) {
   bool buy = rk_words_has(s, buy_words), browse = rk_words_has(s, browse_words);
   if (rk_words_has(s, work_words)) return RK_MODE_TALK;
@@ -280,7 +290,8 @@ static enum rk_mode read_mode(rk_str s, const struct rk_intent *in, bool no_buy)
   if (rk_words_has(s, "推荐|recommend|suggest|怎么样|值得买") && !rk_words_has(s, "下单|买一|buy the|order the|订一")) return RK_MODE_BROWSE;
   if (buy) return RK_MODE_BUY;
   if (browse) return in->max_minor || in->wish || rk_words_has(s, "show|find|compare|recommend|looking for|找|推荐|对比|比较|哪家|有没有") ? RK_MODE_BROWSE : RK_MODE_TALK;
-  return in->max_minor || in->wish || in->ordinal ? RK_MODE_BUY : RK_MODE_TALK;
+  if (in->max_minor || in->wish || in->ordinal) return RK_MODE_BUY;
+  return is_order_phrase(s, in) ? RK_MODE_BUY : RK_MODE_TALK;
 }
 
 void rk_intent_read(rk_str said, int64_t now_ms, struct rk_intent *out) {

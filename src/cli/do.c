@@ -26,7 +26,7 @@ static bool says_yes(const char *line) {
 /* The whole word has to be typed; anything else, and the end of input, refuses. */
 static bool ask_user(struct doing *w, const json_t *approval) {
   char line[64] = "";
-  rk_view_approval(&w->view, approval);
+  if (!w->d->json) rk_view_approval(&w->view, approval); /* with --json the event has just been printed */
   fflush(stdout);
   fprintf(stderr, "Type yes (同意) to buy exactly this, anything else to refuse: ");
   fflush(stderr);

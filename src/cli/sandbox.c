@@ -1,5 +1,6 @@
 #include "cli/sandbox.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -138,6 +140,20 @@ static rk_err read_origins(int fd, int32_t n_expected, struct rk_sandbox *s, str
   return err;
 }
 
+/* Shops of a process that was killed take a moment to end; the ports are kept, so they are waited for. */
+static void wait_for_ports(int first_port, int32_t n) {
+  int64_t until_ms = rk_mono_ms() + STOP_TIMEOUT_MS;
+  for (int32_t i = 0; first_port > 0 && i < n;) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)(first_port + i)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1)};
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    bool is_free = fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) == 0;
+    if (fd >= 0) close(fd);
+    if (is_free || rk_mono_ms() > until_ms) i++;
+    else rk_sleep_ms(50);
+  }
+}
+
 rk_err rk_sandbox_start(const struct rk_config *cfg, int first_port, const char *agent_origin, struct rk_sandbox *out,
                         struct rk_error *e) {
   *out = (struct rk_sandbox){0};
@@ -148,6 +164,7 @@ rk_err rk_sandbox_start(const struct rk_config *cfg, int first_port, const char 
   snprintf(port, sizeof port, "%d", first_port);
   rk_err err = find_dirs(cfg, d, e);
   if (!err && pipe2(fds, O_CLOEXEC) != 0) err = rk_fail(e, RK_EIO, "pipe: %s", strerror(errno));
+  if (!err) wait_for_ports(first_port, d->n);
   if (!err) {
     out->pid = fork();
     if (out->pid == 0) run_child(cfg, fds[1], port, agent_origin, d);

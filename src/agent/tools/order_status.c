@@ -2,6 +2,15 @@
 
 enum { LISTED = 3 };
 
+/* What the answer must not leave out. */
+static json_t *newest(const struct rk_turn *t, const json_t *o) {
+  bool zh = t->intent.chinese;
+  if (!o) return json_string(zh ? "还没有订单。" : "There is no order yet.");
+  const char *date = rk_json_cstr(o, "delivery", "");
+  return json_sprintf(zh ? "订单号 %s（%s）：%s，合计 %s%s%s。" : "Order %s (%s): %s, total %s%s%s.", rk_json_cstr(o, "order", ""), rk_json_cstr(o, "shop", ""),
+                      rk_json_cstr(o, "status", ""), rk_json_cstr(o, "total", ""), date[0] ? (zh ? "，预计送达 " : ", delivery promised for ") : "", date);
+}
+
 rk_err rk_tool_order_status(struct rk_turn *t, const char *call_id, const json_t *args, struct rk_tool_out *out, struct rk_error *e) {
   (void)call_id;
   (void)args;
@@ -30,5 +39,6 @@ rk_err rk_tool_order_status(struct rk_turn *t, const char *call_id, const json_t
   out->ok = true;
   out->result = json_pack("{s:o, s:s}", "orders", list, "answer_in", t->intent.chinese ? "中文" : "English");
   if (json_array_size(list) == 0) json_object_set_new(out->result, "note", json_string("there is no order yet"));
+  json_object_set_new(t->journal, "close", newest(t, json_array_get(list, 0)));
   return RK_OK;
 }

@@ -150,6 +150,11 @@ static const struct reading readings[] = {
     {"I want a camera, not Canon, at most 2000 yuan", "buy max=200000 q=1 not:canon"},
     {"buy the best rated hammock", "buy rated"},
     /* what kind of turn */
+    {"一壶绿茶，少放点，送到家", "talk"},
+    {"一杯绿茶，送到家", "buy q=1"},
+    {"两盒茶叶", "buy q=2"},
+    {"One pot of green tea, delivered home", "buy q=1"},
+    {"一杯水有多少毫升？", "talk q=1"},
     {"4000元以内的相机，各家店里性价比怎么样？先别买", "browse max=400000"},
     {"找几款吊床，100元以内", "browse max=10000"},
     {"Show me some hammocks under 100 yuan", "browse max=10000 q?"},
