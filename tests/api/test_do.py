@@ -323,11 +323,3 @@ def test_with_the_real_model(tmp_path, text, approve):
     assert terms["total_minor"] == cards[0]["total_minor"]
     assert len(shop_orders(tmp_path / "d")) == len(captures(tmp_path / "d")) == (1 if approve == "yes" else 0)
     assert len(events[-1]["answer"]) > 2
-
-
-@pytest.mark.skipif(not os.environ.get("RUKOU_ACCEPT"), reason="an hour of the real model: RUKOU_ACCEPT=1")
-def test_twenty_sentences():
-    tasks = ROOT / "tests/tasks"
-    p = subprocess.run([sys.executable, tasks / "run.py", "--model", REAL, tasks / "own20.jsonl"], capture_output=True, text=True, timeout=7200)
-    print(p.stdout)
-    assert int(p.stdout.splitlines()[-1].split()[0]) >= 16
