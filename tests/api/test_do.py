@@ -308,10 +308,17 @@ def test_random_weights_bring_up_no_approval(tmp_path):
         for i in range(10):
             p, events = do(f"{JOB}{'！' * i}", tmp_path / "d")
             assert p.returncode == 0, p.stderr
-            assert of(events, "tool_call"), "the noise was asked for a search"
-            for request in of(events, "approval_request"):
-                assert "鞋" not in request["approval"]["terms"]["lines"][0]["title"]
-    assert nothing_bought(tmp_path / "d") or all(o["lines"][0]["category"] != "running_shoes" for o in shop_orders(tmp_path / "d"))
+            assert of(events, "turn_done")[0]["usage"]["model_calls"] >= 2, "the noise was asked for a search"
+            assert not of(events, "approval_request")
+        assert nothing_bought(tmp_path / "d")
+
+
+@pytest.mark.parametrize("query", ["enteredentered zebra", "蕎 sonder 鐵鋁", "!!!!", "the of and"])
+def test_a_query_of_noise_finds_nothing(tmp_path, query):
+    with scripted(Script(query=query)) as model:
+        p, events = do(JOB, tmp_path / "d", *model)
+    assert p.returncode == 0 and not of(events, "card") and not of(events, "approval_request")
+    assert nothing_bought(tmp_path / "d") and "没有" in events[-1]["answer"]
 
 
 @pytest.mark.parametrize("text,approve", [(JOB, "yes"), ("Buy a rice cooker, the cheapest under 300 yuan", "no")])
