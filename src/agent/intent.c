@@ -42,7 +42,7 @@ static const char elsewhere_words[] =
     "办公室|公司|单位|学校|宿舍|爸妈家|我妈家|父母家|朋友家|酒店前台|to the office|to my office|for the office|to work|to school|to my parents|to her place|to his place";
 
 static const char other_words[] =
-    "给我妈|给我爸|给我老|给老婆|给老公|给爸|给妈|给女儿|给儿子|给朋友|给同事|给孩子|给奶奶|给爷爷|给姐|给妹|给哥|给弟|给我女|给我儿|给我朋友|给我姐|给我妹|给我哥|"
+    "给女|给男|给她|给他|女朋友|男朋友|给我妈|给我爸|给我老|给老婆|给老公|给爸|给妈|给女儿|给儿子|给朋友|给同事|给孩子|给奶奶|给爷爷|给姐|给妹|给哥|给弟|给我女|给我儿|给我朋友|给我姐|给我妹|给我哥|"
     "给我弟|帮我妈|帮我爸|帮我老|帮我女|帮我儿|送给|送我妈|送我爸|for my mom|for my mum|for my mother|for my dad|for my father|for my wife|for my husband|"
     "for my son|for my daughter|for my friend|for my sister|for my brother|for my boss|for my girlfriend|for my boyfriend|for her|for him|my sister a|my brother a|as a gift|a gift for";
 
@@ -129,6 +129,7 @@ static void read_money(rk_str s, struct rk_intent *out) {
       out->min_minor = a.minor;
     } else {
       out->around = kind != K_MAX;
+      out->about_minor = out->around ? a.minor : 0;
       out->max_minor = out->around ? a.minor + a.minor / 10 : a.minor;
       out->per_unit = is_each(s, &a);
     }
@@ -294,6 +295,22 @@ static enum rk_mode read_mode(rk_str s, const struct rk_intent *in, bool no_buy)
   return is_order_phrase(s, in) ? RK_MODE_BUY : RK_MODE_TALK;
 }
 
+/* "好，下单吧", "looks good, book it": agreement and nothing else. */
+static bool is_yes(rk_str s) {
+  static const char yes[] = "下单吧|下单|买吧|买它|就这个|就买这个|就它|订吧|可以|好的|好|行|没问题|同意|确认|就这样|looks good|sounds good|go ahead|book it|buy it|order it|"
+                            "buy that|order that|take it|i'll take it|yes|ok|okay|do it|sure|please|then|great|fine|perfect";
+  static const char between[] = ",| |.|!|，|。|！|吧|了|那|就|的|呀|啊|它|~";
+  bool said = false;
+  while (s.n) {
+    size_t n = rk_words_starts(s, yes);
+    said |= n > 0;
+    if (!n) n = rk_words_starts(s, between);
+    if (!n) return false;
+    s = from(s, n);
+  }
+  return said;
+}
+
 void rk_intent_read(rk_str said, int64_t now_ms, struct rk_intent *out) {
   *out = (struct rk_intent){.chinese = rk_words_has_han(said)};
   struct rk_buf text;
@@ -306,7 +323,7 @@ void rk_intent_read(rk_str said, int64_t now_ms, struct rk_intent *out) {
     read_ordinal(s, out);
     read_date(s, now_ms, out);
     read_size(s, out);
-    out->confirms = s.n <= 48 && rk_words_has(s, "下单吧|下单|买吧|就这个|就买这个|就它|订吧|可以|好的|行|没问题|looks good|go ahead|book it|buy it|order it|yes|ok|okay|do it|sounds good");
+    out->confirms = is_yes(s);
     out->wish = rk_words_has(s, rating_words) ? RK_WISH_RATING : rk_words_has(s, cheapest_words) ? RK_WISH_CHEAPEST : RK_WISH_NONE;
     out->instrument = rk_words_has(s, wallet_words) ? "wallet" : rk_words_has(s, card_words) ? "card" : NULL;
     out->for_other = rk_words_has(s, other_words);

@@ -21,6 +21,7 @@ struct rk_intent {
   int64_t max_minor, min_minor;   /* 0: no limit; in currency */
   char currency[4];           /* of the limits; "" : none was named, the shop's own holds */
   bool around, per_unit;      /* "about 300": max is 10 % above; the limit is for one piece */
+  int64_t about_minor;        /* the 300 of it, 0: none */
   char date[11];              /* delivery wanted, "" : none */
   bool date_exact;            /* on that day; else by that day */
   const char *instrument;     /* "card" | "wallet" | NULL */

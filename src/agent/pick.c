@@ -82,6 +82,20 @@ static bool seen(struct rk_offer *const *list, int32_t n, const struct rk_offer 
   return false;
 }
 
+/* "About 300": those far below it come after those near it, else in order. */
+static bool near_first(const struct rk_intent *in, struct rk_offer **list, int32_t n) {
+  if (!in->about_minor || in->wish != RK_WISH_NONE) return false;
+  int32_t first = 0;
+  while (first < n && list[first]->total.minor < in->about_minor * 7 / 10) first++;
+  if (first == 0 || first == n) return false;
+  struct rk_offer **copy = calloc((size_t)n, sizeof *copy);
+  if (!copy) return false;
+  for (int32_t i = 0; i < n; i++) copy[i] = list[(i + first) % n];
+  memcpy(list, copy, (size_t)n * sizeof *copy);
+  free(copy);
+  return true;
+}
+
 /* Every shop that has a candidate gets at least the last card. */
 static void show_each_shop(struct rk_offer **all, int32_t n, struct rk_picked *out) {
   for (int32_t i = out->n_shown; i < n && out->n_shown > 1; i++) {
@@ -129,6 +143,7 @@ void rk_pick(const struct rk_intent *in, struct rk_offer *offers, int32_t n, str
   }
   out->n_candidates = n_kinds;
   if (n_good) qsort(good, (size_t)n_good, sizeof *good, in->wish == RK_WISH_RATING ? cmp_rating : cmp_total);
+  out->near_budget = near_first(in, good, n_good);
   for (; out->n_shown < n_good && out->n_shown < RK_MAX_CARDS; out->n_shown++) out->shown[out->n_shown] = good[out->n_shown];
   show_each_shop(good, n_good, out);
   free(good);
@@ -168,10 +183,11 @@ static void why_first(const struct rk_intent *in, const struct rk_picked *p, str
     rk_buf_adds(b, zh ? "。" : ".");
     return;
   }
-  rk_buf_addf(b, zh ? "%s的“%s”总价最低：" : "“%2$s” at %1$s has the lowest total: ", o->shop_name, o->title);
+  if (p->near_budget) rk_buf_addf(b, zh ? "%s的“%s”在预算附近总价最低：" : "“%2$s” at %1$s has the lowest total near the budget: ", o->shop_name, o->title);
+  else rk_buf_addf(b, zh ? "%s的“%s”总价最低：" : "“%2$s” at %1$s has the lowest total: ", o->shop_name, o->title);
   money(b, o->total);
   sum(o, zh, b);
-  if (next) {
+  if (next && next->total.minor >= o->total.minor) {
     struct rk_money less = next->total;
     less.minor -= o->total.minor;
     rk_buf_adds(b, zh ? "，比第2个（" : ", ");

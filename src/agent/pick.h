@@ -15,6 +15,7 @@ struct rk_picked {
   int32_t n_candidates;            /* offers of the asked kind, limits aside */
   struct rk_offer *nearest;        /* the cheapest of those, NULL: none */
   int32_t n_over, n_late, n_sold_out, n_excluded; /* left out, why */
+  bool near_budget;                /* "about 300": the first is the cheapest near it, cheaper ones follow */
   int32_t n_shops;                 /* that have an offer among the shown */
 };
 

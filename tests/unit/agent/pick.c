@@ -1,0 +1,172 @@
+/* Which offer is best, what is left out, which options are meant; and what may not be said. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/answer.h"
+#include "agent/pick.h"
+
+static struct rk_delivery deliveries[] = {{"slow", "slow", {500, "CNY"}, "2026-11-27"}, {"fast", "fast", {1800, "CNY"}, "2026-11-24"}};
+static struct rk_coupon ten_off = {"TEN", "10 off 100", 1000, 0, 10000};
+
+static struct rk_offer offer(const char *shop, const char *id, const char *title, int64_t price, double rating) {
+  return (struct rk_offer){.shop_id = shop, .shop_name = shop, .origin = shop, .product_id = id, .item_id = id, .title = title,
+                           .unit_price = {price, "CNY"}, .stock = 9, .rating = rating, .n_reviews = 10, .deliveries = deliveries, .n_deliveries = 2, .relevance = 1};
+}
+
+static struct rk_intent intent_of(const char *text) {
+  struct rk_intent in;
+  rk_intent_read(rk_str_c(text), rk_now_ms(), &in);
+  return in;
+}
+
+static void lowest_total_not_lowest_price(void **state) {
+  struct rk_offer offers[] = {offer("a", "1", "lamp one", 9900, 4), offer("b", "2", "lamp two", 10200, 5)};
+  offers[1].coupons = &ten_off;
+  offers[1].n_coupons = 1;
+  struct rk_intent in = intent_of("buy a lamp, the cheapest");
+  struct rk_picked p;
+  rk_pick(&in, offers, 2, &p);
+  assert_int_equal(p.n_shown, 2);
+  assert_string_equal(p.shown[0]->item_id, "2");
+  assert_int_equal(p.shown[0]->total.minor, 9700);
+  struct rk_buf reason;
+  rk_buf_init(&reason, 1000);
+  assert_int_equal(rk_pick_reason(&in, &p, &reason), RK_OK);
+  assert_non_null(strstr(reason.p, "97.00"));
+  assert_non_null(strstr(reason.p, "7.00 less"));
+  rk_buf_release(&reason);
+}
+
+static void limits_leave_out(void **state) {
+  struct rk_offer offers[] = {offer("a", "1", "Apple lamp", 5000, 4), offer("a", "2", "plain lamp", 20000, 4), offer("b", "3", "good lamp", 8000, 3)};
+  struct rk_intent in = intent_of("buy a lamp under 150 yuan, not Apple");
+  struct rk_picked p;
+  rk_pick(&in, offers, 3, &p);
+  assert_int_equal(p.n_shown, 1);
+  assert_string_equal(p.shown[0]->item_id, "3");
+  assert_int_equal(p.n_over, 1);
+  assert_int_equal(p.n_excluded, 1);
+  in = intent_of("buy a lamp under 20 yuan");
+  rk_pick(&in, offers, 3, &p);
+  assert_int_equal(p.n_shown, 0);
+  assert_string_equal(p.nearest->item_id, "1");
+}
+
+static void a_day_is_met_exactly(void **state) {
+  struct rk_offer offers[] = {offer("a", "1", "lamp", 5000, 4), offer("b", "2", "lamp", 4000, 4)};
+  offers[1].n_deliveries = 1;
+  struct rk_intent in = intent_of("明天送一个台灯到家");
+  struct rk_picked p;
+  rk_pick(&in, offers, 2, &p);
+  assert_int_equal(p.n_shown, 1);
+  assert_string_equal(p.shown[0]->delivery->id, "fast");
+  assert_int_equal(p.shown[0]->total.minor, 6800);
+  assert_int_equal(p.n_late, 1);
+}
+
+static void rating_when_asked_and_weaker_matches_never(void **state) {
+  struct rk_offer offers[] = {offer("a", "1", "lamp", 5000, 4.1), offer("a", "2", "lamp", 9000, 4.9), offer("b", "3", "lamp shade", 100, 5)};
+  offers[2].relevance = 0.5;
+  struct rk_intent in = intent_of("buy the best rated lamp");
+  struct rk_picked p;
+  rk_pick(&in, offers, 3, &p);
+  assert_int_equal(p.n_shown, 2);
+  assert_string_equal(p.shown[0]->item_id, "2");
+}
+
+static void about_an_amount_is_near_it(void **state) {
+  struct rk_offer offers[] = {offer("a", "1", "lamp", 4000, 4), offer("a", "2", "lamp", 28000, 4), offer("b", "3", "lamp", 31000, 5)};
+  struct rk_intent in = intent_of("买个台灯，300块左右");
+  struct rk_picked p;
+  rk_pick(&in, offers, 3, &p);
+  assert_string_equal(p.shown[0]->item_id, "2");
+  assert_int_equal(p.n_shown, 3);
+}
+
+static void every_shop_has_a_card(void **state) {
+  struct rk_offer offers[12];
+  char ids[12][8];
+  for (int i = 0; i < 12; i++) {
+    snprintf(ids[i], sizeof ids[i], "%d", i);
+    offers[i] = offer(i == 11 ? "b" : "a", ids[i], "lamp", 1000 + i, 4);
+  }
+  struct rk_intent in = intent_of("show me lamps");
+  struct rk_picked p;
+  rk_pick(&in, offers, 12, &p);
+  assert_int_equal(p.n_shown, RK_MAX_CARDS);
+  assert_int_equal(p.n_shops, 2);
+}
+
+static void options_by_label_or_value(void **state) {
+  struct rk_option less[] = {{"sugar", "less"}, {"ice", "none"}, {"size", "L"}};
+  const char *labels[] = {"少糖", "去冰", "L"};
+  struct rk_offer o = offer("a", "1", "drink", 1000, 4);
+  o.options = less;
+  o.option_labels = labels;
+  o.n_options = 3;
+  static const struct { const char *said; int32_t n; } cases[] = {
+      {"一杯喝的，少糖去冰", 2}, {"a drink, less sugar", 1}, {"a drink without ice, less sugar", 2}, {"a drink, size l", 1}, {"a large drink", 0}, {"随便", 0}, {"hello", 0}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct rk_option out[4];
+    assert_int_equal(rk_pick_options(rk_str_c(cases[i].said), &o, 1, out, 4), cases[i].n);
+  }
+}
+
+static void collect(void *ud, rk_str text) { rk_buf_addstr(ud, text); }
+
+/* Fed byte by byte: what may be said does not depend on where the stream breaks. */
+static void only_known_amounts_pass(void **state) {
+  static const struct { const char *text, *want; } cases[] = {
+      {"It costs ¥58.00. It is really 12.00 yuan! Good.", "It costs ¥58.00. Good."},
+      {"总价¥58.00。比别家便宜三十块钱。请确认。", "总价¥58.00。请确认。"},
+      {"你的预算是100元。", "你的预算是100元。"},
+      {"Order 2026112345 is placed. Order 999888777 too.", "Order 2026112345 is placed. "},
+      {"1公里等于1000米。", "1公里等于1000米。"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct rk_buf out;
+    rk_buf_init(&out, 4096);
+    struct rk_answer a;
+    rk_answer_init(&a, collect, &out);
+    json_t *result = json_pack("{s:s, s:I, s:s}", "total", "¥58.00", "fee_minor", (json_int_t)500, "order", "2026112345");
+    rk_answer_know_result(&a, result);
+    rk_answer_know_text(&a, RK_STR("100元以内"));
+    a.strict = true;
+    for (const char *p = cases[i].text; *p; p++) rk_answer_feed(&a, (rk_str){p, 1});
+    rk_answer_end(&a);
+    assert_string_equal(out.p ? out.p : "", cases[i].want);
+    assert_true(rk_answer_names(&a, 5800) == (strstr(cases[i].want, "58.00") != NULL));
+    json_decref(result);
+    rk_answer_release(&a);
+    rk_buf_release(&out);
+  }
+}
+
+static void code_is_not_touched(void **state) {
+  struct rk_buf out;
+  rk_buf_init(&out, 4096);
+  struct rk_answer a;
+  rk_answer_init(&a, collect, &out);
+  rk_answer_feed(&a, RK_STR("```c\nint price = 5; // 500元\n```\n"));
+  rk_answer_end(&a);
+  assert_string_equal(out.p, "```c\nint price = 5; // 500元\n```\n");
+  rk_answer_release(&a);
+  rk_buf_release(&out);
+}
+
+int main(void) {
+  setenv("RUKOU_CLOCK", "2026-11-23T10:00:00+08:00", 1);
+  struct rk_error e;
+  if (rk_clock_init(&e)) return 1;
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(lowest_total_not_lowest_price), cmocka_unit_test(limits_leave_out), cmocka_unit_test(a_day_is_met_exactly),
+      cmocka_unit_test(rating_when_asked_and_weaker_matches_never), cmocka_unit_test(about_an_amount_is_near_it), cmocka_unit_test(every_shop_has_a_card),
+      cmocka_unit_test(options_by_label_or_value), cmocka_unit_test(only_known_amounts_pass), cmocka_unit_test(code_is_not_touched)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
