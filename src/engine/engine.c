@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "base/log.h"
 #include "engine/compute.h"
 #include "engine/kernels/kernels.h"
 
