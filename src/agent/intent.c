@@ -202,7 +202,7 @@ static void read_quantity(rk_str s, struct rk_intent *out) {
 
 static void add_not(rk_str word, struct rk_intent *out) {
   word = rk_str_trim(word);
-  word.n -= rk_words_ends(word, "的|了|牌|家的|手机店");
+  word.n -= rk_words_ends(word, "的|了|牌|家的");
   size_t article = rk_words_starts(word, "a |an |the |any ");
   word = from(word, article);
   if (word.n < 2 || word.n >= RK_INTENT_WORD || out->n_not == RK_INTENT_NOT) return;
@@ -241,6 +241,12 @@ static void read_ordinal(rk_str s, struct rk_intent *out) {
   out->of_shown = rk_words_has(s, "那个|那款|那双|那台|那本|这个|这款|其中|刚才那|里面|of those|of them|of these|that one|this one|the one with|among them|among those");
 }
 
+/* "43号": two digits that are no day of a month and no house number. */
+static bool numbered_size(rk_str left, rk_str digits, size_t n, rk_str right) {
+  return n == 2 && memcmp(digits.p, "31", 2) > 0 && rk_words_starts(right, "号") &&
+         !rk_words_ends(left, "路|街|巷|弄|道|里|村|苑|栋|座|楼");
+}
+
 static void read_size(rk_str s, struct rk_intent *out) {
   static const char letters[] = "xxl|xl|l|m|s|xs|xxxl";
   for (size_t at = 0; at < s.n; at++) {
@@ -254,7 +260,7 @@ static void read_size(rk_str s, struct rk_intent *out) {
     rk_str left = upto(s, at), right = after_space(from(rest, n));
     bool letter = rest.p[0] > '9';
     bool sized = rk_words_ends(left, "size |size: |sized |in a |尺码|尺码是|尺寸|码数") && !(rk_words_ends(left, "in a ") && !letter);
-    if (!sized) sized = rk_words_starts(right, "码") > 0 || (letter && rk_words_starts(right, "号|size")) || (!letter && n == 2 && rk_words_starts(right, "号的鞋|号鞋"));
+    if (!sized) sized = rk_words_starts(right, "码") > 0 || (letter && rk_words_starts(right, "号|size")) || (!letter && numbered_size(left, rest, n, right));
     if (sized) snprintf(out->size, sizeof out->size, "%.*s", (int)n, rest.p);
     at += n - 1;
   }

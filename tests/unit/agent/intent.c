@@ -35,6 +35,7 @@ static void show(const struct rk_intent *in, char *out, size_t size) {
   if (in->elsewhere) ADD(" elsewhere");
   for (int32_t i = 0; i < in->n_not; i++) ADD(" not:%s", in->not_words[i]);
   if (in->ordinal) ADD(" #%d", in->ordinal);
+  if (in->size[0]) ADD(" size=%s", in->size);
 #undef ADD
 }
 
@@ -99,7 +100,7 @@ static const struct reading readings[] = {
     {"buy a 2 l kettle", "buy q=1"},
     {"buy a kettle for two people", "buy q=1"},
     {"buy a lamp under 20 watts", "buy q=1"},
-    {"买一条41码的裤子", "buy q=1"},
+    {"买一条41码的裤子", "buy q=1 size=41"},
     /* quantities */
     {"买两个台灯", "buy q=2"},
     {"买三盒茶叶", "buy q=3"},
@@ -131,6 +132,9 @@ static const struct reading readings[] = {
     {"12月3号之前收到，买个吊床", "buy q=1 by-12-03"},
     {"三天内送到，买个吊床", "buy q=1 by-11-26"},
     {"28号送到，买个吊床", "buy q=1 on-11-28"},
+    {"买一双43号的登山靴", "buy q=1 size=43"},
+    {"买一件M码的雨衣", "buy q=1 size=m"},
+    {"买一个台灯，送到中山路46号", "buy q=1"},
     {"今天买一个吊床", "buy q=1"},
     {"a fern for the day after tomorrow, up to 250 yuan, buy it", "buy max=25000 q=1 by-11-25"},
     {"send a fern to our home tomorrow", "buy q=1 on-11-24"},
