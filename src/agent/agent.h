@@ -48,7 +48,7 @@ struct rk_listener;
 struct rk_listener *rk_agent_listen(struct rk_agent *a, const char *user_id, void (*fn)(void *ud), void *ud);
 void rk_agent_unlisten(struct rk_agent *a, struct rk_listener *l);
 /* Running messages of the user: [{turn_id, chat_id, message_id, offset_bytes, text, reasoning, progress{n_done,n_total}?}].
- * since: [{message_id: offset}] or NULL; text starts there. The deltas of docs/api.md are made of it. */
+ * message_id "": no message yet, the model is reading or naming a call. since: {message_id: offset} or NULL; text starts there. The deltas of docs/api.md are made of it. */
 json_t *rk_agent_running(struct rk_agent *a, const char *user_id, const json_t *since);
 
 #endif

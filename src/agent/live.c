@@ -171,7 +171,7 @@ json_t *rk_live_running(struct rk_live *l, const char *user_id, const json_t *si
   pthread_mutex_lock(&l->lock);
   for (int i = 0; i < RK_MAX_TURNS_AT_ONCE; i++) {
     const struct run *r = &l->runs[i];
-    if (r->used && strcmp(r->user_id, user_id) == 0 && r->message_id[0]) json_array_append_new(all, one(r, since));
+    if (r->used && strcmp(r->user_id, user_id) == 0 && (r->message_id[0] || r->n_done < r->n_total)) json_array_append_new(all, one(r, since));
   }
   pthread_mutex_unlock(&l->lock);
   return all;

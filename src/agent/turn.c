@@ -118,6 +118,7 @@ static rk_err think(struct rk_turn *t, enum rk_tool_choice choice, const char *t
   struct rk_chat_result r = {0};
   rk_err err = rk_chat_run(t->sv->model, &q, t->cancel, hear, h, &r, e);
   json_decref(all);
+  rk_live_progress(t->sv->live, t->id, 0, 0);
   add_to(t, "steps", 1);
   count_usage(t, &r);
   if (!err && r.finish == RK_FINISH_CANCELLED) err = rk_fail(e, RK_ECANCELLED, "cancelled");
@@ -234,8 +235,10 @@ static rk_err keep_message(struct rk_turn *t, char id[37], json_t *data, struct 
   remember(t, data);
   rk_err err = rk_store_message_add(t->sv->store, t->user_id, t->chat_id, t->leaf_id, t->id, "assistant", data, id, e);
   json_decref(data);
-  if (!err) memcpy(t->leaf_id, id, 37);
-  return err;
+  if (err) return err;
+  memcpy(t->leaf_id, id, 37);
+  json_object_set_new(t->journal, "leaf", json_string(id));
+  return RK_OK;
 }
 
 /* One message of the model, with what code binds to it. flag: set in the journal when it is written. */

@@ -15,6 +15,8 @@ struct doing {
   struct rk_session *session;
   struct rk_do *d;
   struct rk_view view;
+  struct rk_progress reading;
+  bool is_reading;
   char turn_id[37];
   json_t *orders, *done;
 };
@@ -48,9 +50,19 @@ static void decide(struct doing *w, const json_t *approval) {
   if (yes && err != RK_EGONE && rk_session_decide(w->session, id, "refuse", hash, &e)) fprintf(stderr, "rukou: %s\n", e.msg);
 }
 
+/* The model reads the prompt; in a fresh process that takes a while. */
+static void show_reading(struct doing *w, const json_t *data) {
+  if (!w->is_reading) rk_progress_start(&w->reading, "reading", rk_json_i64(data, "n_total", 0), false);
+  w->is_reading = true;
+  rk_progress_update(&w->reading, rk_json_i64(data, "n_done", 0));
+}
+
 static bool on_event(void *ud, const char *type, const json_t *event) {
   struct doing *w = ud;
   const json_t *data = rk_json_obj(event, "data");
+  if (strcmp(type, "progress") == 0) return show_reading(w, data), true;
+  if (w->is_reading) rk_progress_end(&w->reading);
+  w->is_reading = false;
   if (!w->d->json) rk_view_event(&w->view, type, event);
   else if (strcmp(type, "delta") != 0) {
     char *text = rk_json_dump(event);

@@ -208,6 +208,14 @@ static void give_text(struct follow *f, const json_t *piece) {
   json_decref(delta);
 }
 
+static void give_progress(struct follow *f, const char *turn_id, const json_t *p) {
+  if (!p || rk_json_i64(p, "n_total", 0) == 0) return;
+  json_t *ev = json_pack("{s:s, s:s, s:{s:I, s:I}}", "type", "progress", "turn_id", turn_id, "data", "n_done", (json_int_t)rk_json_i64(p, "n_done", 0), "n_total",
+                         (json_int_t)rk_json_i64(p, "n_total", 0));
+  give(f, "progress", ev);
+  json_decref(ev);
+}
+
 static void wake(void *ud) {
   struct rk_session *s = ud;
   pthread_mutex_lock(&s->lock);
@@ -232,7 +240,10 @@ static rk_err follow_own(struct rk_session *s, struct follow *f, struct rk_error
   while (!f->ended) {
     json_t *running = rk_agent_running(s->app.agent, user_of(s), f->offsets), *events = rk_store_events(s->app.store, user_of(s), f->after, EVENT_BATCH), *one;
     size_t i;
-    json_array_foreach(running, i, one) give_text(f, one);
+    json_array_foreach(running, i, one) {
+      give_progress(f, rk_json_cstr(one, "turn_id", ""), rk_json_obj(one, "progress"));
+      give_text(f, one);
+    }
     give_durable(f, events);
     bool more = json_array_size(events) == EVENT_BATCH;
     json_decref(running);
@@ -283,6 +294,8 @@ static bool on_sse(void *ud, const struct rk_sse_event *ev) {
   if (rk_str_eq_c(ev->event, "delta") || rk_str_eq_c(ev->event, "snapshot")) {
     if (rk_str_eq_c(ev->event, "snapshot")) json_object_set_new(v, "offset_bytes", json_integer(0));
     give_text(f, v);
+  } else if (rk_str_eq_c(ev->event, "progress")) {
+    give_progress(f, rk_json_cstr(v, "turn_id", ""), v);
   } else if (rk_json_i64(v, "n", 0) > 0) {
     json_t *list = json_pack("[O]", v);
     give_durable(f, list);

@@ -19,7 +19,7 @@ rk_err rk_session_submit(struct rk_session *s, const char *text, char chat_id[37
 rk_err rk_session_decide(struct rk_session *s, const char *approval_id, const char *decision, const char *terms_hash, struct rk_error *e) RK_MUST_USE;
 rk_err rk_session_cancel_turn(struct rk_session *s, const char *turn_id, struct rk_error *e) RK_MUST_USE;
 /* Calls fn for each durable event of the turn, from its first, and for each piece of its text (type "delta", data
- * {text}), until fn returns false. fn may decide approvals. */
+ * {text}) and of its reading (type "progress", data {n_done, n_total}), until fn returns false. fn may decide approvals. */
 rk_err rk_session_follow(struct rk_session *s, const char *chat_id, const char *turn_id, bool (*fn)(void *ud, const char *type, const json_t *event),
                          void *ud, struct rk_error *e) RK_MUST_USE;
 

@@ -132,7 +132,7 @@ static bool write_running(struct reader *rd, const json_t *running) {
   rk_err err = RK_OK;
   json_array_foreach(running, i, m) {
     err = write_progress(rd, m);
-    if (!err) err = write_message(rd, m);
+    if (!err && rk_json_str(m, "message_id").n) err = write_message(rd, m);
     if (err) return false;
   }
   if (i == 0) { /* nothing runs: what was remembered is over */
