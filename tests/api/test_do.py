@@ -196,6 +196,16 @@ def test_invalid_utf8_is_refused(tmp_path):
     assert p.returncode in (1, 2) and b"UTF-8" in p.stderr
 
 
+def test_a_full_context_is_said_and_nothing_is_cut(tmp_path):
+    text = "买一双鞋 " * 3000
+    p, events = do(text, tmp_path / "d", "--model", "0.5b", "--ctx", "4096")
+    assert p.returncode == 1
+    error = of(events, "error")[0]
+    assert error["code"] == "context_length_exceeded" and "4096" in error["message"]
+    assert events[-1]["state"] == "failed" and not of(events, "approval_request")
+    assert of(events, "message")[0]["text"] == text, "the message itself is kept whole"
+
+
 def test_special_tokens_in_a_message_are_text(tmp_path):
     script = Script(say="好的。")
     with scripted(script) as model:
