@@ -33,10 +33,10 @@ def limits():
 def raw(server, data, wait=5.0):
     """Sends bytes, returns what comes back until the other side closes."""
     with socket.create_connection((server.host, server.port), timeout=wait) as s:
+        got = b""
         try:
             s.sendall(data)
             s.shutdown(socket.SHUT_WR)
-            got = b""
             while piece := s.recv(65536):
                 got += piece
         except OSError:  # it closed first, or says nothing more
