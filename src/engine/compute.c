@@ -274,7 +274,7 @@ static void rope_item(void *ctx, int32_t item, int32_t worker) {
     if (b->layer == 0) rope_table(c, b->rows[i].pos, table);
     rope_heads(c, c->q + (size_t)i * (size_t)(hp->n_head * hp->head_dim), hp->n_head, l->q_norm, table, scale);
     rope_heads(c, k, hp->n_head_kv, l->k_norm, table, 1.0f);
-    rk_kv_store(b->rows[i].slot, &c->kv, c->kern, b->layer, b->rows[i].pos, k,
+    rk_kv_store(b->rows[i].kv, &c->kv, c->kern, b->layer, b->rows[i].pos, k,
                 c->v + (size_t)i * (size_t)(hp->n_head_kv * hp->head_dim));
   }
 }
@@ -283,12 +283,11 @@ static void rope_item(void *ctx, int32_t item, int32_t worker) {
 
 enum { MAX_QUERIES = MAX_T * RK_MAX_HEADS_PER_KV };
 
-/* Rows i..i+n-1 of one slot. */
+/* Rows i..i+n-1 of one sequence. */
 static void attend(const struct batch *b, int32_t head_kv, int32_t i, int32_t n, float *scratch) {
   struct rk_compute *c = b->c;
   const struct rk_hparams *hp = &c->m->hp;
   const int32_t per = hp->n_head / hp->n_head_kv;
-  const struct rk_kv_slot *slot = b->rows[i].slot;
   int32_t n_pos[MAX_QUERIES];
   const float *q[MAX_QUERIES];
   float *out[MAX_QUERIES];
@@ -299,8 +298,8 @@ static void attend(const struct batch *b, int32_t head_kv, int32_t i, int32_t n,
       q[t * per + h] = c->q + at;
       out[t * per + h] = c->att + at;
     }
-  struct rk_attn a = {hp->head_dim, n * per, n_pos, q, out, rk_kv_k(slot, &c->kv, b->layer, head_kv),
-                      rk_kv_v(slot, &c->kv, b->layer, head_kv), scratch};
+  struct rk_attn a = {hp->head_dim, n * per, n_pos, q, out, (const uint8_t *const *)b->rows[i].kv,
+                      rk_kv_k_at(&c->kv, b->layer, head_kv), rk_kv_v_at(&c->kv, b->layer, head_kv), scratch};
   if (c->float_path) rk_attn_f32_scalar(&a);
   else c->kern->attn(&a);
 }
@@ -313,7 +312,7 @@ static void attn_item(void *ctx, int32_t item, int32_t worker) {
   float *scratch = b->c->attn_scratch + (size_t)worker * b->c->attn_scratch_floats;
   for (int32_t i = g->first, n; i < end; i += n) {
     n = 1;
-    while (i + n < end && b->rows[i + n].slot == b->rows[i].slot) n++;
+    while (i + n < end && b->rows[i + n].kv == b->rows[i].kv) n++;
     attend(b, item % hp->n_head_kv, i, n, scratch);
   }
 }

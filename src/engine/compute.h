@@ -1,6 +1,6 @@
 /* compute.h - the forward pass over a batch of rows (internal).
  *
- * A row is one token at one position of one slot. All rows of a batch go
+ * A row is one token at one position of one sequence. All rows of a batch go
  * through every layer together, so that weights are read once. What a row
  * computes does not depend on the other rows. */
 #ifndef RK_ENGINE_COMPUTE_H
@@ -22,7 +22,7 @@ struct rk_compute_opts {
 
 struct rk_row {
   int32_t token, pos;
-  struct rk_kv_slot *slot;   /* holds positions 0..pos-1, or they are earlier rows of this batch */
+  uint8_t *const *kv;        /* the sequence's blocks: they hold positions 0..pos-1, or those are earlier rows of this batch */
   float *logits;             /* [n_vocab] or NULL */
 };
 
@@ -30,7 +30,7 @@ struct rk_row {
 rk_err rk_compute_new(const struct rk_model *m, const struct rk_compute_opts *o, const struct rk_kv_shape *kv,
                       struct rk_compute **out, struct rk_error *e) RK_MUST_USE;
 void rk_compute_free(struct rk_compute *c);
-/* Rows of one slot stand together, positions ascending. */
+/* Rows of one sequence stand together, positions ascending; kv tells sequences apart. */
 void rk_compute_run(struct rk_compute *c, const struct rk_row *rows, int32_t n);
 
 #endif

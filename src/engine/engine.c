@@ -46,8 +46,9 @@ static rk_err setup(struct rk_engine *en, const struct rk_engine_opts *o, struct
   en->n_ctx = o->n_ctx ? o->n_ctx : hp->n_ctx_train < DEFAULT_CTX ? hp->n_ctx_train : DEFAULT_CTX;
   en->n_batch = o->n_chunk ? o->n_chunk : DEFAULT_BATCH;
   en->max_slots = o->n_slots ? o->n_slots : DEFAULT_SLOTS;
+  const enum rk_kv_type type = o->float_path ? RK_KV_F32 : RK_KV_F16;
   en->kv = (struct rk_kv_shape){hp->n_layer, hp->n_head_kv, hp->head_dim,
-                                (en->n_ctx + RK_ATTN_BLOCK - 1) / RK_ATTN_BLOCK * RK_ATTN_BLOCK, o->float_path};
+                                (en->n_ctx + RK_ATTN_BLOCK - 1) / RK_ATTN_BLOCK * RK_ATTN_BLOCK, type, type};
   en->slots = calloc((size_t)en->max_slots, sizeof *en->slots);
   en->busy_step = calloc((size_t)en->max_slots, sizeof *en->busy_step);
   en->rows = calloc((size_t)en->n_batch, sizeof *en->rows);
@@ -191,7 +192,6 @@ static bool assign(struct rk_engine *en, struct rk_job *j) {
     int32_t i = choose_slot(en, j);
     if (i < 0) return false;
     reuse(en, &en->slots[i], j);
-    rk_kv_trim(&en->slots[i], &en->kv);
     j->slot = i + 1;
   }
   struct rk_kv_slot *s = &en->slots[j->slot - 1];
@@ -226,7 +226,7 @@ static int32_t add_rows(struct rk_engine *en, struct rk_job *j, int32_t n_rows, 
   for (int32_t i = 0; i < n; i++) {
     int32_t pos = j->n_done + i, at = logits_row(j, pos);
     float *logits = at < 0 ? NULL : j->logits + (size_t)at * (size_t)en->m->hp.n_vocab;
-    en->rows[n_rows + i] = (struct rk_row){j->tokens[pos], pos, s, logits};
+    en->rows[n_rows + i] = (struct rk_row){j->tokens[pos], pos, s->blocks, logits};
     s->tokens[pos] = j->tokens[pos];
   }
   j->n_done += n;

@@ -1,11 +1,15 @@
-/* kv.h - keys and values of one conversation (internal).
+/* kv.h - keys and values in blocks (internal).
  *
- * A slot holds positions 0..n_cached-1 of the tokens listed in it. Memory is
- * reserved for n_ctx positions and committed by the system as it is touched.
- * Per layer and key head:
- *   k  [n_ctx/16][head_dim][16]  so that 16 positions are scored at once
- *   v  [n_ctx][head_dim]
- * Elements are f16, or f32 on the float path. */
+ * A block holds RK_ATTN_BLOCK (64) positions of every layer and key head:
+ *
+ *   layer 0, head 0:  k  [64/16][head_dim][16]   16 positions are scored at once
+ *                     v  [64][head_dim]
+ *   layer 0, head 1:  k, v
+ *   ...
+ *   layer 1, head 0:  k, v
+ *
+ * A sequence is a table of blocks: position p lies in block p / 64. Its tokens
+ * stand beside it. Blocks of one sequence need not be neighbours. */
 #ifndef RK_ENGINE_KV_H
 #define RK_ENGINE_KV_H
 
@@ -15,13 +19,25 @@
 
 struct rk_kernels;
 
+enum rk_kv_type { RK_KV_F16, RK_KV_F32 };
+
 struct rk_kv_shape {
   int32_t n_layer, n_head_kv, head_dim;
   int32_t n_ctx;       /* multiple of 64 */
-  bool f32;
+  enum rk_kv_type k_type, v_type;
 };
 
+/* Of one head in one block. */
+size_t rk_kv_k_bytes(const struct rk_kv_shape *shape);
+size_t rk_kv_v_bytes(const struct rk_kv_shape *shape);
+/* Of a whole block; a multiple of 64. */
+size_t rk_kv_block_bytes(const struct rk_kv_shape *shape);
+/* Where k and v of a head begin in a block. */
+size_t rk_kv_k_at(const struct rk_kv_shape *shape, int32_t layer, int32_t head);
+size_t rk_kv_v_at(const struct rk_kv_shape *shape, int32_t layer, int32_t head);
+
 struct rk_kv_slot {
+  uint8_t **blocks;    /* [n_ctx/64]; committed by the system as they are touched */
   uint8_t *mem;
   size_t mem_bytes;
   int32_t *tokens;     /* [n_ctx] */
@@ -33,15 +49,11 @@ struct rk_kv_slot {
 
 bool rk_kv_slot_init(struct rk_kv_slot *s, const struct rk_kv_shape *shape);
 void rk_kv_slot_release(struct rk_kv_slot *s);
-uint8_t *rk_kv_k(const struct rk_kv_slot *s, const struct rk_kv_shape *shape, int32_t layer, int32_t head);
-uint8_t *rk_kv_v(const struct rk_kv_slot *s, const struct rk_kv_shape *shape, int32_t layer, int32_t head);
-/* Writes one position. k and v: [n_head_kv * head_dim]. */
-void rk_kv_store(const struct rk_kv_slot *s, const struct rk_kv_shape *shape, const struct rk_kernels *kern,
+/* Writes one position of one layer. k and v: [n_head_kv * head_dim]. */
+void rk_kv_store(uint8_t *const *blocks, const struct rk_kv_shape *shape, const struct rk_kernels *kern,
                  int32_t layer, int32_t pos, const float *k, const float *v);
 /* Copies positions from..to-1, tokens included; dst then holds `to` positions. */
 void rk_kv_copy(struct rk_kv_slot *dst, const struct rk_kv_slot *src, const struct rk_kv_shape *shape, int32_t from,
                 int32_t to);
-/* Gives back the memory of positions past n_cached where that is much. */
-void rk_kv_trim(struct rk_kv_slot *s, const struct rk_kv_shape *shape);
 
 #endif

@@ -64,11 +64,12 @@ size_t rk_tile_bytes(enum rk_wformat f, int32_t n_blocks);
 /* One tile times T tokens. */
 typedef void rk_tile_fn(const uint8_t *w, const uint8_t *act, int32_t n_blocks, float *out);
 
-/* Attention of n_q queries that read the same key head; each sees positions 0..n_pos[i)-1.
- *   k  [n_ctx/16][head_dim][16]  16 positions side by side
- *   v  [n_ctx][head_dim]
- * Scores come in blocks of RK_ATTN_BLOCK positions, combined in order by the
- * running maximum; in a block lane j holds positions j, j+16, ... */
+/* Attention of n_q queries that read the same key head; each sees positions
+ * 0..n_pos[i)-1. Position p lies in blocks[p / RK_ATTN_BLOCK], where this head has
+ *   k_at: k  [RK_ATTN_BLOCK/16][head_dim][16]  16 positions side by side
+ *   v_at: v  [RK_ATTN_BLOCK][head_dim]
+ * Scores come block by block, combined in order by the running maximum; in a
+ * block lane j holds positions j, j+16, ... */
 enum { RK_ATTN_BLOCK = 64, RK_ATTN_GROUP = 8 };
 struct rk_attn {
   int32_t head_dim;
@@ -76,7 +77,8 @@ struct rk_attn {
   const int32_t *n_pos;   /* [n_q] */
   const float *const *q;  /* [n_q] -> [head_dim], already scaled */
   float *const *out;      /* [n_q] -> [head_dim] */
-  const void *k, *v;      /* f16, or f32 for attn_f32 */
+  const uint8_t *const *blocks;
+  size_t k_at, v_at;      /* bytes; f16, or f32 for attn_f32 */
   float *scratch;         /* rk_attn_scratch_floats(n_q, head_dim) */
 };
 size_t rk_attn_scratch_floats(int32_t n_q, int32_t head_dim);

@@ -97,20 +97,21 @@ static bool same_vectors(const struct rk_kernels *k) {
 }
 
 static bool same_attention(const struct rk_kernels *k) {
-  static _Thread_local uint16_t kv[2][128 * TEST_DIM];
+  static _Thread_local uint16_t kv[2][2 * RK_ATTN_BLOCK * TEST_DIM]; /* two blocks: k, v */
   static _Thread_local float q[TEST_Q][TEST_DIM], out[2][TEST_Q][TEST_DIM];
   static _Thread_local float scratch[16 * (2 * TEST_DIM + 17) + 512];
   uint32_t seed = 9;
   int32_t n_pos[TEST_Q];
   const float *qp[TEST_Q];
   float *op[2][TEST_Q];
+  const uint8_t *const blocks[] = {(const uint8_t *)kv[0], (const uint8_t *)kv[1]};
   for (size_t i = 0; i < sizeof kv[0] / 2; i++)
     for (int s = 0; s < 2; s++) kv[s][i] = (uint16_t)((next(&seed) >> 16 & 0x83ff) | 0x3800);
   for (int i = 0; i < TEST_Q; i++) {
     for (int d = 0; d < TEST_DIM; d++) q[i][d] = next_float(&seed);
     n_pos[i] = TEST_POS - i, qp[i] = q[i], op[0][i] = out[0][i], op[1][i] = out[1][i];
   }
-  struct rk_attn a = {TEST_DIM, TEST_Q, n_pos, qp, op[0], kv[0], kv[1], scratch};
+  struct rk_attn a = {TEST_DIM, TEST_Q, n_pos, qp, op[0], blocks, 0, sizeof kv[0] / 2, scratch};
   rk_kernels_scalar.attn(&a);
   a.out = op[1];
   k->attn(&a);

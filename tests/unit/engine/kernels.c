@@ -257,20 +257,22 @@ static void test_f16(void **state) {
 /* ---- attention ---- */
 
 static void attention_case(const struct rk_kernels *k, struct rng *r, int hd, int n_q, int n_pos) {
-  const int ctx = (n_pos + 63) / 64 * 64;
-  uint16_t *kv[2] = {calloc((size_t)(ctx * hd), 2), calloc((size_t)(ctx * hd), 2)};
+  const int n_blocks = (n_pos + 63) / 64, plane = 64 * hd;
+  uint16_t *kv = malloc(sizeof *kv * (size_t)(2 * n_blocks * plane));
+  const uint8_t *blocks[8]; /* the last position's block lies first in memory */
+  for (int b = 0; b < n_blocks; b++) blocks[b] = (const uint8_t *)(kv + 2 * (n_blocks - 1 - b) * plane);
   float *q = malloc(sizeof *q * (size_t)(n_q * hd)), *out[2], *scratch;
   int32_t *np = malloc(sizeof *np * (size_t)n_q);
   const float **qp = malloc(sizeof *qp * (size_t)n_q);
   float **op = malloc(sizeof *op * (size_t)n_q);
   scratch = malloc(sizeof *scratch * rk_attn_scratch_floats(n_q, hd));
-  for (int i = 0; i < ctx * hd; i++) kv[0][i] = rk_f32_f16(rng_float(r) * 4), kv[1][i] = rk_f32_f16(rng_float(r));
+  for (int i = 0; i < 2 * n_blocks * plane; i++) kv[i] = rk_f32_f16(rng_float(r) * (i / plane % 2 ? 1 : 4));
   for (int i = 0; i < n_q * hd; i++) q[i] = rng_float(r);
   for (int i = 0; i < n_q; i++) np[i] = n_pos - (n_q - 1 - i) > 0 ? n_pos - (n_q - 1 - i) : 1, qp[i] = q + i * hd;
   for (int s = 0; s < 2; s++) {
     out[s] = malloc(sizeof **out * (size_t)(n_q * hd));
     for (int i = 0; i < n_q; i++) op[i] = out[s] + i * hd;
-    struct rk_attn a = {hd, n_q, np, qp, op, kv[0], kv[1], scratch};
+    struct rk_attn a = {hd, n_q, np, qp, op, blocks, 0, (size_t)plane * 2, scratch};
     (s ? k : &rk_kernels_scalar)->attn(&a);
   }
   if (memcmp(out[0], out[1], sizeof **out * (size_t)(n_q * hd)) != 0)
@@ -278,14 +280,15 @@ static void attention_case(const struct rk_kernels *k, struct rng *r, int hd, in
   /* last query, first component, in double */
   double sum = 0, total = 0;
   for (int p = 0; p < np[n_q - 1]; p++) {
+    const uint16_t *block = (const uint16_t *)(const void *)blocks[p / 64];
     double s = 0;
     for (int d = 0; d < hd; d++)
-      s += (double)q[(n_q - 1) * hd + d] * (double)rk_f16_f32(kv[0][p / 16 * 16 * hd + 16 * d + p % 16]);
-    total += exp(s), sum += exp(s) * (double)rk_f16_f32(kv[1][p * hd]);
+      s += (double)q[(n_q - 1) * hd + d] * (double)rk_f16_f32(block[p % 64 / 16 * 16 * hd + 16 * d + p % 16]);
+    total += exp(s), sum += exp(s) * (double)rk_f16_f32(block[plane + p % 64 * hd]);
   }
   assert_true(fabs((double)out[1][(n_q - 1) * hd] - sum / total) < 1e-4);
-  for (int s = 0; s < 2; s++) free(kv[s]), free(out[s]);
-  free(q), free(np), free(qp), free(op), free(scratch);
+  for (int s = 0; s < 2; s++) free(out[s]);
+  free(kv), free(q), free(np), free(qp), free(op), free(scratch);
 }
 
 static void attention_of(const struct rk_kernels *k) {
