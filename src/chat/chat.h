@@ -66,6 +66,8 @@ struct rk_chat_request {
   int32_t n_top_logprobs;      /* -1: no logprobs */
   int32_t n_prefix_messages;   /* messages[0..n) + tools are the fixed prefix worth keeping in KV */
   uint64_t owner;              /* conversation, for KV reuse; 0: none */
+  uint64_t user;               /* who waits in line with whom: users take turns; 0: the conversation stands for it */
+  bool no_draft;               /* never guess tokens ahead (the reply is the same, only its speed is not) */
   int64_t timeout_ms;          /* 0: none (local), RK_FETCH_TIMEOUT_MS x 30 (remote) */
 };
 
@@ -96,8 +98,10 @@ enum rk_finish { RK_FINISH_STOP, RK_FINISH_LENGTH, RK_FINISH_TOOL_CALLS, RK_FINI
 struct rk_chat_result {
   enum rk_finish finish;
   int32_t n_prompt, n_cached, n_completion; /* tokens */
-  int32_t n_decode_steps;
+  int32_t n_decode_steps;      /* times that the model was computed for the reply */
+  int32_t n_drafted, n_accepted; /* tokens guessed ahead, and those of them that came true */
   double prefill_ms, decode_ms;
+  double step_ms, mask_ms;     /* of decode_ms: computing the model; finding out what the grammar allows */
 };
 
 /* Called on a backend thread, one at a time, in order. Return false to cancel. */

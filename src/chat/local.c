@@ -19,7 +19,7 @@
 #include "chat/stop.h"
 #include "chat/template.h"
 
-enum { RUNS_MAX = 16, DEFAULT_RUNS = 4 };
+enum { RUNS_MAX = 64, DEFAULT_RUNS = 8 };
 /* Owners of runs that belong to no conversation, beside the callers' own. */
 static const uint64_t private_owner = UINT64_C(1) << 63;
 

@@ -1,134 +1,49 @@
-/* bench.c - `rukou bench`: speed of reading and writing tokens. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
+/* bench.c - `rukou bench`: a table of kinds, chosen by a word or an option. */
+#include "cli/bench.h"
 
-#include "base/clock.h"
-#include "cli/cli.h"
-#include "engine/engine.h"
+#include <string.h>
 
-enum { PATH_BYTES = 4096, WARM_UP = 32 };
-
-struct plan {
-  int64_t prompt, gen, depth, repeat;
+static const struct kind {
+  const char *name; /* "--x": wherever it stands; else the first argument */
+  int (*run)(struct rk_cli *c);
+} kinds[] = {
+  {"--chats", rk_bench_chats},
 };
 
-struct result {
-  double prefill_s, decode_s; /* over all repeats */
-};
-
-/* Tokens without meaning: speed does not depend on it. Another salt shares no prefix. */
-static void fill(int32_t *tokens, int64_t n, int32_t n_vocab, uint32_t salt) {
-  uint32_t x = 2463534242u ^ salt * 2654435761u;
-  for (int64_t i = 0; i < n; i++) {
-    x ^= x << 13, x ^= x >> 17, x ^= x << 5;
-    tokens[i] = (int32_t)(x % (uint32_t)n_vocab);
-  }
-}
-
-static rk_err compute(struct rk_engine *en, const int32_t *tokens, int64_t n, float *logits, struct rk_error *e) {
-  if (n == 0) return RK_OK;
-  struct rk_job job = {.tokens = tokens, .n_tokens = (int32_t)n, .rows = RK_ROWS_LAST, .logits = logits};
-  struct rk_job *const jobs[] = {&job};
-  while (rk_engine_step(en, jobs, 1) > 0) {}
-  return job.err || job.n_done < job.n_tokens ? rk_fail(e, job.err ? job.err : RK_EINTERNAL, "the engine: %s", rk_err_text(job.err)) : RK_OK;
-}
-
-/* The first depth tokens are computed before the clock runs. */
-static rk_err measure(struct rk_engine *en, const struct plan *p, int32_t n_vocab, uint32_t salt, int32_t *tokens, float *logits,
-                      struct result *r, struct rk_error *e) {
-  fill(tokens, p->depth + p->prompt, n_vocab, 2 * salt);
-  rk_err err = compute(en, tokens, p->depth, logits, e);
-  int64_t start_us = rk_mono_us();
-  if (!err) err = compute(en, tokens, p->depth + p->prompt, logits, e);
-  r->prefill_s += (double)(rk_mono_us() - start_us) / 1e6;
-  fill(tokens + p->depth, p->gen, n_vocab, 2 * salt + 1);
-  start_us = rk_mono_us();
-  for (int64_t i = 1; !err && i <= p->gen; i++) err = compute(en, tokens, p->depth + i, logits, e);
-  r->decode_s += (double)(rk_mono_us() - start_us) / 1e6;
-  return err;
-}
-
-static long long rss_bytes(void) {
-  long long pages = 0;
-  FILE *f = fopen("/proc/self/statm", "r");
-  if (!f || fscanf(f, "%*d %lld", &pages) != 1) pages = 0;
-  if (f) fclose(f);
-  return pages * sysconf(_SC_PAGESIZE);
-}
-
-static void print(const struct rk_cli *c, const struct plan *p, const struct result *r, const struct rk_engine *en, int64_t load_ms) {
-  double prefill = r->prefill_s > 0 ? (double)(p->prompt * p->repeat) / r->prefill_s : 0;
-  double decode = r->decode_s > 0 ? (double)(p->gen * p->repeat) / r->decode_s : 0;
-  const char *kernels = rk_engine_kernels(en);
-  if (c->json)
-    printf("{\"prefill_tps\":%.3f,\"decode_tps\":%.3f,\"load_ms\":%lld,\"rss_bytes\":%lld,\"kernels\":\"%s\",\"prompt\":%lld,"
-           "\"gen\":%lld,\"depth\":%lld,\"threads\":%d,\"repeat\":%lld}\n", prefill, decode, (long long)load_ms, rss_bytes(), kernels,
-           (long long)p->prompt, (long long)p->gen, (long long)p->depth, c->cfg.threads, (long long)p->repeat);
-  else
-    printf("prefill %.1f tok/s (%lld tokens), decode %.1f tok/s (%lld tokens) at depth %lld; load %lld ms, %.0f MB, %s\n", prefill,
-           (long long)p->prompt, decode, (long long)p->gen, (long long)p->depth, (long long)load_ms, (double)rss_bytes() / 1e6, kernels);
-}
-
-static rk_err bench(const struct rk_cli *c, const char *path, const struct plan *p, const char *kernels, struct rk_error *e) {
-  struct rk_model *m = NULL;
-  struct rk_engine *en = NULL;
-  int64_t start_ms = rk_mono_ms(), longest = p->depth + (p->prompt > p->gen ? p->prompt : p->gen);
-  if (longest < WARM_UP) longest = WARM_UP;
-  rk_err err = rk_model_open(path, &m, e);
-  struct rk_engine_opts opts = {.n_threads = c->cfg.threads, .n_ctx = (int32_t)longest, .n_slots = 1, .kernels = kernels};
-  if (!err) err = rk_engine_new(m, &opts, &en, e);
-  int64_t load_ms = rk_mono_ms() - start_ms;
-  int32_t n_vocab = err ? 0 : rk_model_info(m).n_vocab, *tokens = malloc((size_t)longest * sizeof *tokens);
-  float *logits = malloc(((size_t)n_vocab + 1) * sizeof *logits);
-  if (!err && (!tokens || !logits)) err = rk_fail(e, RK_ENOMEM, "out of memory");
-  if (!err) fill(tokens, WARM_UP, n_vocab, UINT32_MAX), err = compute(en, tokens, WARM_UP, logits, e);
-  struct result r = {0};
-  struct rk_progress bar;
-  rk_progress_start(&bar, "runs", p->repeat, false);
-  for (int64_t i = 0; !err && i < p->repeat; i++) {
-    err = measure(en, p, n_vocab, (uint32_t)i, tokens, logits, &r, e);
-    rk_progress_update(&bar, i + 1);
-  }
-  rk_progress_end(&bar);
-  if (!err) print(c, p, &r, en, load_ms);
-  free(tokens);
-  free(logits);
-  rk_engine_free(en);
-  rk_model_close(m);
-  return err;
+static bool names(const char *arg, const char *name) {
+  size_t n = strlen(name);
+  return strncmp(arg, name, n) == 0 && (arg[n] == 0 || (name[0] == '-' && arg[n] == '='));
 }
 
 static int run(struct rk_cli *c) {
-  struct plan p = {.prompt = 512, .gen = 64, .depth = 0, .repeat = 1};
-  bool no_pull = false;
-  const char *kernels = NULL;
-  struct rk_opt opts[] = {{"prompt", 'i', &p.prompt}, {"gen", 'i', &p.gen}, {"depth", 'i', &p.depth}, {"repeat", 'i', &p.repeat},
-                          {"kernels", 's', &kernels}, {"no-pull", 'b', &no_pull}};
-  if (!rk_opts(c, opts, 6)) return RK_EXIT_USAGE;
-  if (c->argc) return fprintf(stderr, "rukou: unexpected argument \"%s\"; the model is named by --model\n", c->argv[0]), RK_EXIT_USAGE;
-  if (p.prompt < 0 || p.gen < 0 || p.depth < 0 || p.repeat < 1 || p.prompt + p.gen + p.depth > INT32_MAX || p.prompt + p.gen == 0)
-    return fputs("rukou: --prompt, --gen and --depth are counts of tokens, --repeat at least 1\n", stderr), RK_EXIT_USAGE;
-  char path[PATH_BYTES];
-  struct rk_error e;
-  rk_err err = rk_model_path(c, c->cfg.model, no_pull, path, sizeof path, &e);
-  if (!err) err = bench(c, path, &p, kernels, &e);
-  return err ? rk_die(&e) : RK_EXIT_OK;
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+    bool option = kinds[k].name[0] == '-';
+    for (int i = 0; i < (option ? c->argc : c->argc > 0); i++) {
+      if (!names(c->argv[i], kinds[k].name)) continue;
+      if (!option) c->argv++, c->argc--;
+      return kinds[k].run(c);
+    }
+  }
+  return rk_bench_speed(c);
 }
 
 const struct rk_command rk_cmd_bench = {
   .name = "bench",
   .summary = "speed of reading and writing tokens",
-  .help = "usage: rukou bench [--model M] [--prompt 512] [--gen 64] [--depth 0] [--threads N] [--repeat 1] [--json]\n\n"
+  .help = "usage: rukou bench [--model M] [--prompt 512] [--gen 64] [--depth 0] [--threads N] [--repeat 1] [--json]\n"
+          "       rukou bench --chats N [--gen 64]\n\n"
           "Reads --prompt tokens and writes --gen tokens, each with --depth tokens in front that are computed before the\n"
           "clock runs, after a short warm-up. The mean over --repeat runs is printed.\n\n"
+          "  --chats N        N chats write together, after one alone: tokens per second, ratio, slowest chat / mean\n\n"
+          "Options of all:\n"
           "  --model M        1.5b, 0.5b or the path of a GGUF file\n"
-          "  --kernels NAME   scalar, avx2 or avx512 instead of the best\n"
+          "  --kernels NAME   scalar, avx2 or avx512 instead of the best (without a kind)\n"
           "  --no-pull        do not fetch a missing model\n"
           "  --json           one object: prefill_tps, decode_tps, load_ms, rss_bytes, kernels, and what was asked for\n\n"
           "Examples:\n"
           "  rukou bench --model 0.5b\n"
-          "  rukou bench --model 1.5b --prompt 512 --gen 64 --depth 0 --threads 2 --json\n\n"
+          "  rukou bench --model 1.5b --prompt 512 --gen 64 --depth 0 --threads 2 --json\n"
+          "  rukou bench --model 0.5b --chats 8\n\n"
           "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the model is missing (--no-pull).\n",
   .run = run,
 };
