@@ -1,8 +1,9 @@
 /* engine.c - jobs and slots.
  *
- * A step makes one batch of rows out of all unfinished jobs: one row for a job
- * that lacks one token, a share of the batch for a job that reads a prompt.
- * The first job served moves on by one each step, so nobody waits for ever. */
+ * A step makes one batch of rows out of all unfinished jobs: first the rows of
+ * those that lack few tokens, because somebody reads along; those that read a
+ * prompt share the rest. The first job served moves on by one each step, so
+ * nobody waits for ever. */
 #include "engine/engine.h"
 
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "engine/compute.h"
 #include "engine/kernels/kernels.h"
 
+enum { SHORT_JOB = 32 }; /* a reply that goes on, its drafts included */
 enum { DEFAULT_CTX = 32768, DEFAULT_SLOTS = 4, DEFAULT_BATCH = 256, COPY_LEAST = 16 };
 
 struct rk_engine {
@@ -234,29 +236,37 @@ static int32_t add_rows(struct rk_engine *en, struct rk_job *j, int32_t n_rows, 
   return n_rows + n;
 }
 
-int32_t rk_engine_step(struct rk_engine *en, struct rk_job *const jobs[], int32_t n_jobs) {
-  int32_t n_rows = 0, n_open = 0, n_failed = 0;
-  en->step++;
-  for (int32_t i = 0; i < n_jobs; i++) {
-    if (is_done(jobs[i])) continue;
-    jobs[i]->err = check(en, jobs[i]);
-    if (holds(en, jobs[i])) en->busy_step[jobs[i]->slot - 1] = en->step;
-    n_open += !is_done(jobs[i]);
-  }
-  for (int32_t i = 0; i < n_jobs; i++) {
+static bool is_short(const struct rk_job *j) { return j->n_tokens - j->n_done <= SHORT_JOB; }
+
+/* Adds rows for the n_open jobs that are short, or for those that are not. */
+static int32_t serve(struct rk_engine *en, struct rk_job *const jobs[], int32_t n_jobs, bool shorts, int32_t n_open, int32_t n_rows) {
+  for (int32_t i = 0; i < n_jobs && n_rows < en->n_batch; i++) {
     struct rk_job *j = jobs[(i + (int32_t)(en->step % (uint64_t)n_jobs)) % n_jobs];
-    n_failed += j->err != RK_OK;
-    if (is_done(j) || n_rows == en->n_batch) continue;
+    if (is_done(j) || is_short(j) != shorts) continue;
     if (holds(en, j)) en->busy_step[j->slot - 1] = 0;
     if (!assign(en, j)) continue;
-    int32_t share = (en->n_batch - n_rows) / n_open, left = j->n_tokens - j->n_done;
-    if (share < 1) share = 1;
-    n_rows = add_rows(en, j, n_rows, left < share ? left : share);
-    n_open--;
+    int32_t n = (en->n_batch - n_rows) / (n_open > 0 ? n_open-- : 1);
+    if (n < 1) n = 1;
+    if (j->n_most > 0 && n > j->n_most) n = j->n_most;
+    if (n > j->n_tokens - j->n_done) n = j->n_tokens - j->n_done;
+    n_rows = add_rows(en, j, n_rows, n);
   }
+  return n_rows;
+}
+
+int32_t rk_engine_step(struct rk_engine *en, struct rk_job *const jobs[], int32_t n_jobs) {
+  int32_t n_rows = 0, n_open[2] = {0}, n_failed = 0, unfinished = 0;
+  en->step++;
+  for (int32_t i = 0; i < n_jobs; i++) {
+    if (!is_done(jobs[i])) jobs[i]->err = check(en, jobs[i]);
+    n_failed += jobs[i]->err != RK_OK;
+    if (is_done(jobs[i])) continue;
+    if (holds(en, jobs[i])) en->busy_step[jobs[i]->slot - 1] = en->step;
+    n_open[is_short(jobs[i])]++;
+  }
+  for (int shorts = 1; shorts >= 0; shorts--) n_rows = serve(en, jobs, n_jobs, shorts, n_open[shorts], n_rows);
   if (n_rows > 0) rk_compute_run(en->compute, en->rows, n_rows);
   if (n_jobs > 0 && n_failed == n_jobs) return -1;
-  int32_t unfinished = 0;
   for (int32_t i = 0; i < n_jobs; i++) unfinished += !is_done(jobs[i]);
   return unfinished;
 }

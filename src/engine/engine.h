@@ -82,6 +82,7 @@ struct rk_job {
   int32_t n_keep;          /* tokens[0..n_keep) are a fixed prefix worth keeping when slots run out */
   float *logits;           /* [rows wanted, n_vocab], caller's memory; row order = position order */
   uint64_t owner;          /* jobs of one conversation share an owner: its slot is preferred */
+  int32_t n_most;          /* positions computed in one step at most; 0: what the chunk leaves. May change between steps */
   /* set by the engine */
   int32_t n_done;          /* positions computed or reused; done when == n_tokens */
   int32_t n_reused;        /* positions taken from KV */
@@ -90,8 +91,11 @@ struct rk_job {
 };
 
 /* Advances every job that is not done by at most one chunk (at most a few
- * hundred tokens), round-robin when they do not fit together. Returns the
- * number of jobs that are still unfinished, -1 when none can go on. */
+ * hundred tokens): those that lack few tokens first, the others share the
+ * rest, round-robin when they do not fit together. Returns the number of jobs
+ * that are still unfinished, -1 when none can go on.
+ * Between steps the caller may take tokens back: it changes them, and lowers
+ * n_done to the first that changed. */
 int32_t rk_engine_step(struct rk_engine *en, struct rk_job *const jobs[], int32_t n_jobs);
 /* The conversation is over: its slot may be reused first (its KV stays until then). */
 void rk_engine_release(struct rk_engine *en, uint64_t owner);
