@@ -24,6 +24,8 @@ struct rk_chat_local_opts {
   const char *model_path;
   const char *model_name;  /* as listed by /v1/models */
   int32_t n_threads, n_ctx, n_slots; /* 0: engine's defaults */
+  const char *cache_dir;   /* as in rk_engine_opts; NULL: nothing is kept over restarts */
+  const uint8_t *model_id; /* [32] or NULL */
 };
 rk_err rk_chat_open_local(const struct rk_chat_local_opts *o, struct rk_chat_model **out, struct rk_error *e) RK_MUST_USE;
 

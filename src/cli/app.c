@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "cli/identity.h"
 
 enum { PATH_BYTES = 4096, MAX_ORIGINS = RK_MAX_SHOPS, DEFAULT_PORT = 7100, DEFAULT_SHOP_PORT = 7110 };
 
@@ -107,10 +108,12 @@ static rk_err open_model(const struct rk_cli *c, bool no_pull, struct rk_app *a,
         .api_key = c->cfg.api_key[0] ? c->cfg.api_key : NULL, .model_name = c->cfg.model_name}, &a->model, e);
   }
   char path[PATH_BYTES];
+  struct rk_identity id;
   rk_err err = rk_model_path(c, c->cfg.model, no_pull, path, sizeof path, e);
+  if (!err) err = rk_identity_of(c->cfg.cache_dir, path, &id, e);
   if (err) return err;
   return rk_chat_open_local(&(struct rk_chat_local_opts){.model_path = path, .model_name = c->cfg.model,
-      .n_threads = c->cfg.threads, .n_ctx = c->cfg.ctx}, &a->model, e);
+      .n_threads = c->cfg.threads, .n_ctx = c->cfg.ctx, .cache_dir = c->cfg.cache_dir, .model_id = id.sha256}, &a->model, e);
 }
 
 rk_err rk_app_open_agent(const struct rk_cli *c, bool no_pull, struct rk_app *a, struct rk_error *e) {

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "cli/bench.h"
+#include "cli/identity.h"
 #include "engine/engine.h"
 
 enum { WARM_UP = 32 };
@@ -74,8 +75,11 @@ static rk_err bench(const struct rk_cli *c, const char *path, const struct plan 
   struct rk_engine *en = NULL;
   int64_t start_ms = rk_mono_ms(), longest = p->depth + (p->prompt > p->gen ? p->prompt : p->gen);
   if (longest < WARM_UP) longest = WARM_UP;
-  rk_err err = rk_model_open(path, &m, e);
-  struct rk_engine_opts opts = {.n_threads = c->cfg.threads, .n_ctx = (int32_t)longest, .n_slots = 1, .kernels = kernels};
+  struct rk_identity id;
+  rk_err err = rk_identity_of(c->cfg.cache_dir, path, &id, e);
+  if (!err) err = rk_model_open(path, &m, e);
+  struct rk_engine_opts opts = {.n_threads = c->cfg.threads, .n_ctx = (int32_t)longest, .n_slots = 1, .kernels = kernels,
+                                .cache_dir = c->cfg.cache_dir, .model_id = id.sha256};
   if (!err) err = rk_engine_new(m, &opts, &en, e);
   int64_t load_ms = rk_mono_ms() - start_ms;
   int32_t n_vocab = err ? 0 : rk_model_info(m).n_vocab, *tokens = malloc((size_t)longest * sizeof *tokens);

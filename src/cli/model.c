@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/config.h"
+#include "cli/identity.h"
 #include "cli/pull.h"
 #include "engine/engine.h"
 #include "json/json.h"
@@ -101,7 +102,8 @@ static rk_err pull_known(const struct rk_cli *c, const struct known *k, const ch
   int lock = err ? -1 : lock_dir(dir, e);
   if (lock < 0) return RK_EIO;
   struct rk_pull p = {k->name, path, k->sha256, k->bytes};
-  if (file_size(path) != k->bytes) err = pull_from(k, c->cfg.model_source, &p, e);
+  if (file_size(path) != k->bytes && !(err = pull_from(k, c->cfg.model_source, &p, e)))
+    rk_identity_note(c->cfg.cache_dir, path, k->sha256);
   close(lock);
   return err;
 }
@@ -208,6 +210,7 @@ static rk_err pull_url(const struct rk_cli *c, const char *url, const char *name
   if (lock < 0) return RK_EIO;
   struct rk_pull p = {.label = file, .path = path, .sha256 = sha256};
   err = file_size(path) >= 0 ? check_present(path, sha256, e) : rk_pull_url(&p, url, e);
+  if (!err && sha256) rk_identity_note(c->cfg.cache_dir, path, sha256);
   close(lock);
   return err;
 }
@@ -225,11 +228,12 @@ static int run_pull(struct rk_cli *c, const char *name, const char *sha256) {
 
 /* ---- verify ---- */
 
-static rk_err verify_file(const struct known *k, const char *path, char sha256[65], struct rk_error *e) {
+static rk_err verify_file(const char *cache_dir, const struct known *k, const char *path, char sha256[65], struct rk_error *e) {
   struct rk_model *m;
   rk_err err = rk_hash_file("checking", path, sha256, e);
   if (!err && k && strcmp(sha256, k->sha256) != 0)
     return rk_fail(e, RK_EFORMAT, "%s has sha256 %s, expected %s; remove it and run `rukou model pull %s`", path, sha256, k->sha256, k->name);
+  if (!err) rk_identity_note(cache_dir, path, sha256);
   if (!err && !(err = rk_model_open(path, &m, e))) rk_model_close(m);
   return err;
 }
@@ -240,7 +244,7 @@ static int run_verify(struct rk_cli *c) {
   if (c->argc > 1) return fputs("rukou: one model at a time\n", stderr), RK_EXIT_USAGE;
   const char *name = c->argc ? c->argv[0] : c->cfg.model;
   rk_err err = rk_model_path(c, name, true, path, sizeof path, &e);
-  if (!err) err = verify_file(find_known(name), path, sha256, &e);
+  if (!err) err = verify_file(c->cfg.cache_dir, find_known(name), path, sha256, &e);
   if (err) return rk_die(&e);
   if (c->json) printf("{\"sha256\":\"%s\",\"bytes\":%lld}\n", sha256, (long long)file_size(path));
   else printf("%s  %s\n", sha256, path);

@@ -62,6 +62,8 @@ struct rk_engine_opts {
   int32_t n_chunk;        /* tokens computed together at most; 0: 256 */
   bool float_path;        /* debug: float32 weights, activations and KV, scalar */
   const char *kernels;    /* NULL: best; "scalar" | "avx2" | "avx512" forces one */
+  const char *cache_dir;  /* where repacked weights and KV may be kept over restarts; NULL: nowhere */
+  const uint8_t *model_id; /* [32] SHA-256 of the model's file, needed to keep anything; NULL: not known */
 };
 
 rk_err rk_engine_new(const struct rk_model *m, const struct rk_engine_opts *o, struct rk_engine **out,
