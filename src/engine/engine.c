@@ -185,7 +185,8 @@ static void reuse(struct rk_engine *en, struct rk_kv_slot *s, struct rk_job *j) 
 static bool holds(const struct rk_engine *en, const struct rk_job *j) {
   if (j->slot < 1 || j->slot > en->n_slots || j->n_done < 1) return false;
   const struct rk_kv_slot *s = &en->slots[j->slot - 1];
-  return s->owner == j->owner && common_prefix(s, j->tokens, j->n_done) == j->n_done;
+  int32_t n = s->n_pending ? s->n_pending : s->n_cached;
+  return s->owner == j->owner && j->n_done <= n && memcmp(s->tokens, j->tokens, sizeof *s->tokens * (size_t)j->n_done) == 0;
 }
 
 /* Gives the job a slot, or keeps the one it has. False: it has to wait. */
@@ -231,18 +232,22 @@ static int32_t add_rows(struct rk_engine *en, struct rk_job *j, int32_t n_rows, 
     en->rows[n_rows + i] = (struct rk_row){j->tokens[pos], pos, s->blocks, logits};
     s->tokens[pos] = j->tokens[pos];
   }
-  j->n_done += n;
-  s->n_cached = j->n_done;
+  s->n_pending = j->n_done += n;
   return n_rows + n;
 }
 
-static bool is_short(const struct rk_job *j) { return j->n_tokens - j->n_done <= SHORT_JOB; }
+static bool is_short(const struct rk_engine *en, const struct rk_job *j) { return holds(en, j) && j->n_tokens - j->n_done <= SHORT_JOB; }
+
+static void keep_computed(struct rk_kv_slot *s) {
+  if (s->n_pending) s->n_cached = s->n_pending;
+  s->n_pending = 0;
+}
 
 /* Adds rows for the n_open jobs that are short, or for those that are not. */
 static int32_t serve(struct rk_engine *en, struct rk_job *const jobs[], int32_t n_jobs, bool shorts, int32_t n_open, int32_t n_rows) {
   for (int32_t i = 0; i < n_jobs && n_rows < en->n_batch; i++) {
     struct rk_job *j = jobs[(i + (int32_t)(en->step % (uint64_t)n_jobs)) % n_jobs];
-    if (is_done(j) || is_short(j) != shorts) continue;
+    if (is_done(j) || is_short(en, j) != shorts) continue;
     if (holds(en, j)) en->busy_step[j->slot - 1] = 0;
     if (!assign(en, j)) continue;
     int32_t n = (en->n_batch - n_rows) / (n_open > 0 ? n_open-- : 1);
@@ -262,10 +267,11 @@ int32_t rk_engine_step(struct rk_engine *en, struct rk_job *const jobs[], int32_
     n_failed += jobs[i]->err != RK_OK;
     if (is_done(jobs[i])) continue;
     if (holds(en, jobs[i])) en->busy_step[jobs[i]->slot - 1] = en->step;
-    n_open[is_short(jobs[i])]++;
+    n_open[is_short(en, jobs[i])]++;
   }
   for (int shorts = 1; shorts >= 0; shorts--) n_rows = serve(en, jobs, n_jobs, shorts, n_open[shorts], n_rows);
   if (n_rows > 0) rk_compute_run(en->compute, en->rows, n_rows);
+  for (int32_t i = 0; i < en->n_slots; i++) keep_computed(&en->slots[i]);
   if (n_jobs > 0 && n_failed == n_jobs) return -1;
   for (int32_t i = 0; i < n_jobs; i++) unfinished += !is_done(jobs[i]);
   return unfinished;

@@ -42,6 +42,7 @@ struct rk_kv_slot {
   size_t mem_bytes;
   int32_t *tokens;     /* [n_ctx] */
   int32_t n_cached;
+  int32_t n_pending;   /* n_cached after this step; 0: no rows in it. Until then nobody else may take them */
   int32_t n_keep;      /* longest fixed prefix that a job asked to keep */
   uint64_t owner;      /* 0: released */
   uint64_t last_used;  /* step number */
