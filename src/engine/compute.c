@@ -59,7 +59,7 @@ struct rk_compute {
   float *attn_scratch;       /* [n_threads][attn_scratch_floats] */
   size_t attn_scratch_floats;
   struct group *groups;      /* [n_batch] */
-  const struct rk_row **wanted; /* [n_batch] rows with logits */
+  struct rk_row *wanted;     /* [n_batch] rows with logits */
 };
 
 /* ---- groups of tokens ---- */
@@ -111,9 +111,7 @@ struct pack_job {
   const struct group *groups;
   int32_t n_in;
   const float *norm;             /* NULL: as it is */
-  const float *x;                /* [tokens][n_in], or */
-  const struct rk_row *const *wanted; /* rows picked out of c->x: index by row - rows */
-  const struct rk_row *rows;
+  const float *x;                /* [tokens][n_in] */
 };
 
 static void pack_item(void *ctx, int32_t item, int32_t worker) {
@@ -123,9 +121,7 @@ static void pack_item(void *ctx, int32_t item, int32_t worker) {
   const struct group *g = &j->groups[item];
   float normed[RK_MAX_MODEL_DIM];
   for (int32_t t = 0; t < g->n; t++) {
-    int32_t row = g->first + t;
-    if (j->wanted) row = (int32_t)(j->wanted[row] - j->rows);
-    const float *x = j->x + (size_t)row * (size_t)j->n_in;
+    const float *x = j->x + (size_t)(g->first + t) * (size_t)j->n_in;
     if (j->norm) c->kern->rms_norm(x, j->norm, j->n_in, c->m->hp.rms_eps, normed);
     put_row(c, &c->in, g, j->n_in, t, j->norm ? normed : x);
   }
@@ -151,7 +147,7 @@ struct product_job {
   struct part parts[3]; /* GATE_UP: gate and up */
   int32_t n_parts;
   int32_t tiles_per_item;
-  const struct rk_row *const *wanted; /* LOGITS */
+  const struct rk_row *rows; /* LOGITS */
 };
 
 static void multiply(const struct product_job *j, const struct rk_matrix *m, int32_t tile, const struct group *g,
@@ -165,7 +161,7 @@ static void finish_tile(const struct product_job *j, const struct part *p, int32
                         const float *out) {
   const int32_t row = tile * RK_TILE, n = p->m->n_out - row < RK_TILE ? p->m->n_out - row : RK_TILE;
   for (int32_t t = 0; t < g->n; t++, out += RK_TILE) {
-    float *dst = j->kind == LOGITS ? j->wanted[g->first + t]->logits
+    float *dst = j->kind == LOGITS ? j->rows[g->first + t].logits
                                    : p->dst + (size_t)(g->first + t) * (size_t)p->m->n_out;
     dst += row;
     if (j->kind == ADD) for (int32_t r = 0; r < n; r++) dst[r] += out[r];
@@ -342,7 +338,25 @@ static void product(const struct batch *b, enum product kind, const struct input
   run_product(&j);
 }
 
-static void run_layer(struct batch *b) {
+/* Past its keys and values, the last layer is computed for rows with logits
+ * only: they move together. False: there is none. */
+static bool keep_wanted(struct batch *b) {
+  struct rk_compute *c = b->c;
+  const size_t n_embd = (size_t)c->m->hp.n_embd, n_q = (size_t)(c->m->hp.n_head * c->m->hp.head_dim);
+  int32_t n = 0;
+  for (int32_t i = 0; i < b->n; i++) {
+    if (!b->rows[i].logits) continue;
+    memmove(c->x + (size_t)n * n_embd, c->x + (size_t)i * n_embd, sizeof *c->x * n_embd);
+    memmove(c->q + (size_t)n * n_q, c->q + (size_t)i * n_q, sizeof *c->q * n_q);
+    c->wanted[n++] = b->rows[i];
+  }
+  b->rows = c->wanted;
+  b->n = n;
+  b->n_groups = make_groups(c->groups, n);
+  return n > 0;
+}
+
+static bool run_layer(struct batch *b) {
   struct rk_compute *c = b->c;
   const struct rk_hparams *hp = &c->m->hp;
   const struct rk_layer *t = &c->m->layers[b->layer];
@@ -351,34 +365,66 @@ static void run_layer(struct batch *b) {
   product(b, STORE, &c->in, 3,
           (struct part[]){{&l->q, f32(t->bq), c->q}, {&l->k, f32(t->bk), c->k}, {&l->v, f32(t->bv), c->v}});
   rk_pool_run(c->pool, b->n_groups, rope_item, b);
+  if (b->layer == hp->n_layer - 1 && !keep_wanted(b)) return false;
   rk_pool_run(c->pool, b->n_groups * hp->n_head_kv, attn_item, b);
   pack(b, c->att, hp->n_head * hp->head_dim, NULL);
   product(b, ADD, &c->in, 1, (struct part[]){{&l->o, NULL, c->x}});
   pack(b, c->x, hp->n_embd, f32(t->ffn_norm));
   product(b, GATE_UP, &c->in, 2, (struct part[]){{&l->gate, NULL, NULL}, {&l->up, NULL, NULL}});
   product(b, ADD, &c->ff, 1, (struct part[]){{&l->down, NULL, c->x}});
+  return true;
 }
 
-static void run_head(struct batch *b) {
+enum { ONLY_IDS = 16 }; /* wanted ids an item looks at */
+
+struct only_job {
+  const struct product_job *p;
+  const struct group *g;
+  const struct rk_row *row;
+};
+
+/* The tiles of some ids; one that the id before lies in as well is done already. */
+static void only_item(void *ctx, int32_t item, int32_t worker) {
+  (void)worker;
+  const struct only_job *j = ctx;
+  const int32_t *id = j->row->only;
+  const int32_t end = (item + 1) * ONLY_IDS < j->row->n_only ? (item + 1) * ONLY_IDS : j->row->n_only;
+  for (int32_t i = item * ONLY_IDS; i < end; i++) {
+    float out[MAX_T * RK_TILE];
+    if (i > 0 && id[i] / RK_TILE == id[i - 1] / RK_TILE) continue;
+    multiply(j->p, j->p->parts[0].m, id[i] / RK_TILE, j->g, out);
+    finish_tile(j->p, &j->p->parts[0], id[i] / RK_TILE, j->g, out);
+  }
+}
+
+/* Rows first..first+n-1; one that wants few logits comes alone. */
+static void run_head_of(const struct batch *b, int32_t first, int32_t n) {
   struct rk_compute *c = b->c;
-  int32_t n = 0;
-  for (int32_t i = 0; i < b->n; i++)
-    if (b->rows[i].logits) c->wanted[n++] = &b->rows[i];
-  if (n == 0) return;
-  int32_t n_groups = make_groups(c->groups, n);
-  struct pack_job pj = {.c = c, .groups = c->groups, .n_in = c->m->hp.n_embd, .norm = f32(c->m->out_norm), .x = c->x,
-                        .wanted = c->wanted, .rows = b->rows};
-  rk_pool_run(c->pool, n_groups, pack_item, &pj);
+  const struct rk_row *rows = b->rows + first;
+  const int32_t n_embd = c->m->hp.n_embd, n_groups = make_groups(c->groups, n);
+  struct pack_job pj = {.c = c, .groups = c->groups, .n_in = n_embd, .norm = f32(c->m->out_norm),
+                        .x = c->x + (size_t)first * (size_t)n_embd};
   struct product_job j = {.c = c, .kind = LOGITS, .groups = c->groups, .n_groups = n_groups, .in = &c->in,
-                          .parts = {{&c->head, NULL, NULL}}, .n_parts = 1, .wanted = c->wanted};
-  run_product(&j);
+                          .parts = {{&c->head, NULL, NULL}}, .n_parts = 1, .rows = rows};
+  struct only_job oj = {&j, c->groups, rows};
+  rk_pool_run(c->pool, n_groups, pack_item, &pj);
+  if (rows->only) rk_pool_run(c->pool, (rows->n_only + ONLY_IDS - 1) / ONLY_IDS, only_item, &oj);
+  else run_product(&j);
+}
+
+static void run_head(const struct batch *b) {
+  for (int32_t i = 0, n; i < b->n; i += n) {
+    for (n = 1; !b->rows[i].only && i + n < b->n && !b->rows[i + n].only;) n++;
+    run_head_of(b, i, n);
+  }
 }
 
 void rk_compute_run(struct rk_compute *c, const struct rk_row *rows, int32_t n) {
   RK_ASSERT(n >= 1 && n <= c->n_batch);
   struct batch b = {.c = c, .rows = rows, .n = n, .groups = c->groups, .n_groups = make_groups(c->groups, n)};
   rk_pool_run(c->pool, b.n_groups, embed_item, &b);
-  for (b.layer = 0; b.layer < c->m->hp.n_layer; b.layer++) run_layer(&b);
+  for (b.layer = 0; b.layer < c->m->hp.n_layer; b.layer++)
+    if (!run_layer(&b)) return;
   run_head(&b);
 }
 
@@ -477,7 +523,7 @@ static rk_err new_buffers(struct rk_compute *c, struct rk_error *e) {
     {n * n_ff * 4, (void **)&c->ff.floats, ff[1]},
     {(size_t)rk_pool_n_threads(c->pool) * c->attn_scratch_floats * 4, (void **)&c->attn_scratch, true},
     {n * sizeof *c->groups, (void **)&c->groups, true},
-    {n * sizeof(void *), (void **)&c->wanted, true},
+    {n * sizeof *c->wanted, (void **)&c->wanted, true},
   };
   size_t bytes = 0;
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) bytes += (rows[i].bytes + 63) / 64 * 64;

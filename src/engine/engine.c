@@ -219,6 +219,8 @@ static bool is_done(const struct rk_job *j) { return j->err != RK_OK || j->n_don
 static rk_err check(const struct rk_engine *en, const struct rk_job *j) {
   if (j->n_tokens > en->n_ctx) return RK_ECONTEXT;
   if (j->n_tokens < 1 || j->n_done < 0 || (j->rows != RK_ROWS_NONE && !j->logits)) return RK_EINVAL;
+  for (int32_t i = 0; j->only && i < j->n_only; i++)
+    if (j->only[i] < (i ? j->only[i - 1] : 0) || j->only[i] >= en->m->hp.n_vocab) return RK_EINVAL;
   for (int32_t i = j->n_done; i < j->n_tokens; i++)
     if (j->tokens[i] < 0 || j->tokens[i] >= en->m->hp.n_vocab) return RK_EINVAL;
   return RK_OK;
@@ -229,7 +231,7 @@ static int32_t add_rows(struct rk_engine *en, struct rk_job *j, int32_t n_rows, 
   for (int32_t i = 0; i < n; i++) {
     int32_t pos = j->n_done + i, at = logits_row(j, pos);
     float *logits = at < 0 ? NULL : j->logits + (size_t)at * (size_t)en->m->hp.n_vocab;
-    en->rows[n_rows + i] = (struct rk_row){j->tokens[pos], pos, s->blocks, logits};
+    en->rows[n_rows + i] = (struct rk_row){j->tokens[pos], pos, s->blocks, logits, j->only, j->n_only};
     s->tokens[pos] = j->tokens[pos];
   }
   s->n_pending = j->n_done += n;

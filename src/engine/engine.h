@@ -83,6 +83,8 @@ struct rk_job {
   int32_t n_rows;
   int32_t n_keep;          /* tokens[0..n_keep) are a fixed prefix worth keeping when slots run out */
   float *logits;           /* [rows wanted, n_vocab], caller's memory; row order = position order */
+  const int32_t *only;     /* [n_only] ascending ids, or NULL: of each row only these logits are wanted, e.g. under a */
+  int32_t n_only;          /* grammar that allows few; they have the bits they always have, the others are undefined */
   uint64_t owner;          /* jobs of one conversation share an owner: its slot is preferred */
   int32_t n_most;          /* positions computed in one step at most; 0: what the chunk leaves. May change between steps */
   /* set by the engine */

@@ -1,8 +1,9 @@
 /* pool.h - the engine's worker threads (internal).
  *
- * rk_pool_run() hands out items 0..n-1 one by one to whoever is free, the
- * caller included, and returns when all are done. A worker that was taken off
- * its core delays only the item it holds. Workers spin briefly for the next
+ * rk_pool_run() deals items 0..n-1 out to the workers, the caller included, a
+ * stretch of neighbours to each; who is done takes over items of the others. It
+ * returns when all are done. A worker that was taken off its core delays only
+ * the item it holds. Workers spin briefly for the next
  * run, then sleep; so does the caller at the end.
  *
  * One caller thread at a time. Results must not depend on which thread did

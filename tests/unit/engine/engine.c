@@ -184,6 +184,35 @@ static void test_rows(void **state) {
   rk_engine_free(en);
 }
 
+/* Logits of a few ids have the bits they have among all, beside rows that want all. */
+static void test_only(void **state) {
+  const int32_t ids[] = {0, 1, 15, 16, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, n_vocab - 1};
+  enum { IDS = sizeof ids / sizeof *ids };
+  struct rk_engine *en = engine(models[1], (struct rk_engine_opts){.n_threads = 2, .n_ctx = CTX});
+  float *want = all_logits(models[1], (struct rk_engine_opts){.n_threads = 2, .n_ctx = CTX}), *got[3];
+  struct rk_job job[3], *jobs[3];
+  for (int i = 0; i < 3; i++) {
+    got[i] = new_logits(1);
+    job[i] = (struct rk_job){.tokens = text, .n_tokens = N - i, .rows = RK_ROWS_LAST, .logits = got[i], .owner = 1 + (uint64_t)i};
+    jobs[i] = &job[i];
+  }
+  job[1].only = ids, job[1].n_only = IDS;
+  while (rk_engine_step(en, jobs, 3) > 0) {}
+  assert_same(want + (N - 1) * n_vocab, got[0], 1, "row before");
+  assert_same(want + (N - 3) * n_vocab, got[2], 1, "row behind");
+  for (int i = 0; i < IDS; i++)
+    assert_memory_equal(&want[(N - 2) * n_vocab + ids[i]], &got[1][ids[i]], sizeof **got);
+  const int32_t bad[][2] = {{2, 1}, {0, n_vocab}, {-1, 3}};
+  for (int i = 0; i < 3; i++) {
+    struct rk_job j = {.tokens = text, .n_tokens = N, .rows = RK_ROWS_LAST, .logits = got[0], .only = bad[i], .n_only = 2}, *one[] = {&j};
+    assert_int_equal(rk_engine_step(en, one, 1), -1);
+    assert_int_equal(j.err, RK_EINVAL);
+  }
+  for (int i = 0; i < 3; i++) free(got[i]);
+  free(want);
+  rk_engine_free(en);
+}
+
 /* Several jobs in one call: all advance, none changes another's bits. */
 static void test_jobs_together(void **state) {
   enum { JOBS = 3 };
@@ -243,7 +272,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_chunks_threads_kernels), cmocka_unit_test(test_near_float_path),
     cmocka_unit_test(test_reuse_has_the_same_bits), cmocka_unit_test(test_prefix_of_another_slot),
-    cmocka_unit_test(test_rows), cmocka_unit_test(test_jobs_together), cmocka_unit_test(test_context_limit),
+    cmocka_unit_test(test_rows), cmocka_unit_test(test_only), cmocka_unit_test(test_jobs_together), cmocka_unit_test(test_context_limit),
     cmocka_unit_test(test_options),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
