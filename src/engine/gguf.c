@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "engine/bytes.h"
 
 enum { DEFAULT_ALIGNMENT = 32, MAX_ALIGNMENT = 65536, MAX_NAME_BYTES = 1024 };
 
@@ -22,9 +23,13 @@ struct rk_tensor_traits rk_tensor_traits(uint32_t type) {
     case RK_Q5_0: return (struct rk_tensor_traits){"Q5_0", 32, 22};
     case RK_Q5_1: return (struct rk_tensor_traits){"Q5_1", 32, 24};
     case RK_Q8_0: return (struct rk_tensor_traits){"Q8_0", 32, 34};
+    case RK_Q2_K: return (struct rk_tensor_traits){"Q2_K", 256, 84};
+    case RK_Q3_K: return (struct rk_tensor_traits){"Q3_K", 256, 110};
     case RK_Q4_K: return (struct rk_tensor_traits){"Q4_K", 256, 144};
     case RK_Q5_K: return (struct rk_tensor_traits){"Q5_K", 256, 176};
     case RK_Q6_K: return (struct rk_tensor_traits){"Q6_K", 256, 210};
+    case RK_IQ4_NL: return (struct rk_tensor_traits){"IQ4_NL", 32, 18};
+    case RK_IQ4_XS: return (struct rk_tensor_traits){"IQ4_XS", 256, 136};
     default: return (struct rk_tensor_traits){0};
   }
 }
@@ -57,23 +62,11 @@ static rk_err take(struct reader *r, size_t bytes, const uint8_t **p, const char
   return RK_OK;
 }
 
-static uint32_t load_u32(const uint8_t *p) {
-  uint32_t v;
-  memcpy(&v, p, sizeof v);
-  return v;
-}
-
-static uint64_t load_u64(const uint8_t *p) {
-  uint64_t v;
-  memcpy(&v, p, sizeof v);
-  return v;
-}
-
 static rk_err take_u32(struct reader *r, uint32_t *v, const char *what) {
   const uint8_t *p;
   *v = 0;
   rk_err err = take(r, 4, &p, what);
-  if (err == RK_OK) *v = load_u32(p);
+  if (err == RK_OK) *v = rk_load_u32(p);
   return err;
 }
 
@@ -81,7 +74,7 @@ static rk_err take_u64(struct reader *r, uint64_t *v, const char *what) {
   const uint8_t *p;
   *v = 0;
   rk_err err = take(r, 8, &p, what);
-  if (err == RK_OK) *v = load_u64(p);
+  if (err == RK_OK) *v = rk_load_u64(p);
   return err;
 }
 
@@ -421,7 +414,7 @@ bool rk_gguf_bool(const struct rk_gguf *g, const char *key, bool *out) {
 bool rk_gguf_str(const struct rk_gguf *g, const char *key, rk_str *out) {
   const struct rk_gguf_kv *kv = rk_gguf_find(g, key);
   if (!kv || kv->type != RK_GGUF_STRING) return false;
-  *out = (rk_str){(const char *)kv->value + 8, (size_t)load_u64(kv->value)};
+  *out = (rk_str){(const char *)kv->value + 8, (size_t)rk_load_u64(kv->value)};
   return true;
 }
 
@@ -441,7 +434,7 @@ int64_t rk_gguf_strings(const struct rk_gguf *g, const char *key, rk_str *out, s
   size_t n = kv->n < cap ? (size_t)kv->n : cap;
   const uint8_t *p = kv->value;
   for (size_t i = 0; i < n; i++) {
-    out[i] = (rk_str){(const char *)p + 8, (size_t)load_u64(p)};
+    out[i] = (rk_str){(const char *)p + 8, (size_t)rk_load_u64(p)};
     p += 8 + out[i].n;
   }
   return (int64_t)n;

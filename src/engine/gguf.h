@@ -20,7 +20,8 @@ enum rk_gguf_type {
 /* Tensor element types that the engine computes with (values of the format). */
 enum rk_tensor_type {
   RK_F32 = 0, RK_F16 = 1, RK_Q4_0 = 2, RK_Q4_1 = 3, RK_Q5_0 = 6, RK_Q5_1 = 7, RK_Q8_0 = 8,
-  RK_Q4_K = 12, RK_Q5_K = 13, RK_Q6_K = 14, RK_BF16 = 30,
+  RK_Q2_K = 10, RK_Q3_K = 11, RK_Q4_K = 12, RK_Q5_K = 13, RK_Q6_K = 14,
+  RK_IQ4_NL = 20, RK_IQ4_XS = 23, RK_BF16 = 30,
 };
 
 struct rk_tensor_traits {

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "engine/bytes.h"
 #include "engine/f16.h"
 
 /* ---- the file's formats: 32 weights taken out of a block ---- */
@@ -9,20 +10,8 @@
 struct unpacked {
   uint8_t q[RK_BLOCK]; /* unsigned quants */
   uint16_t d, m;       /* f16 bits: scale and minimum of the block, D and M of 256-wide ones */
-  uint8_t s[2], min;   /* scales inside a 256-wide block; s is signed for Q6_K */
+  uint8_t s[2];        /* scales inside a 256-wide block, as the tile holds them */
 };
-
-static uint16_t load_u16(const uint8_t *p) {
-  uint16_t v;
-  memcpy(&v, p, sizeof v);
-  return v;
-}
-
-static uint32_t load_u32(const uint8_t *p) {
-  uint32_t v;
-  memcpy(&v, p, sizeof v);
-  return v;
-}
 
 static void nibbles(const uint8_t *p, uint8_t q[RK_BLOCK]) {
   for (int i = 0; i < 16; i++) q[i] = p[i] & 15, q[i + 16] = p[i] >> 4;
@@ -36,16 +25,50 @@ static void fifth_bits(uint32_t bits, uint8_t q[RK_BLOCK]) {
 static void scale_min(const uint8_t *p, int j, struct unpacked *u) {
   if (j < 4) {
     u->s[0] = p[j] & 63;
-    u->min = p[j + 4] & 63;
+    u->s[1] = p[j + 4] & 63;
   } else {
     u->s[0] = (uint8_t)((p[j + 4] & 15) | p[j - 4] >> 6 << 4);
-    u->min = (uint8_t)(p[j + 4] >> 4 | p[j] >> 6 << 4);
+    u->s[1] = (uint8_t)(p[j + 4] >> 4 | p[j] >> 6 << 4);
   }
 }
 
+/* Two bits of the 32 weights: four sub-blocks share 32 bytes. */
+static void two_bits(const uint8_t *p, int sub, uint8_t q[RK_BLOCK]) {
+  for (int i = 0; i < RK_BLOCK; i++) q[i] = p[32 * (sub / 4) + i] >> 2 * (sub % 4) & 3;
+}
+
+static void unpack_2k(const uint8_t *p, int sub, struct unpacked *u) {
+  u->s[0] = p[2 * sub];
+  u->s[1] = p[2 * sub + 1];
+  two_bits(p + 16, sub, u->q);
+  u->d = rk_load_u16(p + 80);
+  u->m = rk_load_u16(p + 82);
+}
+
+/* Scale number j of 16 of Q3_K: low four bits, then the high two. */
+static uint8_t scale_3k(const uint8_t *p, int j) {
+  int low = j < 8 ? p[j] & 15 : p[j - 8] >> 4, high = p[8 + j % 4] >> 2 * (j / 4) & 3;
+  return (uint8_t)((low | high << 4) - 32);
+}
+
+static void unpack_3k(const uint8_t *p, int sub, struct unpacked *u) {
+  u->s[0] = scale_3k(p + 96, 2 * sub);
+  u->s[1] = scale_3k(p + 96, 2 * sub + 1);
+  two_bits(p + 32, sub, u->q);
+  for (int i = 0; i < RK_BLOCK; i++) u->q[i] = (uint8_t)(u->q[i] | (p[i] >> sub & 1) << 2);
+  u->d = rk_load_u16(p + 108);
+}
+
+static void unpack_4xs(const uint8_t *p, int sub, struct unpacked *u) {
+  int low = p[4 + sub / 2] >> 4 * (sub % 2) & 15, high = rk_load_u16(p + 2) >> 2 * sub & 3;
+  u->d = rk_load_u16(p);
+  u->s[0] = (uint8_t)((low | high << 4) - 32);
+  nibbles(p + 8 + 16 * sub, u->q);
+}
+
 static void unpack_45k(const uint8_t *p, int sub, bool bit5, struct unpacked *u) {
-  u->d = load_u16(p);
-  u->m = load_u16(p + 2);
+  u->d = rk_load_u16(p);
+  u->m = rk_load_u16(p + 2);
   scale_min(p + 4, sub, u);
   const uint8_t *high = p + 16, *low = p + 16 + (bit5 ? 32 : 0) + 32 * (sub / 2);
   for (int i = 0; i < RK_BLOCK; i++) {
@@ -63,7 +86,7 @@ static void unpack_6k(const uint8_t *p, int sub, struct unpacked *u) {
   }
   u->s[0] = scales[2 * sub];
   u->s[1] = scales[2 * sub + 1];
-  u->d = load_u16(p + 208);
+  u->d = rk_load_u16(p + 208);
 }
 
 /* Block number b of 32 weights in a row of the file. */
@@ -72,17 +95,21 @@ static void unpack(uint32_t type, const uint8_t *row, int32_t b, struct unpacked
   const int32_t per = (int32_t)traits.block_len / RK_BLOCK;
   const uint8_t *p = row + (size_t)(b / per) * traits.block_bytes;
   switch (type) {
-    case RK_Q4_0: u->d = load_u16(p); nibbles(p + 2, u->q); break;
-    case RK_Q4_1: u->d = load_u16(p); u->m = load_u16(p + 2); nibbles(p + 4, u->q); break;
-    case RK_Q5_0: u->d = load_u16(p); nibbles(p + 6, u->q); fifth_bits(load_u32(p + 2), u->q); break;
+    case RK_Q4_0: u->d = rk_load_u16(p); nibbles(p + 2, u->q); break;
+    case RK_Q4_1: u->d = rk_load_u16(p); u->m = rk_load_u16(p + 2); nibbles(p + 4, u->q); break;
+    case RK_Q5_0: u->d = rk_load_u16(p); nibbles(p + 6, u->q); fifth_bits(rk_load_u32(p + 2), u->q); break;
     case RK_Q5_1:
-      u->d = load_u16(p); u->m = load_u16(p + 2);
-      nibbles(p + 8, u->q); fifth_bits(load_u32(p + 4), u->q);
+      u->d = rk_load_u16(p); u->m = rk_load_u16(p + 2);
+      nibbles(p + 8, u->q); fifth_bits(rk_load_u32(p + 4), u->q);
       break;
     case RK_Q8_0:
-      u->d = load_u16(p);
+      u->d = rk_load_u16(p);
       for (int i = 0; i < RK_BLOCK; i++) u->q[i] = p[2 + i] ^ 0x80;
       break;
+    case RK_IQ4_NL: u->d = rk_load_u16(p); nibbles(p + 2, u->q); break;
+    case RK_IQ4_XS: unpack_4xs(p, b % per, u); break;
+    case RK_Q2_K: unpack_2k(p, b % per, u); break;
+    case RK_Q3_K: unpack_3k(p, b % per, u); break;
     case RK_Q4_K: unpack_45k(p, b % per, false, u); break;
     case RK_Q5_K: unpack_45k(p, b % per, true, u); break;
     default: unpack_6k(p, b % per, u); break;
@@ -95,13 +122,18 @@ static void dequantize(enum rk_wformat f, const struct unpacked *u, float *out) 
   const float d = rk_f16_f32(u->d);
   for (int i = 0; i < RK_BLOCK; i++) {
     const float q = (float)u->q[i];
+    const uint8_t s = u->s[i / 16];
     switch (f) {
       case RK_W_4S: out[i] = d * (q - 8); break;
       case RK_W_5S: out[i] = d * (q - 16); break;
       case RK_W_8S: out[i] = d * (q - 128); break;
       case RK_W_4M: case RK_W_5M: out[i] = d * q + rk_f16_f32(u->m); break;
-      case RK_W_4K: case RK_W_5K: out[i] = d * (float)u->s[0] * q - rk_f16_f32(u->m) * (float)u->min; break;
-      default: out[i] = d * (float)(int8_t)u->s[i / 16] * (q - 32); break;
+      case RK_W_4K: case RK_W_5K: out[i] = d * (float)u->s[0] * q - rk_f16_f32(u->m) * (float)u->s[1]; break;
+      case RK_W_2K: out[i] = d * (float)(s & 15) * q - rk_f16_f32(u->m) * (float)(s >> 4); break;
+      case RK_W_3K: out[i] = d * (float)(int8_t)s * (q - 4); break;
+      case RK_W_4N: out[i] = d * (float)rk_iq4_values[u->q[i]]; break;
+      case RK_W_4X: out[i] = d * (float)(int8_t)u->s[0] * (float)rk_iq4_values[u->q[i]]; break;
+      default: out[i] = d * (float)(int8_t)s * (q - 32); break;
     }
   }
 }
@@ -117,8 +149,8 @@ void rk_dequantize_row(const struct rk_gguf_tensor *t, int64_t row, float *out) 
   struct unpacked u;
   switch (f) {
     case RK_W_F32: memcpy(out, p, sizeof *out * (size_t)n); break;
-    case RK_W_F16: for (int32_t i = 0; i < n; i++) out[i] = rk_f16_f32(load_u16(p + 2 * i)); break;
-    case RK_W_BF16: for (int32_t i = 0; i < n; i++) out[i] = rk_bf16_f32(load_u16(p + 2 * i)); break;
+    case RK_W_F16: for (int32_t i = 0; i < n; i++) out[i] = rk_f16_f32(rk_load_u16(p + 2 * i)); break;
+    case RK_W_BF16: for (int32_t i = 0; i < n; i++) out[i] = rk_bf16_f32(rk_load_u16(p + 2 * i)); break;
     default:
       for (int32_t b = 0; b < n / RK_BLOCK; b++) {
         unpack(t->type, p, b, &u);
@@ -141,12 +173,16 @@ enum rk_wformat rk_wformat_of(uint32_t tensor_type) {
     case RK_Q4_K: return RK_W_4K;
     case RK_Q5_K: return RK_W_5K;
     case RK_Q6_K: return RK_W_6K;
+    case RK_Q2_K: return RK_W_2K;
+    case RK_Q3_K: return RK_W_3K;
+    case RK_IQ4_NL: return RK_W_4N;
+    case RK_IQ4_XS: return RK_W_4X;
     default: return RK_W_F32;
   }
 }
 
 /* Bytes in front of every 8 blocks, and of each block. */
-static const struct { uint16_t header, d, m, scales, bit5, bit56, low4, byte; } layouts[RK_W_COUNT] = {
+static const struct { uint16_t header, d, m, scales, bit3, low2, bit5, bit56, low4, byte; } layouts[RK_W_COUNT] = {
   [RK_W_4S] = {.d = 32, .low4 = 256},
   [RK_W_4M] = {.d = 32, .m = 32, .low4 = 256},
   [RK_W_5S] = {.d = 32, .bit5 = 64, .low4 = 256},
@@ -155,12 +191,16 @@ static const struct { uint16_t header, d, m, scales, bit5, bit56, low4, byte; } 
   [RK_W_4K] = {.header = 64, .scales = 32, .low4 = 256},
   [RK_W_5K] = {.header = 64, .scales = 32, .bit5 = 64, .low4 = 256},
   [RK_W_6K] = {.header = 32, .scales = 32, .bit56 = 128, .low4 = 256},
+  [RK_W_2K] = {.header = 64, .scales = 32, .low2 = 128},
+  [RK_W_3K] = {.header = 32, .scales = 32, .bit3 = 64, .low2 = 128},
+  [RK_W_4N] = {.d = 32, .low4 = 256},
+  [RK_W_4X] = {.header = 32, .scales = 16, .low4 = 256},
 };
 
 size_t rk_tile_bytes(enum rk_wformat f, int32_t n_blocks) {
   if (rk_wformat_is_float(f)) return (size_t)n_blocks * RK_BLOCK * RK_TILE * (f == RK_W_F32 ? 4 : 2);
-  size_t block = (size_t)layouts[f].d + layouts[f].m + layouts[f].scales + layouts[f].bit5 + layouts[f].bit56 +
-                 layouts[f].low4 + layouts[f].byte;
+  size_t block = (size_t)layouts[f].d + layouts[f].m + layouts[f].scales + layouts[f].bit3 + layouts[f].low2 +
+                 layouts[f].bit5 + layouts[f].bit56 + layouts[f].low4 + layouts[f].byte;
   return (size_t)n_blocks * block + (size_t)(n_blocks / RK_SUPER) * layouts[f].header;
 }
 
@@ -174,27 +214,35 @@ void rk_matrix_shape(const struct rk_gguf_tensor *t, bool as_f32, struct rk_matr
   m->tiles = NULL;
 }
 
-static void store_u16(uint8_t *p, uint16_t v) { memcpy(p, &v, sizeof v); }
-static void store_u32(uint8_t *p, uint32_t v) { memcpy(p, &v, sizeof v); }
+/* Bit number `bit` of the eight groups side by side in each byte. */
+static uint8_t *put_bit(const uint32_t g[8], int bit, int r, uint8_t *dst) {
+  uint32_t bits = 0;
+  for (int i = 0; i < 8; i++) bits |= (g[i] >> bit & 0x01010101u) << i;
+  rk_store_u32(dst + 4 * r, bits);
+  return dst + 64;
+}
+
+/* Bits number bit and bit + 1, of four groups in a vector. */
+static uint8_t *put_two_bits(const uint32_t g[8], int bit, int r, uint8_t *dst) {
+  for (int p = 0; p < 2; p++, dst += 64) {
+    uint32_t bits = 0;
+    for (int j = 0; j < 4; j++) bits |= (g[4 * p + j] >> bit & 0x03030303u) << 2 * j;
+    rk_store_u32(dst + 4 * r, bits);
+  }
+  return dst;
+}
 
 /* The row's part of a block's quants; four inputs move as one word. */
 static uint8_t *put_quants(enum rk_wformat f, const uint8_t q[RK_BLOCK], int r, uint8_t *dst) {
   uint32_t g[8];
-  for (int i = 0; i < 8; i++) g[i] = load_u32(q + 4 * i);
-  if (layouts[f].bit5) {
-    uint32_t bits = 0;
-    for (int i = 0; i < 8; i++) bits |= (g[i] >> 4 & 0x01010101u) << i;
-    store_u32(dst + 4 * r, bits);
-    dst += 64;
-  }
-  for (int p = 0; layouts[f].bit56 && p < 2; p++, dst += 64) {
-    uint32_t bits = 0;
-    for (int j = 0; j < 4; j++) bits |= (g[4 * p + j] >> 4 & 0x03030303u) << 2 * j;
-    store_u32(dst + 4 * r, bits);
-  }
+  for (int i = 0; i < 8; i++) g[i] = rk_load_u32(q + 4 * i);
+  if (layouts[f].bit3) dst = put_bit(g, 2, r, dst);
+  if (layouts[f].low2) dst = put_two_bits(g, 0, r, dst);
+  if (layouts[f].bit5) dst = put_bit(g, 4, r, dst);
+  if (layouts[f].bit56) dst = put_two_bits(g, 4, r, dst);
   for (int j = 0; layouts[f].low4 && j < 4; j++, dst += 64)
-    store_u32(dst + 4 * r, (g[j] & 0x0f0f0f0fu) | (g[j + 4] & 0x0f0f0f0fu) << 4);
-  for (int j = 0; layouts[f].byte && j < 8; j++, dst += 64) store_u32(dst + 4 * r, g[j]);
+    rk_store_u32(dst + 4 * r, (g[j] & 0x0f0f0f0fu) | (g[j + 4] & 0x0f0f0f0fu) << 4);
+  for (int j = 0; layouts[f].byte && j < 8; j++, dst += 64) rk_store_u32(dst + 4 * r, g[j]);
   return dst;
 }
 
@@ -203,16 +251,16 @@ static void put_row(enum rk_wformat f, uint32_t type, const uint8_t *row, int r,
   for (int32_t b = 0; b < n_blocks; b++) {
     unpack(type, row, b, &u);
     if (layouts[f].header && b % RK_SUPER == 0) {
-      store_u16(dst + 2 * r, u.d);
-      if (layouts[f].header == 64) store_u16(dst + 32 + 2 * r, u.m);
+      rk_store_u16(dst + 2 * r, u.d);
+      if (layouts[f].header == 64) rk_store_u16(dst + 32 + 2 * r, u.m);
       dst += layouts[f].header;
     }
-    if (layouts[f].d) store_u16(dst + 2 * r, u.d), dst += 32;
-    if (layouts[f].m) store_u16(dst + 2 * r, u.m), dst += 32;
+    if (layouts[f].d) rk_store_u16(dst + 2 * r, u.d), dst += 32;
+    if (layouts[f].m) rk_store_u16(dst + 2 * r, u.m), dst += 32;
     if (layouts[f].scales) {
       dst[r] = u.s[0];
-      dst[16 + r] = f == RK_W_6K ? u.s[1] : u.min;
-      dst += 32;
+      if (layouts[f].scales == 32) dst[16 + r] = u.s[1];
+      dst += layouts[f].scales;
     }
     dst = put_quants(f, u.q, r, dst);
   }
@@ -232,7 +280,7 @@ static void put_float_row(const struct rk_gguf_tensor *t, const struct rk_matrix
     if (f == RK_W_F32) memcpy(x, p + sizeof x * (size_t)b, sizeof x);
     else if (rk_wformat_is_float(f))
       for (int i = 0; i < RK_BLOCK; i++) {
-        uint16_t h = load_u16(p + 2 * (b * RK_BLOCK + i));
+        uint16_t h = rk_load_u16(p + 2 * (b * RK_BLOCK + i));
         x[i] = f == RK_W_F16 ? rk_f16_f32(h) : rk_bf16_f32(h);
       }
     else unpack(t->type, p, b, &u), dequantize(f, &u, x);

@@ -5,8 +5,9 @@
  *   4 bits  8 groups x 2 x 15 x 127 = 30480
  *   5 bits  4 groups x 2 x 31 x 127 = 31496
  *   6 bits  2 groups x 2 x 63 x 127 = 32004
+ *   3 bits  4 groups x 2 x  7 x 127 =  7112, and the offset of half a block
  * so most of the additions are done 16 at a time before they are widened.
- * 8-bit weights do not fit: |w| times (activation with the sign of w) does.
+ * 8-bit weights, and the values of IQ4_NL, do not fit: |w| times (activation with the sign of w) does.
  *
  * Eight tokens are done four at a time: there are 16 registers. */
 #include <immintrin.h>
@@ -214,6 +215,137 @@ INLINE void tile_6k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, i
   store(acc, n, out);
 }
 
+/* isum += scale times the sum over four groups of 2-bit quants, minus offset each; high: NULL, or the third bits.
+ * scale: the same number in both 16-bit halves of a row. */
+INLINE void dot_low2(const struct act *a, int T, int n, const uint8_t *plane, const uint8_t *high, int half,
+                     int offset, __m256i scale, __m256i isum[]) {
+  const __m256i two = _mm256_set1_epi8(3), bit = _mm256_set1_epi8(4), v = load(plane);
+  const __m256i h = high ? load(high) : _mm256_setzero_si256();
+  __m256i w[4];
+  UNROLL for (int j = 0; j < 4; j++) {
+    w[j] = _mm256_and_si256(shift(v, -2 * j), two);
+    if (high) w[j] = merge(w[j], shift(h, 2 - 4 * half - j), bit);
+  }
+  UNROLL for (int t = 0; t < n; t++) {
+    FORGET(n);
+    __m256i s16 = dot(a, t, T, 4 * half, 4 * half + 4, w);
+    if (offset) s16 = _mm256_add_epi16(s16, _mm256_set1_epi32(offset * a->nsum[half * T + t] & 0xffff));
+    isum[t] = _mm256_add_epi32(isum[t], _mm256_madd_epi16(s16, scale));
+  }
+}
+
+INLINE void clear_sums(__m256i isum[], int n) {
+  UNROLL for (int t = 0; t < n; t++) isum[t] = _mm256_setzero_si256();
+}
+
+/* a in the low, b in the high 16 bits of each row. */
+INLINE __m256i pairs(__m256i a, __m256i b) { return _mm256_blend_epi16(a, _mm256_slli_epi32(b, 16), 0xaa); }
+
+INLINE void tile_2k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, int t0, int n, float *out) {
+  const __m256i nibble = _mm256_set1_epi32(15);
+  __m256 acc[2][4];
+  __m256i isum[4];
+  clear(acc, n);
+  for (int b = 0; b < n_blocks; b += RK_SUPER) {
+    const uint8_t *header = w;
+    w += 64;
+    for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + 128) {
+      struct act a = act_block(act, T, t0);
+      UNROLL for (int h = 0; h < 2; h++) {
+        FORGET(n);
+        const __m256i sm0 = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)(w + 8 * h)));
+        const __m256i sm1 = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)(w + 16 + 8 * h)));
+        const __m256i s0 = _mm256_and_si256(sm0, nibble), s1 = _mm256_and_si256(sm1, nibble);
+        const __m256i m = pairs(_mm256_srli_epi32(sm0, 4), _mm256_srli_epi32(sm1, 4));
+        clear_sums(isum, n);
+        dot_low2(&a, T, n, w + 32 + 32 * h, NULL, 0, 0, pairs(s0, s0), isum);
+        dot_low2(&a, T, n, w + 96 + 32 * h, NULL, 1, 0, pairs(s1, s1), isum);
+        scale_add(&a, n, isum, load_f16(header + 16 * h), acc[h]);
+        UNROLL for (int t = 0; t < n; t++)
+          isum[t] = _mm256_madd_epi16(m, pairs(_mm256_set1_epi32(a.nsum[t]), _mm256_set1_epi32(a.nsum[T + t])));
+        scale_add(&a, n, isum, load_f16(header + 32 + 16 * h), acc[h]);
+      }
+    }
+  }
+  store(acc, n, out);
+}
+
+INLINE void tile_3k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, int t0, int n, float *out) {
+  __m256 acc[2][4];
+  __m256i isum[4];
+  clear(acc, n);
+  for (int b = 0; b < n_blocks; b += RK_SUPER) {
+    const uint8_t *header = w;
+    w += 32;
+    for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + 64 + 128) {
+      struct act a = act_block(act, T, t0);
+      UNROLL for (int h = 0; h < 2; h++) {
+        FORGET(n);
+        const __m256i s0 = load_i8(w + 8 * h), s1 = load_i8(w + 16 + 8 * h);
+        clear_sums(isum, n);
+        dot_low2(&a, T, n, w + 96 + 32 * h, w + 32 + 32 * h, 0, 4, pairs(s0, s0), isum);
+        dot_low2(&a, T, n, w + 160 + 32 * h, w + 32 + 32 * h, 1, 4, pairs(s1, s1), isum);
+        scale_add(&a, n, isum, load_f16(header + 16 * h), acc[h]);
+      }
+    }
+  }
+  store(acc, n, out);
+}
+
+/* isum += signed bytes of group g times activations. */
+INLINE void dot_signed(const struct act *a, int T, int n, int g, __m256i v, __m256i isum[]) {
+  const __m256i size = _mm256_abs_epi8(v);
+  UNROLL for (int t = 0; t < n; t++)
+    isum[t] = _mm256_add_epi32(
+      isum[t], widen(_mm256_maddubs_epi16(size, _mm256_sign_epi8(four_inputs(a, g, t, T), v))));
+}
+
+INLINE void dot_iq4(const struct act *a, int T, int n, const uint8_t *low, __m256i isum[]) {
+  const __m256i nibble = _mm256_set1_epi8(15);
+  const __m256i values = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)rk_iq4_values));
+  clear_sums(isum, n);
+  UNROLL for (int j = 0; j < 4; j++) {
+    __m256i v = load(low + 64 * j);
+    dot_signed(a, T, n, j, _mm256_shuffle_epi8(values, _mm256_and_si256(v, nibble)), isum);
+    dot_signed(a, T, n, j + 4, _mm256_shuffle_epi8(values, _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble)), isum);
+  }
+}
+
+INLINE void tile_4n(const uint8_t *w, const uint8_t *act, int n_blocks, int T, int t0, int n, float *out) {
+  __m256 acc[2][4];
+  __m256i isum[4];
+  clear(acc, n);
+  for (int b = 0; b < n_blocks; b++, act += rk_act_block_bytes(T), w += 32 + 256) {
+    struct act a = act_block(act, T, t0);
+    UNROLL for (int h = 0; h < 2; h++) {
+      FORGET(n);
+      dot_iq4(&a, T, n, w + 32 + 32 * h, isum);
+      scale_add(&a, n, isum, load_f16(w + 16 * h), acc[h]);
+    }
+  }
+  store(acc, n, out);
+}
+
+INLINE void tile_4x(const uint8_t *w, const uint8_t *act, int n_blocks, int T, int t0, int n, float *out) {
+  __m256 acc[2][4];
+  __m256i isum[4];
+  clear(acc, n);
+  for (int b = 0; b < n_blocks; b += RK_SUPER) {
+    const uint8_t *header = w;
+    w += 32;
+    for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 16 + 256) {
+      struct act a = act_block(act, T, t0);
+      UNROLL for (int h = 0; h < 2; h++) {
+        FORGET(n);
+        dot_iq4(&a, T, n, w + 16 + 32 * h, isum);
+        scale_add(&a, n, isum, _mm256_mul_ps(load_f16(header + 16 * h), _mm256_cvtepi32_ps(load_i8(w + 8 * h))),
+                  acc[h]);
+      }
+    }
+  }
+  store(acc, n, out);
+}
+
 INLINE __m256 load_weights(const uint8_t *w, size_t k, int h, enum rk_wformat f) {
   if (f == RK_W_F32) return _mm256_loadu_ps((const float *)(const void *)w + k * RK_TILE + 8 * h);
   const uint8_t *p = w + 2 * (k * RK_TILE + 8 * (size_t)h);
@@ -257,6 +389,10 @@ INSTANCES(q8s, tile_8s, )
 INSTANCES(q4k, tile_k, false,)
 INSTANCES(q5k, tile_k, true,)
 INSTANCES(q6k, tile_6k, )
+INSTANCES(q2k, tile_2k, )
+INSTANCES(q3k, tile_3k, )
+INSTANCES(q4n, tile_4n, )
+INSTANCES(q4x, tile_4x, )
 
 /* ---- vectors: 16 lanes as two registers ---- */
 
@@ -494,6 +630,7 @@ const struct rk_kernels rk_kernels_avx2 = {
     [RK_W_F32] = ROW(f32), [RK_W_F16] = ROW(f16), [RK_W_BF16] = ROW(bf16), [RK_W_4S] = ROW(q4s),
     [RK_W_4M] = ROW(q4m), [RK_W_5S] = ROW(q5s), [RK_W_5M] = ROW(q5m), [RK_W_8S] = ROW(q8s),
     [RK_W_4K] = ROW(q4k), [RK_W_5K] = ROW(q5k), [RK_W_6K] = ROW(q6k),
+    [RK_W_2K] = ROW(q2k), [RK_W_3K] = ROW(q3k), [RK_W_4N] = ROW(q4n), [RK_W_4X] = ROW(q4x),
   },
   .quantize = quantize,
   .rms_norm = rms_norm,

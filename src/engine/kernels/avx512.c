@@ -173,6 +173,114 @@ INLINE void tile_6k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
   store(acc, T, out);
 }
 
+/* Sum over four groups of 2-bit quants; high: NULL, or the third bits. */
+INLINE void dot_low2(const struct act *a, int T, const uint8_t *plane, const uint8_t *high, int half, int offset,
+                     __m512i isum[]) {
+  const __m512i two = _mm512_set1_epi8(3), bit = _mm512_set1_epi8(4), v = load(plane);
+  const __m512i h = high ? load(high) : _mm512_setzero_si512();
+  UNROLL for (int t = 0; t < T; t++)
+    isum[t] = offset ? _mm512_set1_epi32(offset * a->nsum[half * T + t]) : _mm512_setzero_si512();
+  UNROLL for (int j = 0; j < 4; j++) {
+    __m512i w = _mm512_and_si512(shift(v, -2 * j), two);
+    if (high) w = merge(w, shift(h, 2 - 4 * half - j), bit);
+    dot_group(a, 4 * half + j, T, w, isum);
+  }
+}
+
+/* Sums of half a block fit in 16 bits (at most 4 x 127 x 16), so that a product
+ * of pairs with (scale, 0) is the multiplication, and adds to the other half. */
+INLINE __m512i scaled(const __m512i low, const __m512i high, __m512i s0, __m512i s1) {
+  return _mm512_dpwssd_epi32(_mm512_dpwssd_epi32(_mm512_setzero_si512(), low, s0), high, s1);
+}
+
+INLINE __m512i load_u8_i32(const uint8_t *p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)p)); }
+INLINE __m512i low_half(__m512i v) { return _mm512_and_si512(v, _mm512_set1_epi32(0xffff)); }
+
+INLINE void tile_2k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *out) {
+  const __m512i nibble = _mm512_set1_epi32(15);
+  __m512 acc[8];
+  __m512i low[8], high[8];
+  clear(acc, T);
+  for (int b = 0; b < n_blocks; b += RK_SUPER) {
+    const __m512 D = load_f16(w), M = load_f16(w + 32);
+    w += 64;
+    for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + 128) {
+      struct act a = act_block(act, T);
+      const __m512i sm0 = load_u8_i32(w), sm1 = load_u8_i32(w + 16);
+      const __m512i m0 = _mm512_srli_epi32(sm0, 4), m1 = _mm512_srli_epi32(sm1, 4);
+      dot_low2(&a, T, w + 32, NULL, 0, 0, low);
+      dot_low2(&a, T, w + 96, NULL, 1, 0, high);
+      UNROLL for (int t = 0; t < T; t++)
+        low[t] = scaled(low[t], high[t], _mm512_and_si512(sm0, nibble), _mm512_and_si512(sm1, nibble));
+      scale_add(&a, T, low, D, acc);
+      UNROLL for (int t = 0; t < T; t++)
+        low[t] = scaled(_mm512_set1_epi32(a.nsum[t]), _mm512_set1_epi32(a.nsum[T + t]), m0, m1);
+      scale_add(&a, T, low, M, acc);
+    }
+  }
+  store(acc, T, out);
+}
+
+INLINE void tile_3k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *out) {
+  __m512 acc[8];
+  __m512i low[8], high[8];
+  clear(acc, T);
+  for (int b = 0; b < n_blocks; b += RK_SUPER) {
+    const __m512 D = load_f16(w);
+    w += 32;
+    for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + 64 + 128) {
+      struct act a = act_block(act, T);
+      const __m512i s0 = low_half(load_i8(w)), s1 = low_half(load_i8(w + 16));
+      dot_low2(&a, T, w + 96, w + 32, 0, 4, low);
+      dot_low2(&a, T, w + 160, w + 32, 1, 4, high);
+      UNROLL for (int t = 0; t < T; t++) low[t] = scaled(low[t], high[t], s0, s1);
+      scale_add(&a, T, low, D, acc);
+    }
+  }
+  store(acc, T, out);
+}
+
+/* Quants are looked up as value + 128, which VNNI takes unsigned. */
+INLINE void dot_iq4(const struct act *a, int T, const uint8_t *low, __m512i isum[]) {
+  const __m512i nibble = _mm512_set1_epi8(15);
+  const __m512i values = _mm512_xor_si512(
+    _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)rk_iq4_values)), _mm512_set1_epi8((char)0x80));
+  UNROLL for (int t = 0; t < T; t++) isum[t] = _mm512_set1_epi32(128 * (a->nsum[t] + a->nsum[T + t]));
+  UNROLL for (int j = 0; j < 4; j++) {
+    __m512i v = load(low + 64 * j);
+    dot_group(a, j, T, _mm512_shuffle_epi8(values, _mm512_and_si512(v, nibble)), isum);
+    dot_group(a, j + 4, T, _mm512_shuffle_epi8(values, _mm512_and_si512(_mm512_srli_epi16(v, 4), nibble)), isum);
+  }
+}
+
+INLINE void tile_4n(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *out) {
+  __m512 acc[8];
+  __m512i isum[8];
+  clear(acc, T);
+  for (int b = 0; b < n_blocks; b++, act += rk_act_block_bytes(T), w += 32 + 256) {
+    struct act a = act_block(act, T);
+    dot_iq4(&a, T, w + 32, isum);
+    scale_add(&a, T, isum, load_f16(w), acc);
+  }
+  store(acc, T, out);
+}
+
+INLINE void tile_4x(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *out) {
+  __m512 acc[8];
+  __m512i isum[8];
+  clear(acc, T);
+  for (int b = 0; b < n_blocks; b += RK_SUPER) {
+    const __m512 D = load_f16(w);
+    w += 32;
+    for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 16 + 256) {
+      struct act a = act_block(act, T);
+      dot_iq4(&a, T, w + 16, isum);
+      scale_add(&a, T, isum, _mm512_mul_ps(D, _mm512_cvtepi32_ps(load_i8(w))), acc);
+    }
+  }
+  store(acc, T, out);
+}
+
 INLINE __m512 load_weights(const uint8_t *w, size_t k, enum rk_wformat f) {
   if (f == RK_W_F32) return _mm512_loadu_ps((const float *)(const void *)w + k * RK_TILE);
   const uint8_t *p = w + 2 * k * RK_TILE;
@@ -218,6 +326,10 @@ INSTANCES(q8s, tile_8s, out)
 INSTANCES(q4k, tile_k, false, out)
 INSTANCES(q5k, tile_k, true, out)
 INSTANCES(q6k, tile_6k, out)
+INSTANCES(q2k, tile_2k, out)
+INSTANCES(q3k, tile_3k, out)
+INSTANCES(q4n, tile_4n, out)
+INSTANCES(q4x, tile_4x, out)
 
 /* ---- vectors ---- */
 
@@ -431,6 +543,7 @@ const struct rk_kernels rk_kernels_avx512 = {
     [RK_W_F32] = ROW(f32), [RK_W_F16] = ROW(f16), [RK_W_BF16] = ROW(bf16), [RK_W_4S] = ROW(q4s),
     [RK_W_4M] = ROW(q4m), [RK_W_5S] = ROW(q5s), [RK_W_5M] = ROW(q5m), [RK_W_8S] = ROW(q8s),
     [RK_W_4K] = ROW(q4k), [RK_W_5K] = ROW(q5k), [RK_W_6K] = ROW(q6k),
+    [RK_W_2K] = ROW(q2k), [RK_W_3K] = ROW(q3k), [RK_W_4N] = ROW(q4n), [RK_W_4X] = ROW(q4x),
   },
   .quantize = quantize,
   .rms_norm = rms_norm,

@@ -13,6 +13,8 @@
  *   bit5   64 bytes  bit g of a byte: fifth bit of group g
  *   bit56 128 bytes  vector p (0..1): bits 2j,2j+1 belong to group 4p+j
  *   byte  512 bytes  vector g: group g
+ *   bit3   64 bytes  bit g of a byte: third bit of group g
+ *   low2  128 bytes  vector p (0..1): bits 2j,2j+1 belong to group 4p+j
  *
  *   RK_W_4S  f16 d[16]; low4             w = d * (q - 8)             Q4_0
  *   RK_W_4M  f16 d[16], m[16]; low4      w = d * q + m               Q4_1
@@ -23,6 +25,13 @@
  *   RK_W_5K  same with bit5 in front of low4     w = D*s*q - M*m     Q5_K
  *   RK_W_6K  f16 D[16]; 8 x { i8 s[2][16]; bit56; low4 }             Q6_K
  *                                        w = D * s[half] * (q - 32)
+ *   RK_W_2K  f16 D[16], M[16]; 8 x { u8 sm[2][16]; low2 }            Q2_K
+ *            s = sm & 15, m = sm >> 4    w = D*s[half]*q - M*m[half]
+ *   RK_W_3K  f16 D[16]; 8 x { i8 s[2][16]; bit3; low2 }              Q3_K
+ *                                        w = D * s[half] * (q - 4)
+ *   RK_W_4N  f16 d[16]; low4             w = d * rk_iq4_values[q]    IQ4_NL
+ *   RK_W_4X  f16 D[16]; 8 x { i8 s[16]; low4 }                       IQ4_XS
+ *                                        w = D * s * rk_iq4_values[q]
  *   RK_W_F32, RK_W_F16, RK_W_BF16: per input the 16 values of the rows
  *
  * Activations: T tokens (1, 4 or 8) interleaved, a sequence of blocks:
@@ -36,7 +45,10 @@
  *
  * Result of a tile: out[T][16]. Order of the float additions: one accumulator
  * a row, blocks in order; each integer sum is exact:
- *   acc += (float)isum * (s * d);  acc += m * dsum  (formats with a minimum) */
+ *   acc += (float)isum * (s * d);  acc += m * dsum  (formats with a minimum)
+ * where a half of a block has a scale of its own (2K, 3K, 6K), isum is the sum
+ * of both times their scales and s is D; 2K then does the same with the sums
+ * of its minima: acc += (float)(m[0] * nsum[0] + m[1] * nsum[1]) * (M * d) */
 #ifndef RK_ENGINE_KERNELS_H
 #define RK_ENGINE_KERNELS_H
 
@@ -47,8 +59,12 @@
 enum { RK_TILE = 16, RK_BLOCK = 32, RK_SUPER = 8 }; /* rows; inputs; blocks behind a header */
 
 enum rk_wformat {
-  RK_W_F32, RK_W_F16, RK_W_BF16, RK_W_4S, RK_W_4M, RK_W_5S, RK_W_5M, RK_W_8S, RK_W_4K, RK_W_5K, RK_W_6K, RK_W_COUNT
+  RK_W_F32, RK_W_F16, RK_W_BF16, RK_W_4S, RK_W_4M, RK_W_5S, RK_W_5M, RK_W_8S, RK_W_4K, RK_W_5K, RK_W_6K,
+  RK_W_2K, RK_W_3K, RK_W_4N, RK_W_4X, RK_W_COUNT
 };
+
+/* What the 16 quants of IQ4_NL and IQ4_XS stand for. */
+extern const int8_t rk_iq4_values[16];
 
 static inline bool rk_wformat_is_float(enum rk_wformat f) { return f <= RK_W_BF16; }
 

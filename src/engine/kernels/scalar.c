@@ -40,6 +40,25 @@ static void unpack_bit56(const uint8_t *p, quants q) {
       q[g][b] = (uint8_t)(q[g][b] | (p[64 * (g / 4) + b] >> 2 * (g % 4) & 3) << 4);
 }
 
+static void unpack_bit3(const uint8_t *p, quants q) {
+  for (int g = 0; g < 8; g++)
+    for (int b = 0; b < 64; b++) q[g][b] = (uint8_t)(q[g][b] | (p[b] >> g & 1) << 2);
+}
+
+static void unpack_low2(const uint8_t *p, quants q) {
+  for (int g = 0; g < 8; g++)
+    for (int b = 0; b < 64; b++) q[g][b] = p[64 * (g / 4) + b] >> 2 * (g % 4) & 3;
+}
+
+const int8_t rk_iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+
+/* The values the quants stand for, plus 128. */
+static void unpack_iq4(const uint8_t *p, quants q) {
+  unpack_low4(p, q);
+  for (int g = 0; g < 8; g++)
+    for (int b = 0; b < 64; b++) q[g][b] = (uint8_t)(rk_iq4_values[q[g][b]] + 128);
+}
+
 /* View of one activation block of T tokens. */
 struct act {
   const int8_t *q;
@@ -140,6 +159,70 @@ static void tile_6k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
   }
 }
 
+static void tile_2k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *acc) {
+  memset(acc, 0, sizeof *acc * (size_t)T * RK_TILE);
+  float D[RK_TILE] = {0}, M[RK_TILE] = {0};
+  for (int b = 0; b < n_blocks; b++, w += 32 + 128) {
+    if (b % RK_SUPER == 0) load_row_f16(w, D), load_row_f16(w + 32, M), w += 64;
+    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T);
+    quants q;
+    unpack_low2(w + 32, q);
+    for (int t = 0; t < T; t++)
+      for (int r = 0; r < RK_TILE; r++) {
+        int32_t isum = (w[r] & 15) * dot(q, &a, r, t, T, 0, 4) + (w[16 + r] & 15) * dot(q, &a, r, t, T, 4, 8);
+        int32_t msum = (w[r] >> 4) * a.nsum[t] + (w[16 + r] >> 4) * a.nsum[T + t];
+        float *o = &acc[t * RK_TILE + r];
+        *o += (float)isum * (D[r] * a.d[t]);
+        *o += (float)msum * (M[r] * a.d[t]);
+      }
+  }
+}
+
+static void tile_3k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *acc) {
+  memset(acc, 0, sizeof *acc * (size_t)T * RK_TILE);
+  float D[RK_TILE] = {0};
+  for (int b = 0; b < n_blocks; b++, w += 32 + 64 + 128) {
+    if (b % RK_SUPER == 0) load_row_f16(w, D), w += 32;
+    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T);
+    const int8_t *s = (const int8_t *)w;
+    quants q;
+    unpack_low2(w + 32 + 64, q);
+    unpack_bit3(w + 32, q);
+    for (int t = 0; t < T; t++)
+      for (int r = 0; r < RK_TILE; r++) {
+        int32_t low = dot(q, &a, r, t, T, 0, 4) + 4 * a.nsum[t];
+        int32_t high = dot(q, &a, r, t, T, 4, 8) + 4 * a.nsum[T + t];
+        acc[t * RK_TILE + r] += (float)(s[r] * low + s[16 + r] * high) * (D[r] * a.d[t]);
+      }
+  }
+}
+
+static void tile_4n(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *acc) {
+  memset(acc, 0, sizeof *acc * (size_t)T * RK_TILE);
+  for (int b = 0; b < n_blocks; b++, w += 32 + 256) {
+    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T);
+    float s[RK_TILE];
+    quants q;
+    load_row_f16(w, s);
+    unpack_iq4(w + 32, q);
+    add_block(q, &a, T, 128, s, NULL, acc);
+  }
+}
+
+static void tile_4x(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *acc) {
+  memset(acc, 0, sizeof *acc * (size_t)T * RK_TILE);
+  float D[RK_TILE] = {0};
+  for (int b = 0; b < n_blocks; b++, w += 16 + 256) {
+    if (b % RK_SUPER == 0) load_row_f16(w, D), w += 32;
+    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T);
+    float s[RK_TILE];
+    quants q;
+    for (int r = 0; r < RK_TILE; r++) s[r] = D[r] * (float)(int8_t)w[r];
+    unpack_iq4(w + 16, q);
+    add_block(q, &a, T, 128, s, NULL, acc);
+  }
+}
+
 /* Four accumulators (inputs 0, 1, 2, 3 modulo 4), added pairwise at the end. */
 static void tile_float(const uint8_t *w, const uint8_t *act, int n_blocks, int T, enum rk_wformat f, float *out) {
   const float *x = (const float *)(const void *)act;
@@ -175,6 +258,10 @@ INSTANCES(q8s, tile_8s, out)
 INSTANCES(q4k, tile_k, false, out)
 INSTANCES(q5k, tile_k, true, out)
 INSTANCES(q6k, tile_6k, out)
+INSTANCES(q2k, tile_2k, out)
+INSTANCES(q3k, tile_3k, out)
+INSTANCES(q4n, tile_4n, out)
+INSTANCES(q4x, tile_4x, out)
 
 /* ---- vectors ---- */
 
@@ -286,6 +373,7 @@ const struct rk_kernels rk_kernels_scalar = {
     [RK_W_F32] = ROW(f32), [RK_W_F16] = ROW(f16), [RK_W_BF16] = ROW(bf16), [RK_W_4S] = ROW(q4s),
     [RK_W_4M] = ROW(q4m), [RK_W_5S] = ROW(q5s), [RK_W_5M] = ROW(q5m), [RK_W_8S] = ROW(q8s),
     [RK_W_4K] = ROW(q4k), [RK_W_5K] = ROW(q5k), [RK_W_6K] = ROW(q6k),
+    [RK_W_2K] = ROW(q2k), [RK_W_3K] = ROW(q3k), [RK_W_4N] = ROW(q4n), [RK_W_4X] = ROW(q4x),
   },
   .quantize = quantize,
   .rms_norm = rms_norm,

@@ -7,6 +7,7 @@
 #include "engine/f16.h"
 #include "engine/kernels/kernels.h"
 #include "engine/repack.h"
+#include "quant_fixtures.h"
 
 static const char *const set_names[] = {"scalar", "avx2", "avx512"};
 
@@ -19,6 +20,17 @@ static int six_bits(const uint8_t *p, int j) {
   int k = j % 8, low = j < 8;
   if (k < 4) return p[low ? k : k + 4] & 63;
   return (low ? p[k + 4] & 15 : p[k + 4] >> 4) | (p[low ? k - 4 : k] >> 6) << 4;
+}
+
+static int iq4(int nibble) {
+  static const int values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+  return values[nibble];
+}
+
+/* Six-bit scale number j (0..15) of Q3_K, minus 32. */
+static int scale_3k(const uint8_t *p, int j) {
+  int low = p[j % 8] >> (j < 8 ? 0 : 4) & 15;
+  return (low | (p[8 + j % 4] >> 2 * (j / 4) & 3) << 4) - 32;
 }
 
 static double element(uint32_t type, const uint8_t *b, int i) {
@@ -36,6 +48,18 @@ static double element(uint32_t type, const uint8_t *b, int i) {
       nibble = i < 16 ? b[8 + j] & 15 : b[8 + j] >> 4, high = b[4 + i / 8] >> i % 8 & 1;
       return (double)half_at(b) * (nibble + 16 * high) + (double)half_at(b + 2);
     case RK_Q8_0: return (double)half_at(b) * (int8_t)b[2 + i];
+    case RK_IQ4_NL: return (double)half_at(b) * iq4(i < 16 ? b[2 + j] & 15 : b[2 + j] >> 4);
+    case RK_IQ4_XS: {
+      int scale = (b[4 + s / 2] >> 4 * (s % 2) & 15) | ((b[2] | b[3] << 8) >> 2 * s & 3) << 4;
+      uint8_t two = b[8 + 16 * s + j];
+      return (double)half_at(b) * (scale - 32) * iq4(i % 32 < 16 ? two & 15 : two >> 4);
+    }
+    case RK_Q2_K:
+      nibble = b[16 + 32 * (i / 128) + i % 32] >> 2 * (s % 4) & 3;
+      return (double)half_at(b + 80) * (b[i / 16] & 15) * nibble - (double)half_at(b + 82) * (b[i / 16] >> 4);
+    case RK_Q3_K:
+      nibble = b[32 + 32 * (i / 128) + i % 32] >> 2 * (s % 4) & 3, high = b[i % 32] >> s & 1;
+      return (double)half_at(b + 108) * scale_3k(b + 96, i / 16) * (nibble + 4 * high - 4);
     case RK_Q4_K: case RK_Q5_K: {
       const uint8_t *low = b + (type == RK_Q4_K ? 16 : 48);
       nibble = s % 2 ? low[32 * (s / 2) + i % 32] >> 4 : low[32 * (s / 2) + i % 32] & 15;
@@ -53,7 +77,8 @@ static double element(uint32_t type, const uint8_t *b, int i) {
 }
 
 static const uint32_t types[] = {RK_F32,  RK_F16,  RK_BF16, RK_Q4_0, RK_Q4_1, RK_Q5_0,
-                                 RK_Q5_1, RK_Q8_0, RK_Q4_K, RK_Q5_K, RK_Q6_K};
+                                 RK_Q5_1, RK_Q8_0, RK_Q4_K, RK_Q5_K, RK_Q6_K,
+                                 RK_Q2_K, RK_Q3_K, RK_IQ4_NL, RK_IQ4_XS};
 enum { N_TYPES = sizeof types / sizeof *types };
 
 /* Offsets of the f16 fields in a block. */
@@ -61,6 +86,8 @@ static void set_scales(struct rng *r, uint32_t type, uint8_t *b) {
   int at[2] = {0, -1};
   if (type == RK_Q4_1 || type == RK_Q5_1 || type == RK_Q4_K || type == RK_Q5_K) at[1] = 2;
   if (type == RK_Q6_K) at[0] = 208;
+  if (type == RK_Q3_K) at[0] = 108;
+  if (type == RK_Q2_K) at[0] = 80, at[1] = 82;
   for (int i = 0; i < 2 && at[i] >= 0; i++) {
     uint16_t h = rk_f32_f16(rng_float(r) * 0.1f);
     memcpy(b + at[i], &h, 2);
@@ -107,6 +134,27 @@ static void test_dequantize(void **state) {
       }
     }
     free((void *)(uintptr_t)t.data);
+  }
+}
+
+/* The same bits as llama.cpp's Python reference (quant_fixtures.h). */
+static void test_reference(void **state) {
+  const struct { uint32_t type; const uint8_t *blocks; const uint32_t *weights; uint64_t n; } rows[] = {
+    {RK_Q2_K, q2_k_blocks, q2_k_weights, 256},
+    {RK_Q3_K, q3_k_blocks, q3_k_weights, 256},
+    {RK_IQ4_NL, iq4_nl_blocks, iq4_nl_weights, 64},
+    {RK_IQ4_XS, iq4_xs_blocks, iq4_xs_weights, 256},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct rk_tensor_traits traits = rk_tensor_traits(rows[i].type);
+    struct rk_gguf_tensor t = {.n_dims = 2, .ne = {rows[i].n, 1, 1, 1}, .type = rows[i].type, .data = rows[i].blocks,
+                               .n_bytes = rows[i].n / traits.block_len * traits.block_bytes};
+    float out[256];
+    rk_dequantize_row(&t, 0, out);
+    for (uint64_t k = 0; k < rows[i].n; k++)
+      if (rk_f32_bits(out[k]) != rows[i].weights[k])
+        fail_msg("%s weight %d: %g, llama.cpp has %g", traits.name, (int)k, (double)out[k],
+                 (double)rk_bits_f32(rows[i].weights[k]));
   }
 }
 
@@ -312,7 +360,7 @@ static void test_self_test(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_dequantize), cmocka_unit_test(test_tiles),     cmocka_unit_test(test_extremes),
+    cmocka_unit_test(test_dequantize), cmocka_unit_test(test_reference), cmocka_unit_test(test_tiles),     cmocka_unit_test(test_extremes),
     cmocka_unit_test(test_vectors),    cmocka_unit_test(test_f16),       cmocka_unit_test(test_attention),
     cmocka_unit_test(test_self_test),
   };
