@@ -113,7 +113,7 @@ static void test_hostile_tensors(void **state) {
   put_header(&b, 1, 0), put_tensor(&b, "t", 32, 1, 99, 0), pad_to(&b, 32, 64), refused(&b, "tensor t has element type 99");
   put_header(&b, 1, 0), put_tensor(&b, "t", 33, 1, RK_Q4_0, 0), pad_to(&b, 32, 64), refused(&b, "whole blocks of Q4_0");
   put_header(&b, 1, 0), put_tensor(&b, "t", 288, 1, RK_IQ4_XS, 0), pad_to(&b, 32, 192), refused(&b, "whole blocks of IQ4_XS");
-  put_header(&b, 1, 0), put_tensor(&b, "t", 256, 9, RK_Q3_K, 0), pad_to(&b, 32, 110), refused(&b, "past the end");
+  put_header(&b, 1, 0), put_tensor(&b, "t", 256, 9, RK_Q3_K, 0), pad_to(&b, 32, 110), refused(&b, "larger than the file");
   put_header(&b, 1, 0), put_tensor(&b, "t", 0, 1, RK_F32, 0), pad_to(&b, 32, 64), refused(&b, "dimension 0 is 0");
   put_header(&b, 1, 0), put_tensor(&b, "t", 1ull << 40, 1ull << 40, RK_F32, 0), pad_to(&b, 32, 64);
   refused(&b, "can not be");
