@@ -269,11 +269,85 @@ static void side_by_side(void **state) {
   }
 }
 
+/* The same request with and without guessing ahead: the same bytes, whatever the sampling and whoever else computes. */
+struct pair {
+  int n;
+  struct rk_sampling sampling;
+  bool constrained;
+  struct rk_buf text[2];
+  struct rk_chat_result out[2];
+};
+
+static bool on_pair(void *ud, const struct rk_chat_event *ev) {
+  struct rk_buf *text = ud;
+  if (ev->type == RK_CHAT_TEXT) rk_buf_addstr(text, ev->text);
+  if (ev->type == RK_CHAT_CALL) {
+    char *args = rk_json_dump(ev->call_args);
+    rk_buf_addf(text, "[%s %s]", ev->call_name, args);
+    free(args);
+  }
+  return true;
+}
+
+static void run_pair(struct pair *p, int off) {
+  struct rk_chat_request q = request();
+  struct rk_error e;
+  q.sampling = p->sampling;
+  q.max_tokens = 120;
+  q.no_draft = off;
+  q.owner = (uint64_t)p->n + 1;
+  if (p->constrained) q.tools = tools, q.tool_choice = RK_TOOLS_REQUIRED;
+  rk_buf_init(&p->text[off], 1 << 20);
+  assert_int_equal(rk_chat_run(model, &q, NULL, on_pair, &p->text[off], &p->out[off], &e), RK_OK);
+}
+
+static void *with_drafts(void *pair) {
+  run_pair(pair, 0);
+  return NULL;
+}
+
+static void drafts_change_nothing(void **state) {
+  enum { N = 48 };
+  static const float temperatures[] = {0, 0.05f, 0.3f, 1, 1.8f};
+  static struct pair pairs[N];
+  int64_t accepted = 0, drafted = 0;
+  for (int i = 0; i < N; i++) {
+    struct rk_sampling s = RK_SAMPLING_DEFAULT;
+    s.temperature = temperatures[i % 5];
+    s.seed = (uint64_t)i / 3;
+    s.top_k = i % 3 == 1 ? 8 : 0;
+    s.top_p = i % 3 == 2 ? 0.8f : 1;
+    s.repetition_penalty = i % 4 == 1 ? 1.1f : 1;
+    s.frequency_penalty = i % 4 == 2 ? 0.2f : 0;
+    pairs[i] = (struct pair){.n = i, .sampling = s, .constrained = i % 6 == 5};
+    run_pair(&pairs[i], 1);
+    assert_int_equal(pairs[i].out[1].n_drafted, 0);
+  }
+  for (int at = 0, size = 1; at < N; at += size, size = size % 8 + 1) { /* 1 to 8 at once, on two slots */
+    pthread_t threads[8];
+    int n = size < N - at ? size : N - at;
+    for (int i = 0; i < n; i++) pthread_create(&threads[i], NULL, with_drafts, &pairs[at + i]);
+    for (int i = 0; i < n; i++) pthread_join(threads[i], NULL);
+  }
+  for (int i = 0; i < N; i++) {
+    struct pair *p = &pairs[i];
+    assert_true(rk_str_eq(rk_buf_str(&p->text[0]), rk_buf_str(&p->text[1])));
+    assert_int_equal(p->out[0].n_completion, p->out[1].n_completion);
+    assert_int_equal(p->out[0].finish, p->out[1].finish);
+    assert_true(p->out[0].n_accepted <= p->out[0].n_drafted);
+    accepted += p->out[0].n_accepted;
+    drafted += p->out[0].n_drafted;
+    rk_buf_release(&p->text[0]);
+    rk_buf_release(&p->text[1]);
+  }
+  assert_true(accepted > 50 && drafted > accepted); /* some came true and some did not */
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(length_and_counts), cmocka_unit_test(tags_in_messages_are_text), cmocka_unit_test(seeds_repeat_and_prefix_is_reused),
       cmocka_unit_test(stop_string_ends_the_text), cmocka_unit_test(logprobs_of_each_token), cmocka_unit_test(calls_fit_whatever_the_model),
       cmocka_unit_test(cancelling), cmocka_unit_test(context_full_names_both_numbers), cmocka_unit_test(bad_requests),
-      cmocka_unit_test(side_by_side)};
+      cmocka_unit_test(side_by_side), cmocka_unit_test(drafts_change_nothing)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }

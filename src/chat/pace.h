@@ -1,0 +1,26 @@
+/* pace.h - what a step of the engine takes, learned from steps (internal).
+ *
+ * A step costs a + b * rows: reading the weights, and computing each row.
+ * Small steps are remembered by their size as well. Rows count in the groups
+ * in which the engine computes them. One thread. */
+#ifndef RK_CHAT_PACE_H
+#define RK_CHAT_PACE_H
+
+#include <stdint.h>
+
+enum { RK_PACE_SIZES = 16 };
+
+struct rk_pace {
+  double w, wn, wnn, wt, wnt;      /* decaying sums: weight, rows, rows^2, us, rows * us */
+  double small_us[RK_PACE_SIZES];  /* by groups of 4 rows; [0]: one row; 0: not seen */
+};
+
+void rk_pace_init(struct rk_pace *p);
+void rk_pace_note(struct rk_pace *p, int32_t rows, double us);
+double rk_pace_us(const struct rk_pace *p, int32_t rows);
+/* Rows that may be added to a step of `beside` rows so that it takes budget_us; at least `least`. */
+int32_t rk_pace_rows(const struct rk_pace *p, int32_t beside, double budget_us, int32_t least);
+/* How many of k guesses that are right with these odds are worth computing, beside rows that give `gain` tokens. */
+int32_t rk_pace_guesses(const struct rk_pace *p, int32_t beside, double gain, double odds, int32_t k);
+
+#endif
