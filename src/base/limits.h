@@ -50,6 +50,8 @@
   X(MAX_MODEL_CONTEXT,        1048576,     "tokens",  "context a model file may claim") \
   X(MAX_VOCAB,                1048576,     "tokens",  "vocabulary of a model") \
   X(MAX_KV_SLOTS,             64,          "",        "conversations kept in the engine's KV") \
+  X(MAX_KV_FILES,             64,          "",        "fixed prefixes whose KV is kept on disk") \
+  X(MAX_KV_CACHE_BYTES,       1073741824,  "bytes",   "KV kept on disk, all prefixes together") \
   X(MAX_ENGINE_CHUNK,         4096,        "tokens",  "computed together by the engine") \
   X(MAX_TOKEN_BYTES,          1024,        "bytes",   "one token of a vocabulary") \
   X(MAX_SPECIAL_TOKENS,       4096,        "tokens",  "special and user-defined tokens of a vocabulary") \

@@ -5,8 +5,10 @@
  * one thread, its workers are its own business.
  *
  * Callers pass a job with its whole token prefix. The engine keeps the KV of
- * what it has computed and reuses the longest prefix that it still holds, so
- * a second turn does not pay for the system prompt. rk_engine_step() advances
+ * what it has computed, in blocks that conversations share, and reuses the
+ * longest prefix that it still holds: a second turn, an edit, a branch or
+ * another user pay for what is new. With a cache directory fixed prefixes
+ * (n_keep) outlive the process. rk_engine_step() advances
  * every job by a bounded amount of work; call it until the jobs are done.
  *
  * Determinism: the order of every floating-point reduction is fixed by the
@@ -57,8 +59,9 @@ struct rk_engine;
 
 struct rk_engine_opts {
   int32_t n_threads;      /* 0: number of usable cores (cgroup-aware) */
-  int32_t n_ctx;          /* positions per KV slot; 0: min(n_ctx_train, 32768) */
-  int32_t n_slots;        /* KV slots; 0: 4. Grown on demand, bounded by this */
+  int32_t n_ctx;          /* positions of a conversation; 0: min(n_ctx_train, 32768), less when kv_bytes holds less */
+  int32_t n_slots;        /* jobs that advance together; 0: 4 */
+  uint64_t kv_bytes;      /* memory of all KV, never more; 0: half of what is available after the weights */
   int32_t n_chunk;        /* tokens computed together at most; 0: 256 */
   bool float_path;        /* debug: float32 weights, activations and KV, scalar */
   const char *kernels;    /* NULL: best; "scalar" | "avx2" | "avx512" forces one */
@@ -81,17 +84,17 @@ struct rk_job {
   enum rk_rows rows;       /* which positions' logits are wanted */
   const int32_t *row_list; /* [n_rows] positions, ascending, with RK_ROWS_LIST */
   int32_t n_rows;
-  int32_t n_keep;          /* tokens[0..n_keep) are a fixed prefix worth keeping when slots run out */
+  int32_t n_keep;          /* tokens[0..n_keep) are a fixed prefix (system, tools): kept longest, and on disk; nothing else is written there */
   float *logits;           /* [rows wanted, n_vocab], caller's memory; row order = position order */
   const int32_t *only;     /* [n_only] ascending ids, or NULL: of each row only these logits are wanted, e.g. under a */
   int32_t n_only;          /* grammar that allows few; they have the bits they always have, the others are undefined */
-  uint64_t owner;          /* jobs of one conversation share an owner: its slot is preferred */
+  uint64_t owner;          /* of the conversation, see rk_engine_release() */
   int32_t n_most;          /* positions computed in one step at most; 0: what the chunk leaves. May change between steps */
   /* set by the engine */
   int32_t n_done;          /* positions computed or reused; done when == n_tokens */
   int32_t n_reused;        /* positions taken from KV */
   int32_t slot;            /* internal, caller zeroes the struct before first use */
-  rk_err err;              /* RK_OK, RK_ECONTEXT, RK_ENOMEM, RK_EBUSY (no slot free) */
+  rk_err err;              /* RK_OK, RK_ECONTEXT, RK_ENOMEM, RK_EBUSY (all KV memory is held by other running jobs) */
 };
 
 /* Advances every job that is not done by at most one chunk (at most a few
@@ -101,8 +104,21 @@ struct rk_job {
  * Between steps the caller may take tokens back: it changes them, and lowers
  * n_done to the first that changed. */
 int32_t rk_engine_step(struct rk_engine *en, struct rk_job *const jobs[], int32_t n_jobs);
-/* The conversation is over: its slot may be reused first (its KV stays until then). */
+/* The conversation is over: its blocks are evicted first (they stay until then). */
 void rk_engine_release(struct rk_engine *en, uint64_t owner);
+/* For a quiet moment: writes one prefix to the cache directory, some tens of
+ * milliseconds. False: nothing is left to write. rk_engine_free() writes the rest. */
+bool rk_engine_idle(struct rk_engine *en);
+
+struct rk_engine_stats {
+  uint64_t blocks_used, blocks_total; /* of 64 positions */
+  uint64_t bytes_used, bytes_total;
+  uint64_t tokens_reused, tokens_computed;
+  uint64_t n_evictions;               /* blocks */
+  uint64_t n_busy;                    /* jobs that failed with RK_EBUSY */
+  uint64_t n_prefixes_loaded;         /* from disk */
+};
+struct rk_engine_stats rk_engine_stats(const struct rk_engine *en);
 
 /* ---- sampler ---- */
 

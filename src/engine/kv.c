@@ -1,8 +1,6 @@
 #include "engine/kv.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "engine/kernels/kernels.h"
 
@@ -25,28 +23,6 @@ size_t rk_kv_k_at(const struct rk_kv_shape *h, int32_t layer, int32_t head) {
 
 size_t rk_kv_v_at(const struct rk_kv_shape *h, int32_t layer, int32_t head) {
   return rk_kv_k_at(h, layer, head) + rk_kv_k_bytes(h);
-}
-
-bool rk_kv_slot_init(struct rk_kv_slot *s, const struct rk_kv_shape *h) {
-  const size_t n_blocks = (size_t)h->n_ctx / RK_ATTN_BLOCK, bytes = rk_kv_block_bytes(h);
-  *s = (struct rk_kv_slot){.mem_bytes = bytes * n_blocks};
-  s->tokens = malloc(sizeof *s->tokens * (size_t)h->n_ctx);
-  s->blocks = malloc(sizeof *s->blocks * n_blocks);
-  void *m = mmap(NULL, s->mem_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (m != MAP_FAILED) s->mem = m;
-  if (!s->mem || !s->tokens || !s->blocks) {
-    rk_kv_slot_release(s);
-    return false;
-  }
-  for (size_t i = 0; i < n_blocks; i++) s->blocks[i] = s->mem + i * bytes;
-  return true;
-}
-
-void rk_kv_slot_release(struct rk_kv_slot *s) {
-  if (s->mem) munmap(s->mem, s->mem_bytes);
-  free(s->blocks);
-  free(s->tokens);
-  *s = (struct rk_kv_slot){0};
 }
 
 static size_t k_index(int32_t head_dim, int32_t at) {
@@ -83,10 +59,17 @@ void rk_kv_store(uint8_t *const *blocks, const struct rk_kv_shape *h, const stru
   }
 }
 
-void rk_kv_copy(struct rk_kv_slot *dst, const struct rk_kv_slot *src, const struct rk_kv_shape *h, int32_t from,
-                int32_t to) {
-  for (int32_t b = from / RK_ATTN_BLOCK; b < (to + RK_ATTN_BLOCK - 1) / RK_ATTN_BLOCK; b++)
-    memcpy(dst->blocks[b], src->blocks[b], rk_kv_block_bytes(h));
-  memcpy(dst->tokens + from, src->tokens + from, sizeof *dst->tokens * (size_t)(to - from));
-  dst->n_cached = to;
+static void clear_head(const struct rk_kv_shape *h, uint8_t *k, uint8_t *v, int32_t n) {
+  const size_t elem = row_bytes(h->k_type, 1), row = row_bytes(h->v_type, h->head_dim);
+  const int32_t whole = (n + LANES - 1) / LANES * LANES;
+  for (int32_t d = 0; d < h->head_dim && n < whole; d++)
+    memset(k + (k_index(h->head_dim, n) + (size_t)(LANES * d)) * elem, 0, (size_t)(whole - n) * elem);
+  memset(k + k_index(h->head_dim, whole) * elem, 0, rk_kv_k_bytes(h) - k_index(h->head_dim, whole) * elem);
+  memset(v + (size_t)n * row, 0, (size_t)(RK_ATTN_BLOCK - n) * row);
+}
+
+void rk_kv_clear(const struct rk_kv_shape *h, uint8_t *block, int32_t n) {
+  for (int32_t layer = 0; layer < h->n_layer; layer++)
+    for (int32_t head = 0; head < h->n_head_kv; head++)
+      clear_head(h, block + rk_kv_k_at(h, layer, head), block + rk_kv_v_at(h, layer, head), n);
 }
