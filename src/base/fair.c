@@ -73,9 +73,19 @@ static void *take(struct rk_fair *q, size_t i) {
   return item;
 }
 
-void *rk_fair_pop(struct rk_fair *q, bool wait) {
+/* False: the time is up. */
+static bool wait_until(struct rk_fair *q, const struct timespec *end) {
+  return (end ? pthread_cond_timedwait(&q->filled, &q->lock, end) : pthread_cond_wait(&q->filled, &q->lock)) == 0;
+}
+
+void *rk_fair_pop(struct rk_fair *q, int64_t timeout_ms) {
+  struct timespec end;
+  clock_gettime(CLOCK_REALTIME, &end);
+  const int64_t ns = end.tv_nsec + timeout_ms % 1000 * 1000000;
+  end.tv_sec += timeout_ms / 1000 + ns / 1000000000, end.tv_nsec = ns % 1000000000;
+  bool waits = timeout_ms != 0;
   pthread_mutex_lock(&q->lock);
-  while (wait && q->n == 0 && !q->closed) pthread_cond_wait(&q->filled, &q->lock);
+  while (waits && q->n == 0 && !q->closed) waits = wait_until(q, timeout_ms < 0 ? NULL : &end);
   void *item = NULL;
   if (q->n > 0) {
     size_t best = 0;

@@ -18,8 +18,8 @@ struct rk_fair;
 struct rk_fair *rk_fair_new(size_t cap);
 void rk_fair_free(struct rk_fair *q);
 rk_err rk_fair_push(struct rk_fair *q, uint64_t key, void *item) RK_MUST_USE;
-/* wait: until there is one; else at once. NULL: none there, or closed and empty. */
-void *rk_fair_pop(struct rk_fair *q, bool wait);
+/* Waits up to timeout_ms (< 0: for ever). NULL: none came, or closed and empty. */
+void *rk_fair_pop(struct rk_fair *q, int64_t timeout_ms);
 /* Takes an item out again; false: it has left already. */
 bool rk_fair_remove(struct rk_fair *q, const void *item);
 void rk_fair_close(struct rk_fair *q);

@@ -9,6 +9,7 @@ struct rk_chat_ops {
   rk_err (*run)(struct rk_chat_model *m, const struct rk_chat_request *req, const atomic_int *cancel, rk_chat_fn *fn,
                 void *ud, struct rk_chat_result *out, struct rk_error *e);
   int32_t (*count)(struct rk_chat_model *m, const struct rk_chat_request *req, struct rk_error *e);
+  struct rk_engine_stats (*stats)(struct rk_chat_model *m); /* NULL: remote */
 };
 
 /* First member of a backend's own struct. */

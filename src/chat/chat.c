@@ -75,4 +75,7 @@ void rk_chat_close(struct rk_chat_model *m) {
 const char *rk_chat_name(const struct rk_chat_model *m) { return m->name; }
 bool rk_chat_is_local(const struct rk_chat_model *m) { return m->engine != NULL; }
 int32_t rk_chat_n_ctx(const struct rk_chat_model *m) { return m->n_ctx; }
+struct rk_engine_stats rk_chat_stats(struct rk_chat_model *m) {
+  return m->ops->stats ? m->ops->stats(m) : (struct rk_engine_stats){0};
+}
 const struct rk_model *rk_chat_engine_model(const struct rk_chat_model *m) { return m->engine; }

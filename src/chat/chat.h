@@ -24,6 +24,7 @@ struct rk_chat_local_opts {
   const char *model_path;
   const char *model_name;  /* as listed by /v1/models */
   int32_t n_threads, n_ctx, n_slots; /* 0: engine's defaults */
+  uint64_t kv_bytes;       /* as in rk_engine_opts */
   const char *cache_dir;   /* as in rk_engine_opts; NULL: nothing is kept over restarts */
   const uint8_t *model_id; /* [32] or NULL */
 };
@@ -42,6 +43,7 @@ void rk_chat_close(struct rk_chat_model *m); /* waits for running requests to en
 const char *rk_chat_name(const struct rk_chat_model *m);
 bool rk_chat_is_local(const struct rk_chat_model *m);
 int32_t rk_chat_n_ctx(const struct rk_chat_model *m); /* 0: unknown (remote) */
+struct rk_engine_stats rk_chat_stats(struct rk_chat_model *m); /* after the last step; all zero for remote */
 const struct rk_model *rk_chat_engine_model(const struct rk_chat_model *m); /* NULL for remote */
 
 /* Messages are a JSON array in OpenAI form: {role: system|user|assistant|tool,

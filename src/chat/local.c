@@ -110,6 +110,14 @@ static int32_t local_count(struct rk_chat_model *m, const struct rk_chat_request
   return err ? -1 : n;
 }
 
+static struct rk_engine_stats local_stats(struct rk_chat_model *m) {
+  struct local *l = (struct local *)m;
+  pthread_mutex_lock(&l->stats_lock);
+  struct rk_engine_stats stats = l->stats;
+  pthread_mutex_unlock(&l->stats_lock);
+  return stats;
+}
+
 static void local_close(struct rk_chat_model *m) {
   struct local *l = (struct local *)m;
   atomic_store(&l->closing, 1);
@@ -123,6 +131,7 @@ static void local_close(struct rk_chat_model *m) {
   free(l->mask);
   free(l->scratch);
   free(m->name);
+  pthread_mutex_destroy(&l->stats_lock);
   free(l);
 }
 
@@ -131,12 +140,13 @@ static rk_err open_engine(struct local *l, const struct rk_chat_local_opts *o, s
   if (err) return err;
   l->n_runs_max = o->n_slots > 0 ? o->n_slots : RK_DEFAULT_RUNS;
   if (l->n_runs_max > RK_RUNS_MAX) l->n_runs_max = RK_RUNS_MAX;
-  struct rk_engine_opts eo = {.n_threads = o->n_threads, .n_ctx = o->n_ctx, .n_slots = l->n_runs_max,
+  struct rk_engine_opts eo = {.n_threads = o->n_threads, .n_ctx = o->n_ctx, .n_slots = l->n_runs_max, .kv_bytes = o->kv_bytes,
                               .cache_dir = o->cache_dir, .model_id = o->model_id};
   err = rk_engine_new(l->model, &eo, &l->engine, e);
   if (err) return err;
   struct rk_model_info info = rk_model_info(l->model);
   l->base.n_ctx = rk_engine_n_ctx(l->engine);
+  l->stats = rk_engine_stats(l->engine);
   l->base.engine = l->model;
   l->template = rk_template_choose(rk_str_c(info.arch), info.chat_template);
   err = rk_vocab_new(l->model, &l->vocab, e);
@@ -153,11 +163,12 @@ static rk_err open_engine(struct local *l, const struct rk_chat_local_opts *o, s
 }
 
 rk_err rk_chat_open_local(const struct rk_chat_local_opts *o, struct rk_chat_model **out, struct rk_error *e) {
-  static const struct rk_chat_ops ops = {local_close, local_run, local_count};
+  static const struct rk_chat_ops ops = {local_close, local_run, local_count, local_stats};
   *out = NULL;
   struct local *l = calloc(1, sizeof *l);
   if (!l) return rk_fail(e, RK_ENOMEM, "no memory for the model");
   l->base.ops = &ops;
+  pthread_mutex_init(&l->stats_lock, NULL);
   rk_err err = open_engine(l, o, e);
   if (err) local_close(&l->base);
   else *out = &l->base;

@@ -41,6 +41,8 @@ struct local {
   struct rk_pace pace;
   uint64_t n_steps;
   atomic_uint_fast64_t n_owners;
+  pthread_mutex_t stats_lock;
+  struct rk_engine_stats stats; /* after the last step */
 };
 
 struct run {

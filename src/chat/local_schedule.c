@@ -9,7 +9,7 @@
 #include "chat/local.h"
 
 /* BESIDE: a step in which somebody writes; ALONE: one in which all read. */
-enum { BESIDE_US = 90000, ALONE_US = 350000, LEAST_ROWS = 8, FIRST_ROWS = 32, BUSY_MS = 30000 };
+enum { BESIDE_US = 90000, ALONE_US = 350000, LEAST_ROWS = 8, FIRST_ROWS = 32, BUSY_MS = 30000, QUIET_MS = 300 };
 
 static bool is_writing(const struct run *r) { return r->first_us != 0; }
 
@@ -30,10 +30,18 @@ static void finish(struct run *r) {
   pthread_mutex_unlock(&r->lock);
 }
 
+/* Waits for a run. When a while none has come, a kept prefix is written to
+ * disk: it delays no token then. NULL: closed. */
+static struct run *wait_for_run(struct local *l) {
+  struct run *r = rk_fair_pop(l->waiting, QUIET_MS);
+  while (!r && !atomic_load(&l->closing) && rk_engine_idle(l->engine)) r = rk_fair_pop(l->waiting, QUIET_MS);
+  return r ? r : rk_fair_pop(l->waiting, -1);
+}
+
 /* Fills up with waiting runs; blocks when there is none at all. False: closed. */
 static bool admit(struct local *l, struct run *runs[], int32_t *n) {
   while (*n < l->n_runs_max) {
-    struct run *r = rk_fair_pop(l->waiting, *n == 0);
+    struct run *r = *n == 0 ? wait_for_run(l) : rk_fair_pop(l->waiting, 0);
     if (!r) break;
     r->start_us = rk_mono_us();
     runs[(*n)++] = r;
@@ -96,7 +104,7 @@ static void hold(struct run *runs[], int32_t n, struct run *r) {
   int32_t others = 0;
   for (int32_t i = 0; i < n; i++) others += runs[i] != r && !runs[i]->ended && !runs[i]->held;
   if (others == 0 || rk_mono_us() - r->start_us > BUSY_MS * INT64_C(1000)) {
-    rk_run_fail(r, RK_EBUSY, "the memory for conversations is full, try again in a moment");
+    rk_run_fail(r, RK_EUNAVAIL, "the memory for conversations is full, try again in a moment");
     return;
   }
   r->job.err = RK_OK;
@@ -118,6 +126,13 @@ static int32_t rows_computed(const struct step *s) {
   return rows;
 }
 
+static void publish(struct local *l) {
+  struct rk_engine_stats stats = rk_engine_stats(l->engine);
+  pthread_mutex_lock(&l->stats_lock);
+  l->stats = stats;
+  pthread_mutex_unlock(&l->stats_lock);
+}
+
 static void step(struct local *l, struct run *runs[], int32_t n) {
   struct step s = {0};
   l->n_steps++;
@@ -127,6 +142,7 @@ static void step(struct local *l, struct run *runs[], int32_t n) {
   if (s.n_jobs == 0) return;
   int64_t start_us = rk_mono_us();
   (void)rk_engine_step(l->engine, s.jobs, s.n_jobs);
+  publish(l);
   double ms = (double)(rk_mono_us() - start_us) / 1000;
   int32_t rows = rows_computed(&s);
   for (int32_t i = 0; i < n; i++)

@@ -366,7 +366,7 @@ static char *joined(const char *a, const char *b) {
 }
 
 rk_err rk_chat_open_remote(const struct rk_chat_remote_opts *o, struct rk_chat_model **out, struct rk_error *e) {
-  static const struct rk_chat_ops ops = {remote_close, remote_run, remote_count};
+  static const struct rk_chat_ops ops = {remote_close, remote_run, remote_count, NULL};
   *out = NULL;
   struct remote *m = calloc(1, sizeof *m);
   if (!m) return rk_fail(e, RK_ENOMEM, "no memory for the model");

@@ -113,7 +113,8 @@ static rk_err open_model(const struct rk_cli *c, bool no_pull, struct rk_app *a,
   if (!err) err = rk_identity_of(c->cfg.cache_dir, path, &id, e);
   if (err) return err;
   return rk_chat_open_local(&(struct rk_chat_local_opts){.model_path = path, .model_name = c->cfg.model,
-      .n_threads = c->cfg.threads, .n_ctx = c->cfg.ctx, .cache_dir = c->cfg.cache_dir, .model_id = id.sha256}, &a->model, e);
+      .n_threads = c->cfg.threads, .n_ctx = c->cfg.ctx, .kv_bytes = (uint64_t)c->cfg.kv_memory << 20,
+      .cache_dir = c->cfg.cache_dir, .model_id = id.sha256}, &a->model, e);
 }
 
 rk_err rk_app_open_agent(const struct rk_cli *c, bool no_pull, struct rk_app *a, struct rk_error *e) {

@@ -34,6 +34,8 @@ static const struct setting settings[] = {
   {"model_name", 's', AT(model_name), "", 0, 0, NULL, "Its model, as the API calls it."},
   {"threads", 'i', AT(threads), "0", 0, 256, NULL, "Threads that compute; 0: as many as there are usable cores."},
   {"ctx", 'i', AT(ctx), "0", 0, 1048576, NULL, "Longest conversation in tokens; 0: what the model was trained for, at most 32768."},
+  {"kv_memory", 'i', AT(kv_memory), "0", 0, 1048576, NULL,
+   "Memory for conversations in MB, never more; 0: half of what is available when the model is loaded."},
   {"address", 's', AT(address), "127.0.0.1", 0, 0, NULL,
    "Address to serve on. Anything but loopback also needs tls_cert and tls_key, or trusted_proxy and public_origin."},
   {"port", 'i', AT(port), "0", 0, 65535, NULL, "Port to serve on. 0: 7100, or with --data a free one that the directory keeps."},

@@ -262,8 +262,11 @@ static bool start(struct rk_engine *en, struct rk_job *j) {
   s->ticket = en->next_ticket = en->next_ticket % INT32_MAX + 1;
   s->n_kept = 0;
   j->slot = s->ticket;
-  j->n_done = j->n_reused = s->seq.n;
-  en->stats.tokens_reused += (uint64_t)s->seq.n;
+  if (j->n_done == 0) { /* else it goes on after a pause, with what it has computed itself */
+    j->n_reused = s->seq.n;
+    en->stats.tokens_reused += (uint64_t)s->seq.n;
+  }
+  j->n_done = s->seq.n;
   return true;
 }
 

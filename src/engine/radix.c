@@ -21,6 +21,7 @@ bool rk_kv_tree_init(struct rk_kv_tree *t, const struct rk_kv_shape *shape, int3
   void *m = mmap(NULL, t->mem_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (m == MAP_FAILED) return false;
   t->mem = m;
+  madvise(m, t->mem_bytes, MADV_HUGEPAGE);
   for (int32_t i = n_blocks - 1; i >= 0; i--) {
     t->nodes[i].mem = t->mem + bytes * (size_t)i;
     t->nodes[i].next = t->unused;

@@ -35,6 +35,18 @@ static double resident_bytes(void) {
   return (double)resident * (double)sysconf(_SC_PAGESIZE);
 }
 
+static void write_kv_metrics(const struct rk_server *s, struct rk_buf *b) {
+  const struct rk_engine_stats kv = rk_chat_stats(s->o.model);
+  rk_metrics_line(b, "rukou_kv_bytes", "gauge", "KV memory in use.", (double)kv.bytes_used);
+  rk_metrics_line(b, "rukou_kv_limit_bytes", "gauge", "KV memory at most (kv_memory).", (double)kv.bytes_total);
+  rk_metrics_line(b, "rukou_kv_blocks", "gauge", "Blocks of 64 tokens in use.", (double)kv.blocks_used);
+  rk_metrics_line(b, "rukou_kv_evictions_total", "counter", "Blocks evicted.", (double)kv.n_evictions);
+  rk_metrics_line(b, "rukou_kv_tokens_reused_total", "counter", "Tokens found in KV.", (double)kv.tokens_reused);
+  rk_metrics_line(b, "rukou_kv_tokens_computed_total", "counter", "Tokens computed.", (double)kv.tokens_computed);
+  rk_metrics_line(b, "rukou_kv_full_total", "counter", "Times that a job gave way because KV memory was full.", (double)kv.n_busy);
+  rk_metrics_line(b, "rukou_kv_prefixes_loaded_total", "counter", "Fixed prefixes loaded from disk.", (double)kv.n_prefixes_loaded);
+}
+
 static void metrics(struct rk_http_req *r, void *ctx) {
   struct rk_server *s = ctx;
   struct rk_openai_stats st = rk_openai_stats(s->openai);
@@ -49,6 +61,7 @@ static void metrics(struct rk_http_req *r, void *ctx) {
   rk_metrics_line(&b, "rukou_v1_tokens_prefilled_total", "counter", "Prompt tokens computed.", (double)st.tokens_prefilled);
   rk_metrics_line(&b, "rukou_v1_tokens_cached_total", "counter", "Prompt tokens taken from the KV cache.", (double)st.tokens_cached);
   rk_metrics_line(&b, "rukou_v1_tokens_decoded_total", "counter", "Tokens written.", (double)st.tokens_decoded);
+  write_kv_metrics(s, &b);
   rk_metrics_write(s->metrics, &b);
   rk_http_reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", rk_buf_str(&b));
   rk_buf_release(&b);

@@ -10,7 +10,7 @@
 static int items[64];
 
 static int64_t pop(struct rk_fair *q) {
-  int *item = rk_fair_pop(q, false);
+  int *item = rk_fair_pop(q, 0);
   return item ? item - items : -1;
 }
 
@@ -54,7 +54,7 @@ static void limits(void **state) {
   rk_fair_close(q);
   assert_int_equal(rk_fair_push(q, 5, &items[10]), RK_EUNAVAIL);
   int n = 0;
-  while (rk_fair_pop(q, true)) n++;
+  while (rk_fair_pop(q, -1)) n++;
   assert_int_equal(n, 8);
   rk_fair_free(q);
 }
