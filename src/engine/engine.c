@@ -389,7 +389,7 @@ struct rk_engine_stats rk_engine_stats(const struct rk_engine *en) {
   const uint64_t bytes = rk_kv_block_bytes(&en->kv);
   s.blocks_used = (uint64_t)en->tree.n_used;
   s.blocks_total = (uint64_t)en->tree.n_blocks;
-  s.bytes_used = s.blocks_used * bytes;
+  s.bytes_used = s.blocks_used * bytes + (uint64_t)en->tree.n_states * en->kv.state_bytes;
   s.bytes_total = s.blocks_total * bytes;
   s.n_evictions = en->tree.n_evictions;
   return s;

@@ -60,7 +60,8 @@ static void unlink_node(struct rk_kv_node *n) {
   *at = n->next;
 }
 
-static void drop_state(struct rk_kv_node *n) {
+static void drop_state(struct rk_kv_tree *t, struct rk_kv_node *n) {
+  t->n_states -= n->state != NULL;
   free(n->state);
   n->state = NULL;
 }
@@ -68,7 +69,7 @@ static void drop_state(struct rk_kv_node *n) {
 static void give_back(struct rk_kv_tree *t, struct rk_kv_node *n) {
   RK_ASSERT(n->n_refs == 0 && !n->child);
   unlink_node(n);
-  drop_state(n);
+  drop_state(t, n);
   *n = (struct rk_kv_node){.mem = n->mem, .touched = true, .next = t->unused};
   t->unused = n;
   t->n_used--;
@@ -98,9 +99,29 @@ static bool evict(struct rk_kv_tree *t) {
   return true;
 }
 
+/* Evicts until so many more blocks and snapshots fit. */
+static bool make_room(struct rk_kv_tree *t, int32_t n_blocks, int32_t n_states) {
+  const uint64_t block = rk_kv_block_bytes(&t->shape);
+  for (;;) {
+    const uint64_t bytes = (uint64_t)(t->n_used + n_blocks) * block + (uint64_t)(t->n_states + n_states) * t->shape.state_bytes;
+    if (bytes <= (uint64_t)t->n_blocks * block) return true;
+    if (!evict(t)) return false;
+  }
+}
+
+/* Room for a snapshot in n, or NULL. */
+static uint8_t *new_state(struct rk_kv_tree *t, struct rk_kv_node *n) {
+  if (n->state) return n->state;
+  n->n_refs++; /* not for eviction now */
+  if (make_room(t, 0, 1)) n->state = malloc(t->shape.state_bytes);
+  n->n_refs--;
+  t->n_states += n->state != NULL;
+  return n->state;
+}
+
 /* A child of parent, which somebody holds or is the root. */
 static struct rk_kv_node *new_node(struct rk_kv_tree *t, struct rk_kv_node *parent, int32_t first) {
-  if (!t->unused && !evict(t)) return NULL;
+  if (!make_room(t, 1, 0)) return NULL;
   struct rk_kv_node *n = t->unused;
   t->unused = n->next;
   t->n_used++;
@@ -209,10 +230,14 @@ static void back_to_snapshot(struct rk_kv_tree *t, struct rk_kv_seq *s) {
   else memset(s->state, 0, t->shape.state_bytes);
 }
 
-static void snapshot(const struct rk_kv_tree *t, const struct rk_kv_seq *s, struct rk_kv_node *n) {
-  if (!t->shape.state_bytes || !n || n->first + n->n != s->n) return;
-  if (!n->state) n->state = malloc(t->shape.state_bytes);
-  if (n->state) memcpy(n->state, s->state, t->shape.state_bytes);
+static void snapshot(struct rk_kv_tree *t, const struct rk_kv_seq *s, struct rk_kv_node *n) {
+  if (t->shape.state_bytes && n && n->first + n->n == s->n && new_state(t, n)) memcpy(n->state, s->state, t->shape.state_bytes);
+}
+
+static void copy_state(struct rk_kv_tree *t, struct rk_kv_node *to, struct rk_kv_node *from) {
+  from->n_refs++; /* not for eviction now */
+  if (from->state && new_state(t, to)) memcpy(to->state, from->state, t->shape.state_bytes);
+  from->n_refs--;
 }
 
 void rk_kv_seq_open(struct rk_kv_tree *t, struct rk_kv_seq *s, const int32_t *tokens, int32_t n) {
@@ -229,7 +254,7 @@ void rk_kv_seq_open(struct rk_kv_tree *t, struct rk_kv_seq *s, const int32_t *to
       struct rk_kv_node *copy = new_copy(t, at, c, k);
       if (!copy) break;
       push_writing(t, s, copy);
-      if (c->state && (copy->state = malloc(t->shape.state_bytes))) memcpy(copy->state, c->state, t->shape.state_bytes);
+      copy_state(t, copy, c);
     } else break;
     s->n += k;
     if (k < B) break;
@@ -282,7 +307,7 @@ void rk_kv_seq_commit(struct rk_kv_tree *t, struct rk_kv_seq *s, int32_t n) {
   for (int32_t i = s->n / B; i < blocks_of(n); i++) {
     struct rk_kv_node *c = s->path[i];
     const int32_t filled = n - c->first < B ? n - c->first : B;
-    if (c->n != filled) drop_state(c);
+    if (c->n != filled) drop_state(t, c);
     c->n = filled;
     if (filled < B) continue;
     c->writing = false;

@@ -53,6 +53,7 @@ struct rk_kv_tree {
   uint8_t *mem;
   size_t mem_bytes;
   int32_t n_blocks, n_used;
+  int32_t n_states;                  /* snapshots; their bytes count as blocks do */
   int32_t n_ctx_blocks;              /* of a sequence at most */
   uint64_t clock, n_evictions;
 };
