@@ -20,7 +20,7 @@
 #include "engine/kernels/kernels.h"
 #include "engine/repack.h"
 
-enum { MAX_T = 8, ITEM_BYTES = 32768, ITEM_TILES = 4 };
+enum { MAX_T = RK_MAX_T, ITEM_BYTES = 32768, ITEM_TILES = 4 };
 
 struct layer {
   struct rk_matrix q, k, v, o, gate, up, down;

@@ -13,8 +13,10 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "engine/kernels/attn_group.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/math.h"
+#include "engine/kernels/tiles.h"
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 8")
@@ -370,29 +372,9 @@ INLINE void tile_float(const uint8_t *w, const uint8_t *act, int n_blocks, int T
     }
 }
 
-#define DO(T, t0, n, fn, ...) fn(w, act, n_blocks, T, t0, n, __VA_ARGS__ out + t0 * RK_TILE)
-#define INSTANCE(name, T, ...) \
-  static void name##_t##T(const uint8_t *w, const uint8_t *act, int32_t n_blocks, float *out) { __VA_ARGS__ }
-#define INSTANCES(name, fn, ...) \
-  INSTANCE(name, 1, DO(1, 0, 1, fn, __VA_ARGS__);) \
-  INSTANCE(name, 4, DO(4, 0, 4, fn, __VA_ARGS__);) \
-  INSTANCE(name, 8, DO(8, 0, 4, fn, __VA_ARGS__); DO(8, 4, 4, fn, __VA_ARGS__);)
-
-INSTANCES(f32, tile_float, RK_W_F32,)
-INSTANCES(f16, tile_float, RK_W_F16,)
-INSTANCES(bf16, tile_float, RK_W_BF16,)
-INSTANCES(q4s, tile_32, false, false, 8,)
-INSTANCES(q4m, tile_32, true, false, 0,)
-INSTANCES(q5s, tile_32, false, true, 16,)
-INSTANCES(q5m, tile_32, true, true, 0,)
-INSTANCES(q8s, tile_8s, )
-INSTANCES(q4k, tile_k, false,)
-INSTANCES(q5k, tile_k, true,)
-INSTANCES(q6k, tile_6k, )
-INSTANCES(q2k, tile_2k, )
-INSTANCES(q3k, tile_3k, )
-INSTANCES(q4n, tile_4n, )
-INSTANCES(q4x, tile_4x, )
+#define RK_TILE_CALL(T, fn, ...) \
+  for (int t0 = 0; t0 < T; t0 += 4, out += 4 * RK_TILE) fn(w, act, n_blocks, T, t0, T < 4 ? T : 4, __VA_ARGS__)
+RK_TILE_INSTANCES
 
 /* ---- vectors: 16 lanes as two registers ---- */
 
@@ -489,49 +471,16 @@ static void f32_to_f16(const float *x, int32_t n, uint16_t *out) {
 
 /* ---- attention: eight queries at a time ---- */
 
-enum { G = RK_ATTN_GROUP };
-
-struct group {
-  float *q;    /* [head_dim][G] */
-  float *acc;  /* [G][head_dim] */
-  float *lane; /* [G][16] */
-  float *max;  /* [G] */
-  int n;       /* queries in it */
-  int n_pos[G], most;
-};
-
-static void group_init(const struct rk_attn *a, int first, float *mem, struct group *g) {
-  const int hd = a->head_dim;
-  g->q = mem;
-  g->acc = g->q + G * hd;
-  g->lane = g->acc + G * hd;
-  g->max = g->lane + G * 16;
-  g->n = a->n_q - first < G ? a->n_q - first : G;
-  g->most = 0;
-  for (int i = 0; i < G; i++) {
-    g->n_pos[i] = i < g->n ? a->n_pos[first + i] : 0;
-    if (g->n_pos[i] > g->most) g->most = g->n_pos[i];
-  }
-}
-
-static void group_clear(const struct rk_attn *a, int first, struct group *g) {
-  const int hd = a->head_dim;
-  memset(g->q, 0, sizeof(float) * (size_t)(G * (2 * hd + 16)));
-  for (int i = 0; i < g->n; i++)
-    for (int d = 0; d < hd; d++) g->q[d * G + i] = a->q[first + i][d];
-  for (int i = 0; i < G; i++) g->max[i] = -1e30f;
-}
-
-/* Positions in two halves of eight. */
-static void scores(const struct group *g, const uint16_t *k, int hd, float *out) {
+/* n queries against 16 positions, in two halves of eight. */
+INLINE void scores(int n, const struct group *g, const uint16_t *k, int hd, float *out) {
   for (int h = 0; h < 2; h++) {
     __m256 s[G];
-    UNROLL for (int i = 0; i < G; i++) s[i] = _mm256_setzero_ps();
+    UNROLL for (int i = 0; i < n; i++) s[i] = _mm256_setzero_ps();
     for (int d = 0; d < hd; d++) {
       __m256 kv = load_f16(k + 16 * d + 8 * h);
-      UNROLL for (int i = 0; i < G; i++) s[i] = _mm256_fmadd_ps(_mm256_set1_ps(g->q[d * G + i]), kv, s[i]);
+      UNROLL for (int i = 0; i < n; i++) s[i] = _mm256_fmadd_ps(_mm256_set1_ps(g->q[d * G + i]), kv, s[i]);
     }
-    UNROLL for (int i = 0; i < G; i++) _mm256_storeu_ps(out + i * RK_ATTN_BLOCK + 8 * h, s[i]);
+    UNROLL for (int i = 0; i < n; i++) _mm256_storeu_ps(out + i * RK_ATTN_BLOCK + 8 * h, s[i]);
   }
 }
 
@@ -562,17 +511,18 @@ static float soften(struct group *g, int i, int n, int n_tiles, float *s) {
   return _mm256_cvtss_f32(scale);
 }
 
-static void add_values(struct group *g, const uint16_t *v, int hd, int n, const float *p, const float scale[G]) {
+INLINE void add_values(int n, struct group *g, const uint16_t *v, int hd, int n_rows, const float *p,
+                       const float scale[G]) {
   for (int d = 0; d < hd; d += 8) {
     __m256 acc[G];
-    UNROLL for (int i = 0; i < G; i++)
+    UNROLL for (int i = 0; i < n; i++)
       acc[i] = _mm256_mul_ps(_mm256_loadu_ps(g->acc + i * hd + d), _mm256_set1_ps(scale[i]));
-    for (int j = 0; j < n; j++) {
+    for (int j = 0; j < n_rows; j++) {
       __m256 row = load_f16(v + (size_t)j * (size_t)hd + d);
-      UNROLL for (int i = 0; i < G; i++)
+      UNROLL for (int i = 0; i < n; i++)
         acc[i] = _mm256_fmadd_ps(_mm256_set1_ps(p[i * RK_ATTN_BLOCK + j]), row, acc[i]);
     }
-    UNROLL for (int i = 0; i < G; i++) _mm256_storeu_ps(g->acc + i * hd + d, acc[i]);
+    UNROLL for (int i = 0; i < n; i++) _mm256_storeu_ps(g->acc + i * hd + d, acc[i]);
   }
 }
 
@@ -582,12 +532,13 @@ static void attn_block(const struct rk_attn *a, struct group *g, int p0, float *
   const uint8_t *block = a->blocks[p0 / RK_ATTN_BLOCK];
   const uint16_t *k = (const uint16_t *)(const void *)(block + a->k_at);
   float scale[G];
-  for (int t = 0; t < n_tiles; t++) scores(g, k + (size_t)(16 * t) * (size_t)hd, hd, s + 16 * t);
-  for (int i = 0; i < G; i++) {
+  for (int t = 0; t < n_tiles; t++)
+    RK_BY_COUNT(g->n, scores, g, k + (size_t)(16 * t) * (size_t)hd, hd, s + 16 * t);
+  for (int i = 0; i < g->n; i++) {
     int valid = g->n_pos[i] - p0 < n ? g->n_pos[i] - p0 : n;
     scale[i] = soften(g, i, valid, n_tiles, s + i * RK_ATTN_BLOCK);
   }
-  add_values(g, (const uint16_t *)(const void *)(block + a->v_at), hd, n, s, scale);
+  RK_BY_COUNT(g->n, add_values, g, (const uint16_t *)(const void *)(block + a->v_at), hd, n, s, scale);
 }
 
 static void group_finish(const struct rk_attn *a, int first, const struct group *g) {
@@ -600,38 +551,11 @@ static void group_finish(const struct rk_attn *a, int first, const struct group 
   }
 }
 
-/* Positions outside, queries inside: a block of keys and values is read from memory once. */
-static void attn(const struct rk_attn *a) {
-  const size_t floats = (size_t)G * (2 * (size_t)a->head_dim + 16 + 1);
-  const int n_groups = (a->n_q + G - 1) / G;
-  float *s = a->scratch + floats * (size_t)n_groups;
-  struct group g;
-  int most = 0;
-  for (int i = 0; i < n_groups; i++) {
-    group_init(a, i * G, a->scratch + floats * (size_t)i, &g);
-    group_clear(a, i * G, &g);
-    if (g.most > most) most = g.most;
-  }
-  for (int p0 = 0; p0 < most; p0 += RK_ATTN_BLOCK)
-    for (int i = 0; i < n_groups; i++) {
-      group_init(a, i * G, a->scratch + floats * (size_t)i, &g);
-      if (p0 < g.most) attn_block(a, &g, p0, s);
-    }
-  for (int i = 0; i < n_groups; i++) {
-    group_init(a, i * G, a->scratch + floats * (size_t)i, &g);
-    group_finish(a, i * G, &g);
-  }
-}
+static void attn(const struct rk_attn *a) { attn_groups(a, attn_block, group_finish); }
 
-#define ROW(name) {name##_t1, name##_t4, name##_t8}
 const struct rk_kernels rk_kernels_avx2 = {
   .name = "avx2",
-  .tile = {
-    [RK_W_F32] = ROW(f32), [RK_W_F16] = ROW(f16), [RK_W_BF16] = ROW(bf16), [RK_W_4S] = ROW(q4s),
-    [RK_W_4M] = ROW(q4m), [RK_W_5S] = ROW(q5s), [RK_W_5M] = ROW(q5m), [RK_W_8S] = ROW(q8s),
-    [RK_W_4K] = ROW(q4k), [RK_W_5K] = ROW(q5k), [RK_W_6K] = ROW(q6k),
-    [RK_W_2K] = ROW(q2k), [RK_W_3K] = ROW(q3k), [RK_W_4N] = ROW(q4n), [RK_W_4X] = ROW(q4x),
-  },
+  .tile = RK_TILE_TABLE,
   .quantize = quantize,
   .rms_norm = rms_norm,
   .silu_mul = silu_mul,

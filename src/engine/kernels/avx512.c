@@ -7,8 +7,10 @@
 #include <immintrin.h>
 #include <string.h>
 
+#include "engine/kernels/attn_group.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/math.h"
+#include "engine/kernels/tiles.h"
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 8")
@@ -36,6 +38,15 @@ INLINE __m512i four_inputs(const struct act *a, int g, int t, int T) {
   int32_t v;
   memcpy(&v, a->q + (g * T + t) * 4, sizeof v);
   return _mm512_set1_epi32(v);
+}
+
+/* offset * (minus the sum of q); offset is a power of two. Broadcast by the load: a move from a scalar register
+ * takes the dot products' ports. */
+INLINE __m512i start(const struct act *a, int t, int T, int offset) {
+  if (!offset) return _mm512_setzero_si512();
+  __m512i lo = _mm512_set1_epi32(a->nsum[t]), hi = _mm512_set1_epi32(a->nsum[T + t]);
+  __asm__("" : "+v"(lo));
+  return _mm512_slli_epi32(_mm512_add_epi32(lo, hi), (unsigned)__builtin_ctz((unsigned)offset));
 }
 
 /* v shifted left by n bits (right when negative); bits that cross bytes are masked by the caller. */
@@ -70,8 +81,7 @@ INLINE void dot_low4(const struct act *a, int T, const uint8_t *high, const uint
                      __m512i isum[]) {
   const __m512i nibble = _mm512_set1_epi8(15), bit = _mm512_set1_epi8(16);
   const __m512i h = high ? load(high) : _mm512_setzero_si512();
-  UNROLL for (int t = 0; t < T; t++)
-    isum[t] = offset ? _mm512_set1_epi32(offset * (a->nsum[t] + a->nsum[T + t])) : _mm512_setzero_si512();
+  UNROLL for (int t = 0; t < T; t++) isum[t] = start(a, t, T, offset);
   UNROLL for (int j = 0; j < 4; j++) {
     __m512i v = load(low + 64 * j);
     __m512i w0 = _mm512_and_si512(v, nibble), w1 = _mm512_and_si512(_mm512_srli_epi16(v, 4), nibble);
@@ -113,7 +123,7 @@ INLINE void tile_8s(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
   clear(acc, T);
   for (int b = 0; b < n_blocks; b++, act += rk_act_block_bytes(T), w += 32 + 512) {
     struct act a = act_block(act, T);
-    UNROLL for (int t = 0; t < T; t++) isum[t] = _mm512_set1_epi32(128 * (a.nsum[t] + a.nsum[T + t]));
+    UNROLL for (int t = 0; t < T; t++) isum[t] = start(&a, t, T, 128);
     UNROLL for (int g = 0; g < 8; g++) dot_group(&a, g, T, load(w + 32 + 64 * g), isum);
     scale_add(&a, T, isum, load_f16(w), acc);
   }
@@ -143,7 +153,7 @@ INLINE void tile_k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, bo
 /* Sum over four groups of 6-bit quants, minus 32 each. plane: bits 5 and 6 of the groups. */
 INLINE void dot_6k(const struct act *a, int T, const uint8_t *low, const uint8_t *plane, int half, __m512i isum[]) {
   const __m512i nibble = _mm512_set1_epi8(15), bits = _mm512_set1_epi8(0x30), h = load(plane);
-  UNROLL for (int t = 0; t < T; t++) isum[t] = _mm512_set1_epi32(32 * a->nsum[half * T + t]);
+  UNROLL for (int t = 0; t < T; t++) isum[t] = _mm512_slli_epi32(_mm512_set1_epi32(a->nsum[half * T + t]), 5);
   UNROLL for (int j = 0; j < 4; j++) {
     __m512i v = load(low + 64 * j);
     __m512i w = _mm512_and_si512(half ? _mm512_srli_epi16(v, 4) : v, nibble);
@@ -153,6 +163,7 @@ INLINE void dot_6k(const struct act *a, int T, const uint8_t *low, const uint8_t
 
 INLINE __m512i load_i8(const uint8_t *p) { return _mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)p)); }
 
+/* Scale times sum is below 2^24, and so is the sum of both halves: exact in float. */
 INLINE void tile_6k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *out) {
   __m512 acc[8];
   __m512i low[8], high[8];
@@ -162,12 +173,13 @@ INLINE void tile_6k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
     w += 32;
     for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + 128 + 256) {
       struct act a = act_block(act, T);
-      const __m512i s0 = load_i8(w), s1 = load_i8(w + 16);
+      const __m512 s0 = _mm512_cvtepi32_ps(load_i8(w)), s1 = _mm512_cvtepi32_ps(load_i8(w + 16));
       dot_6k(&a, T, w + 160, w + 32, 0, low);
-      UNROLL for (int t = 0; t < T; t++) low[t] = _mm512_mullo_epi32(low[t], s0);
       dot_6k(&a, T, w + 160, w + 96, 1, high);
-      UNROLL for (int t = 0; t < T; t++) low[t] = _mm512_add_epi32(low[t], _mm512_mullo_epi32(high[t], s1));
-      scale_add(&a, T, low, D, acc);
+      UNROLL for (int t = 0; t < T; t++) {
+        __m512 sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(high[t]), s1, _mm512_mul_ps(_mm512_cvtepi32_ps(low[t]), s0));
+        acc[t] = _mm512_add_ps(acc[t], _mm512_mul_ps(sum, _mm512_mul_ps(D, _mm512_set1_ps(a.d[t]))));
+      }
     }
   }
   store(acc, T, out);
@@ -309,27 +321,8 @@ INLINE void tile_float(const uint8_t *w, const uint8_t *act, int n_blocks, int T
   if (T == 8) tile_float_n(w, x + 4, n_blocks, T, 4, f, out + 4 * RK_TILE);
 }
 
-#define INSTANCE(name, T, call) \
-  static void name##_t##T(const uint8_t *w, const uint8_t *act, int32_t n_blocks, float *out) { call; }
-#define INSTANCES(name, ...) INSTANCE(name, 1, DO(1, __VA_ARGS__)) INSTANCE(name, 4, DO(4, __VA_ARGS__)) \
-  INSTANCE(name, 8, DO(8, __VA_ARGS__))
-#define DO(T, fn, ...) fn(w, act, n_blocks, T, __VA_ARGS__)
-
-INSTANCES(f32, tile_float, RK_W_F32, out)
-INSTANCES(f16, tile_float, RK_W_F16, out)
-INSTANCES(bf16, tile_float, RK_W_BF16, out)
-INSTANCES(q4s, tile_32, false, false, 8, out)
-INSTANCES(q4m, tile_32, true, false, 0, out)
-INSTANCES(q5s, tile_32, false, true, 16, out)
-INSTANCES(q5m, tile_32, true, true, 0, out)
-INSTANCES(q8s, tile_8s, out)
-INSTANCES(q4k, tile_k, false, out)
-INSTANCES(q5k, tile_k, true, out)
-INSTANCES(q6k, tile_6k, out)
-INSTANCES(q2k, tile_2k, out)
-INSTANCES(q3k, tile_3k, out)
-INSTANCES(q4n, tile_4n, out)
-INSTANCES(q4x, tile_4x, out)
+#define RK_TILE_CALL(T, fn, ...) fn(w, act, n_blocks, T, __VA_ARGS__)
+RK_TILE_INSTANCES
 
 /* ---- vectors ---- */
 
@@ -408,47 +401,22 @@ static void f32_to_f16(const float *x, int32_t n, uint16_t *out) {
 
 /* ---- attention: eight queries at a time ---- */
 
-enum { G = RK_ATTN_GROUP };
-
-struct group {
-  float *q;    /* [head_dim][G] */
-  float *acc;  /* [G][head_dim] */
-  float *lane; /* [G][16] */
-  float *max;  /* [G] */
-  int n;       /* queries in it */
-  int n_pos[G], most;
-};
-
-static void group_init(const struct rk_attn *a, int first, float *mem, struct group *g) {
-  const int hd = a->head_dim;
-  g->q = mem;
-  g->acc = g->q + G * hd;
-  g->lane = g->acc + G * hd;
-  g->max = g->lane + G * 16;
-  g->n = a->n_q - first < G ? a->n_q - first : G;
-  g->most = 0;
-  for (int i = 0; i < G; i++) {
-    g->n_pos[i] = i < g->n ? a->n_pos[first + i] : 0;
-    if (g->n_pos[i] > g->most) g->most = g->n_pos[i];
-  }
-}
-
-static void group_clear(const struct rk_attn *a, int first, struct group *g) {
-  const int hd = a->head_dim;
-  memset(g->q, 0, sizeof(float) * (size_t)(G * (2 * hd + 16)));
-  for (int i = 0; i < g->n; i++)
-    for (int d = 0; d < hd; d++) g->q[d * G + i] = a->q[first + i][d];
-  for (int i = 0; i < G; i++) g->max[i] = -1e30f;
-}
-
-static void scores(const struct group *g, const uint16_t *k, int hd, float *out) {
-  __m512 s[G];
-  UNROLL for (int i = 0; i < G; i++) s[i] = _mm512_setzero_ps();
+/* n queries against two groups of 16 positions. */
+INLINE void scores(int n, const struct group *g, const uint16_t *k, int hd, float *out) {
+  __m512 s[2][G];
+  UNROLL for (int i = 0; i < n; i++) s[0][i] = s[1][i] = _mm512_setzero_ps();
   for (int d = 0; d < hd; d++) {
-    __m512 kv = load_f16(k + 16 * d);
-    UNROLL for (int i = 0; i < G; i++) s[i] = _mm512_fmadd_ps(_mm512_set1_ps(g->q[d * G + i]), kv, s[i]);
+    const __m512 k0 = load_f16(k + 16 * d), k1 = load_f16(k + 16 * (hd + d));
+    UNROLL for (int i = 0; i < n; i++) {
+      const __m512 q = _mm512_set1_ps(g->q[d * G + i]);
+      s[0][i] = _mm512_fmadd_ps(q, k0, s[0][i]);
+      s[1][i] = _mm512_fmadd_ps(q, k1, s[1][i]);
+    }
   }
-  UNROLL for (int i = 0; i < G; i++) _mm512_storeu_ps(out + i * RK_ATTN_BLOCK, s[i]);
+  UNROLL for (int i = 0; i < n; i++) {
+    _mm512_storeu_ps(out + i * RK_ATTN_BLOCK, s[0][i]);
+    _mm512_storeu_ps(out + i * RK_ATTN_BLOCK + 16, s[1][i]);
+  }
 }
 
 INLINE __mmask16 lanes_below(int n) { return (__mmask16)(n >= 16 ? 0xffff : n <= 0 ? 0 : (1 << n) - 1); }
@@ -476,32 +444,48 @@ static float soften(struct group *g, int i, int n, int n_tiles, float *s) {
   return _mm512_cvtss_f32(scale);
 }
 
-static void add_values(struct group *g, const uint16_t *v, int hd, int n, const float *p, const float scale[G]) {
-  for (int d = 0; d < hd; d += 16) {
-    __m512 acc[G];
-    UNROLL for (int i = 0; i < G; i++)
-      acc[i] = _mm512_mul_ps(_mm512_loadu_ps(g->acc + i * hd + d), _mm512_set1_ps(scale[i]));
-    for (int j = 0; j < n; j++) {
-      __m512 row = load_f16(v + (size_t)j * (size_t)hd + d);
-      UNROLL for (int i = 0; i < G; i++)
-        acc[i] = _mm512_fmadd_ps(_mm512_set1_ps(p[i * RK_ATTN_BLOCK + j]), row, acc[i]);
+/* Values times weights, of n queries and 16 x width elements from d on. */
+INLINE void add_slice(int n, int width, struct group *g, const uint16_t *v, int hd, int d, int n_rows, const float *p,
+                      const float scale[G]) {
+  __m512 acc[2][G];
+  UNROLL for (int w = 0; w < width; w++)
+    UNROLL for (int i = 0; i < n; i++)
+      acc[w][i] = _mm512_mul_ps(_mm512_loadu_ps(g->acc + i * hd + d + 16 * w), _mm512_set1_ps(scale[i]));
+  for (int j = 0; j < n_rows; j++) {
+    const uint16_t *at = v + (size_t)j * (size_t)hd + d;
+    const __m512 v0 = load_f16(at), v1 = width > 1 ? load_f16(at + 16) : v0;
+    UNROLL for (int i = 0; i < n; i++) {
+      const __m512 weight = _mm512_set1_ps(p[i * RK_ATTN_BLOCK + j]);
+      acc[0][i] = _mm512_fmadd_ps(weight, v0, acc[0][i]);
+      if (width > 1) acc[1][i] = _mm512_fmadd_ps(weight, v1, acc[1][i]);
     }
-    UNROLL for (int i = 0; i < G; i++) _mm512_storeu_ps(g->acc + i * hd + d, acc[i]);
   }
+  UNROLL for (int w = 0; w < width; w++)
+    UNROLL for (int i = 0; i < n; i++) _mm512_storeu_ps(g->acc + i * hd + d + 16 * w, acc[w][i]);
 }
 
+INLINE void add_values(int n, struct group *g, const uint16_t *v, int hd, int n_rows, const float *p,
+                       const float scale[G]) {
+  int d = 0;
+  for (; d + 32 <= hd; d += 32) add_slice(n, 2, g, v, hd, d, n_rows, p, scale);
+  if (d < hd) add_slice(n, 1, g, v, hd, d, n_rows, p, scale);
+}
+
+/* A block has room for all its positions, so that scores may be made in pairs of 16. */
 static void attn_block(const struct rk_attn *a, struct group *g, int p0, float *s) {
   const int hd = a->head_dim, n = g->most - p0 < RK_ATTN_BLOCK ? g->most - p0 : RK_ATTN_BLOCK;
   const int n_tiles = (n + 15) / 16;
   const uint8_t *block = a->blocks[p0 / RK_ATTN_BLOCK];
   const uint16_t *k = (const uint16_t *)(const void *)(block + a->k_at);
+  const uint16_t *v = (const uint16_t *)(const void *)(block + a->v_at);
   float scale[G];
-  for (int t = 0; t < n_tiles; t++) scores(g, k + (size_t)(16 * t) * (size_t)hd, hd, s + 16 * t);
-  for (int i = 0; i < G; i++) {
+  for (int t = 0; t < n_tiles; t += 2)
+    RK_BY_COUNT(g->n, scores, g, k + (size_t)(16 * t) * (size_t)hd, hd, s + 16 * t);
+  for (int i = 0; i < g->n; i++) {
     int valid = g->n_pos[i] - p0 < n ? g->n_pos[i] - p0 : n;
     scale[i] = soften(g, i, valid, n_tiles, s + i * RK_ATTN_BLOCK);
   }
-  add_values(g, (const uint16_t *)(const void *)(block + a->v_at), hd, n, s, scale);
+  RK_BY_COUNT(g->n, add_values, g, v, hd, n, s, scale);
 }
 
 static void group_finish(const struct rk_attn *a, int first, const struct group *g) {
@@ -513,38 +497,11 @@ static void group_finish(const struct rk_attn *a, int first, const struct group 
   }
 }
 
-/* Positions outside, queries inside: a block of keys and values is read from memory once. */
-static void attn(const struct rk_attn *a) {
-  const size_t floats = (size_t)G * (2 * (size_t)a->head_dim + 16 + 1);
-  const int n_groups = (a->n_q + G - 1) / G;
-  float *s = a->scratch + floats * (size_t)n_groups;
-  struct group g;
-  int most = 0;
-  for (int i = 0; i < n_groups; i++) {
-    group_init(a, i * G, a->scratch + floats * (size_t)i, &g);
-    group_clear(a, i * G, &g);
-    if (g.most > most) most = g.most;
-  }
-  for (int p0 = 0; p0 < most; p0 += RK_ATTN_BLOCK)
-    for (int i = 0; i < n_groups; i++) {
-      group_init(a, i * G, a->scratch + floats * (size_t)i, &g);
-      if (p0 < g.most) attn_block(a, &g, p0, s);
-    }
-  for (int i = 0; i < n_groups; i++) {
-    group_init(a, i * G, a->scratch + floats * (size_t)i, &g);
-    group_finish(a, i * G, &g);
-  }
-}
+static void attn(const struct rk_attn *a) { attn_groups(a, attn_block, group_finish); }
 
-#define ROW(name) {name##_t1, name##_t4, name##_t8}
 const struct rk_kernels rk_kernels_avx512 = {
   .name = "avx512-vnni",
-  .tile = {
-    [RK_W_F32] = ROW(f32), [RK_W_F16] = ROW(f16), [RK_W_BF16] = ROW(bf16), [RK_W_4S] = ROW(q4s),
-    [RK_W_4M] = ROW(q4m), [RK_W_5S] = ROW(q5s), [RK_W_5M] = ROW(q5m), [RK_W_8S] = ROW(q8s),
-    [RK_W_4K] = ROW(q4k), [RK_W_5K] = ROW(q5k), [RK_W_6K] = ROW(q6k),
-    [RK_W_2K] = ROW(q2k), [RK_W_3K] = ROW(q3k), [RK_W_4N] = ROW(q4n), [RK_W_4X] = ROW(q4x),
-  },
+  .tile = RK_TILE_TABLE,
   .quantize = quantize,
   .rms_norm = rms_norm,
   .silu_mul = silu_mul,

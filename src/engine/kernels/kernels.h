@@ -70,6 +70,7 @@ static inline bool rk_wformat_is_float(enum rk_wformat f) { return f <= RK_W_BF1
 
 /* Token counts with a kernel of their own. */
 enum rk_tcount { RK_T1, RK_T4, RK_T8, RK_T_COUNT };
+enum { RK_MAX_T = 8 };
 static inline int32_t rk_tcount_n(enum rk_tcount t) { return t == RK_T1 ? 1 : t == RK_T4 ? 4 : 8; }
 
 /* Bytes of one activation block of T tokens. */

@@ -5,6 +5,7 @@
 #include "engine/f16.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/math.h"
+#include "engine/kernels/tiles.h"
 
 /* ---- tiles ---- */
 
@@ -241,27 +242,8 @@ static void tile_float(const uint8_t *w, const uint8_t *act, int n_blocks, int T
   for (int i = 0; i < T * RK_TILE; i++) out[i] = (acc[0][i] + acc[1][i]) + (acc[2][i] + acc[3][i]);
 }
 
-#define INSTANCE(name, T, call) \
-  static void name##_t##T(const uint8_t *w, const uint8_t *act, int32_t n_blocks, float *out) { call; }
-#define INSTANCES(name, ...) INSTANCE(name, 1, DO(1, __VA_ARGS__)) INSTANCE(name, 4, DO(4, __VA_ARGS__)) \
-  INSTANCE(name, 8, DO(8, __VA_ARGS__))
-#define DO(T, fn, ...) fn(w, act, n_blocks, T, __VA_ARGS__)
-
-INSTANCES(f32, tile_float, RK_W_F32, out)
-INSTANCES(f16, tile_float, RK_W_F16, out)
-INSTANCES(bf16, tile_float, RK_W_BF16, out)
-INSTANCES(q4s, tile_32, false, false, 8, out)
-INSTANCES(q4m, tile_32, true, false, 0, out)
-INSTANCES(q5s, tile_32, false, true, 16, out)
-INSTANCES(q5m, tile_32, true, true, 0, out)
-INSTANCES(q8s, tile_8s, out)
-INSTANCES(q4k, tile_k, false, out)
-INSTANCES(q5k, tile_k, true, out)
-INSTANCES(q6k, tile_6k, out)
-INSTANCES(q2k, tile_2k, out)
-INSTANCES(q3k, tile_3k, out)
-INSTANCES(q4n, tile_4n, out)
-INSTANCES(q4x, tile_4x, out)
+#define RK_TILE_CALL(T, fn, ...) fn(w, act, n_blocks, T, __VA_ARGS__)
+RK_TILE_INSTANCES
 
 /* ---- vectors ---- */
 
@@ -366,15 +348,9 @@ void rk_attn_f32_scalar(const struct rk_attn *a) {
   for (int i = 0; i < a->n_q; i++) attn_one(a, i, false);
 }
 
-#define ROW(name) {name##_t1, name##_t4, name##_t8}
 const struct rk_kernels rk_kernels_scalar = {
   .name = "scalar",
-  .tile = {
-    [RK_W_F32] = ROW(f32), [RK_W_F16] = ROW(f16), [RK_W_BF16] = ROW(bf16), [RK_W_4S] = ROW(q4s),
-    [RK_W_4M] = ROW(q4m), [RK_W_5S] = ROW(q5s), [RK_W_5M] = ROW(q5m), [RK_W_8S] = ROW(q8s),
-    [RK_W_4K] = ROW(q4k), [RK_W_5K] = ROW(q5k), [RK_W_6K] = ROW(q6k),
-    [RK_W_2K] = ROW(q2k), [RK_W_3K] = ROW(q3k), [RK_W_4N] = ROW(q4n), [RK_W_4X] = ROW(q4x),
-  },
+  .tile = RK_TILE_TABLE,
   .quantize = quantize,
   .rms_norm = rms_norm,
   .silu_mul = silu_mul,
