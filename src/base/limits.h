@@ -57,6 +57,7 @@
   X(MAX_SPECIAL_TOKENS,       4096,        "tokens",  "special and user-defined tokens of a vocabulary") \
   X(MAX_TOKENIZE_BYTES,       67108864,    "bytes",   "one text turned into tokens") \
   X(MAX_MODEL_BYTES,          1099511627776LL, "bytes", "a model file from a URL") \
+  X(MAX_REPACK_BYTES,         17179869184LL, "bytes", "repacked weights of all models kept on disk") \
   X(MAX_IDENTITIES,           64,          "",        "model files whose hash is remembered") \
   X(MAX_STOP_STRINGS,         16,          "",        "stop strings of a request") \
   X(MAX_STOP_BYTES,           256,         "bytes",   "one stop string") \

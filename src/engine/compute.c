@@ -14,11 +14,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/limits.h"
 #include "engine/kernels/kernels.h"
 #include "engine/repack.h"
+#include "engine/weights.h"
 
 enum { MAX_T = RK_MAX_T, ITEM_BYTES = 32768, ITEM_TILES = 4 };
 
@@ -45,8 +45,7 @@ struct rk_compute {
   struct rk_kv_shape kv;
   bool float_path;
   int32_t n_batch;           /* multiple of MAX_T */
-  uint8_t *weights;          /* all tiles */
-  size_t weights_bytes;
+  struct rk_weights weights;
   struct layer *layers;      /* [n_layer] */
   struct rk_matrix head;
   double *inv_freq;          /* [head_dim/2] */
@@ -430,24 +429,6 @@ void rk_compute_run(struct rk_compute *c, const struct rk_row *rows, int32_t n) 
 
 /* ---- weights ---- */
 
-struct repack_job {
-  const struct rk_gguf_tensor *t;
-  const struct rk_matrix *m;
-};
-
-static void repack_item(void *ctx, int32_t item, int32_t worker) {
-  (void)worker;
-  const struct repack_job *j = ctx;
-  rk_repack_tile(j->t, j->m, item);
-}
-
-/* Pages of the file that were read and will not be read again. */
-static void forget_pages(const struct rk_model *m, const struct rk_gguf_tensor *t) {
-  if (!m->gguf->mapped || t == m->embd) return;
-  uintptr_t from = ((uintptr_t)t->data + 4095) / 4096 * 4096, to = ((uintptr_t)t->data + t->n_bytes) / 4096 * 4096;
-  if (to > from) madvise((void *)from, to - from, MADV_DONTNEED);
-}
-
 /* Every matrix of the model with its tensor, in order of use. */
 static int32_t list_matrices(struct rk_compute *c, struct rk_matrix **m, const struct rk_gguf_tensor **t) {
   int32_t n = 0;
@@ -462,27 +443,13 @@ static int32_t list_matrices(struct rk_compute *c, struct rk_matrix **m, const s
   return n + 1;
 }
 
-static rk_err load_weights(struct rk_compute *c, struct rk_matrix **m, const struct rk_gguf_tensor **t,
-                           struct rk_error *e) {
+static rk_err load_weights(struct rk_compute *c, const struct rk_compute_opts *o, struct rk_matrix **m,
+                           const struct rk_gguf_tensor **t, struct rk_error *e) {
+  const struct rk_wcache_key key = {c->float_path ? NULL : o->cache_dir, o->model_id, c->kern->name};
   const int32_t n = list_matrices(c, m, t);
-  for (int32_t i = 0; i < n; i++) {
+  for (int32_t i = 0; i < n; i++)
     rk_matrix_shape(t[i], c->float_path, m[i]);
-    c->weights_bytes += (m[i]->tile_bytes * (size_t)m[i]->n_tiles + 63) / 64 * 64;
-  }
-  void *p = mmap(NULL, c->weights_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED)
-    return rk_fail(e, RK_ENOMEM, "no memory for the weights (%zu MB); take a smaller model", c->weights_bytes >> 20);
-  c->weights = p;
-  madvise(p, c->weights_bytes, MADV_HUGEPAGE);
-  size_t at = 0;
-  for (int32_t i = 0; i < n; i++) {
-    m[i]->tiles = c->weights + at;
-    at += (m[i]->tile_bytes * (size_t)m[i]->n_tiles + 63) / 64 * 64;
-    struct repack_job j = {t[i], m[i]};
-    rk_pool_run(c->pool, m[i]->n_tiles, repack_item, &j);
-    forget_pages(c->m, t[i]);
-  }
-  return RK_OK;
+  return rk_weights_load(&c->weights, c->m, &key, c->pool, m, t, n, e);
 }
 
 /* ---- buffers ---- */
@@ -538,7 +505,7 @@ static rk_err new_buffers(struct rk_compute *c, struct rk_error *e) {
   return RK_OK;
 }
 
-static rk_err setup(struct rk_compute *c, struct rk_error *e) {
+static rk_err setup(struct rk_compute *c, const struct rk_compute_opts *o, struct rk_error *e) {
   const struct rk_hparams *hp = &c->m->hp;
   const size_t n_matrices = (size_t)hp->n_layer * 7 + 1;
   c->layers = calloc((size_t)hp->n_layer, sizeof *c->layers);
@@ -547,7 +514,7 @@ static rk_err setup(struct rk_compute *c, struct rk_error *e) {
   const struct rk_gguf_tensor **t = calloc(n_matrices, sizeof *t);
   rk_err err = RK_OK;
   if (!c->layers || !c->inv_freq || !m || !t) err = rk_fail(e, RK_ENOMEM, "no memory for the engine");
-  if (err == RK_OK) err = load_weights(c, m, t, e);
+  if (err == RK_OK) err = load_weights(c, o, m, t, e);
   free(m);
   free(t);
   if (err != RK_OK) return err;
@@ -567,7 +534,7 @@ rk_err rk_compute_new(const struct rk_model *m, const struct rk_compute_opts *o,
   c->kv = *kv;
   c->float_path = o->float_path;
   c->n_batch = (o->n_batch + MAX_T - 1) / MAX_T * MAX_T;
-  rk_err err = setup(c, e);
+  rk_err err = setup(c, o, e);
   if (err != RK_OK) {
     rk_compute_free(c);
     return err;
@@ -578,7 +545,7 @@ rk_err rk_compute_new(const struct rk_model *m, const struct rk_compute_opts *o,
 
 void rk_compute_free(struct rk_compute *c) {
   if (!c) return;
-  if (c->weights) munmap(c->weights, c->weights_bytes);
+  rk_weights_release(&c->weights);
   free(c->layers);
   free(c->inv_freq);
   free(c->buffers);

@@ -18,6 +18,8 @@ struct rk_compute_opts {
   struct rk_pool *pool;      /* borrowed */
   int32_t n_batch;           /* most rows at once */
   bool float_path;
+  const char *cache_dir;     /* as in rk_engine_opts */
+  const uint8_t *model_id;
 };
 
 struct rk_row {
@@ -28,7 +30,7 @@ struct rk_row {
   int32_t n_only;
 };
 
-/* Repacks the weights: memory about the size of the file. */
+/* Maps the repacked weights, or repacks them: memory about the size of the file. */
 rk_err rk_compute_new(const struct rk_model *m, const struct rk_compute_opts *o, const struct rk_kv_shape *kv,
                       struct rk_compute **out, struct rk_error *e) RK_MUST_USE;
 void rk_compute_free(struct rk_compute *c);

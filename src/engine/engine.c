@@ -106,7 +106,7 @@ static rk_err setup(struct rk_engine *en, const struct rk_engine_opts *o, struct
   en->rows = calloc((size_t)en->n_batch, sizeof *en->rows);
   en->pool = rk_pool_new(o->n_threads > 0 ? o->n_threads : rk_usable_cores());
   if (!en->slots || !en->rows || !en->pool) return rk_fail(e, RK_ENOMEM, "no memory or threads for the engine");
-  struct rk_compute_opts co = {en->kern, en->pool, en->n_batch, o->float_path};
+  struct rk_compute_opts co = {en->kern, en->pool, en->n_batch, o->float_path, o->cache_dir, o->model_id};
   rk_err err = rk_compute_new(en->m, &co, &en->kv, &en->compute, e);
   if (!err) err = setup_kv(en, o->kv_bytes, e);
   if (!err && o->cache_dir && o->model_id && !o->float_path) en->disk = open_disk(en, o);

@@ -120,6 +120,12 @@ struct rk_engine_stats {
 };
 struct rk_engine_stats rk_engine_stats(const struct rk_engine *en);
 
+/* ---- what is kept on disk ---- */
+
+/* Reads all repacked weights that cache_dir keeps of a model (seconds) and
+ * removes a file that is damaged: RK_EFORMAT names it. */
+rk_err rk_engine_check_cache(const char *cache_dir, const uint8_t model_id[32], int32_t *n_files, struct rk_error *e) RK_MUST_USE;
+
 /* ---- sampler ---- */
 
 struct rk_sampling {

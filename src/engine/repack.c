@@ -1,8 +1,10 @@
 #include "engine/repack.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/bytes.h"
+#include "engine/checksum.h"
 #include "engine/f16.h"
 
 /* ---- the file's formats: 32 weights taken out of a block ---- */
@@ -296,4 +298,32 @@ void rk_repack_tile(const struct rk_gguf_tensor *t, const struct rk_matrix *m, i
     if (rk_wformat_is_float(m->format)) put_float_row(t, m, row, r, dst);
     else put_row(m->format, t->type, row_of(t, row), r, m->n_blocks, dst);
   }
+}
+
+/* ---- layout ---- */
+
+enum { LAYOUT_TYPES = 64, LAYOUT_IN = 512, LAYOUT_BYTES = LAYOUT_IN * RK_TILE * 4 };
+
+static uint64_t tile_checksum(uint64_t sum, uint32_t type, const uint8_t *bytes, uint8_t *tiles) {
+  const struct rk_tensor_traits traits = rk_tensor_traits(type);
+  const struct rk_gguf_tensor t = {.n_dims = 2, .ne = {LAYOUT_IN, RK_TILE, 1, 1}, .type = type, .data = bytes,
+                                   .n_bytes = (uint64_t)LAYOUT_IN * RK_TILE / traits.block_len * traits.block_bytes};
+  struct rk_matrix m;
+  rk_matrix_shape(&t, false, &m);
+  RK_ASSERT(m.tile_bytes <= LAYOUT_BYTES);
+  m.tiles = tiles;
+  rk_repack_tile(&t, &m, 0);
+  return rk_checksum(sum ^ (uint64_t)m.format, tiles, m.tile_bytes);
+}
+
+/* Found by making a tile of every type, so that nobody has to remember a version. */
+uint64_t rk_repack_layout(void) {
+  uint8_t *bytes = malloc(2 * LAYOUT_BYTES);
+  uint64_t sum = 1;
+  if (!bytes) return 0;
+  for (uint32_t i = 0; i < LAYOUT_BYTES; i++) bytes[i] = (uint8_t)(i * 2654435761u >> 24);
+  for (uint32_t type = 0; type < LAYOUT_TYPES; type++)
+    if (rk_tensor_traits(type).name) sum = tile_checksum(sum, type, bytes, bytes + LAYOUT_BYTES);
+  free(bytes);
+  return sum | 1;
 }

@@ -21,6 +21,8 @@ enum rk_wformat rk_wformat_of(uint32_t tensor_type);
 void rk_matrix_shape(const struct rk_gguf_tensor *t, bool as_f32, struct rk_matrix *out);
 /* Makes tile number i of m out of its 16 rows of t. */
 void rk_repack_tile(const struct rk_gguf_tensor *t, const struct rk_matrix *m, int32_t i);
+/* A number that changes when any tile would: what is kept on disk goes with it. 0: no memory to find out. */
+uint64_t rk_repack_layout(void);
 /* out: [t->ne[0]] */
 void rk_dequantize_row(const struct rk_gguf_tensor *t, int64_t row, float *out);
 
