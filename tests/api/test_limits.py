@@ -3,11 +3,13 @@ import concurrent.futures
 import json
 import random
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
 
-from rukou import run, served
+from rukou import ROOT, run, served
 
 NO_SHOP = ("--shops", "http://127.0.0.2:1")
 
@@ -170,3 +172,26 @@ def test_a_bad_request_does_not_end_a_running_one(server):
             server.request("POST", "/v1/chat/completions", b"\xff\xff", headers)
         status, _, data = good.result()
     assert status == 200 and json.loads(data)["usage"]["completion_tokens"] > 10
+
+
+def test_300_requests_in_a_small_memory(tmp_path):
+    """More conversations than kv_memory holds: each is answered, or refused with a time to come back; the cap holds."""
+    model = tmp_path / "tiny.gguf"
+    subprocess.run([sys.executable, ROOT / "tests/tools/tiny_gguf.py", model], check=True)
+
+    with served(tmp_path / "d", *NO_SHOP, "--kv-memory", "1", model=model) as s:
+        def ask(i):
+            body = {"model": str(model), "max_tokens": 60, "messages": [{"role": "user", "content": f"{i} " + "word " * 40}]}
+            try:
+                return s.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"}, timeout=100)
+            except OSError:
+                return 503, {"Retry-After": "1"}, b""  # over the connections of one address: closed
+        with concurrent.futures.ThreadPoolExecutor(300) as pool:
+            answers = list(pool.map(ask, range(300)))
+        statuses = [a[0] for a in answers]
+        assert set(statuses) <= {200, 429, 503} and statuses.count(200) >= 20, {x: statuses.count(x) for x in set(statuses)}
+        assert all("Retry-After" in h for status, h, _ in answers if status != 200)
+        assert s.request("GET", "/health", timeout=5)[0] == 200
+        metrics = dict(line.rsplit(" ", 1) for line in s.request("GET", "/metrics")[2].decode().splitlines() if line[0] != "#")
+        assert 0 < float(metrics["rukou_kv_bytes"]) <= float(metrics["rukou_kv_limit_bytes"]) <= 1 << 20
+        assert float(metrics["rukou_kv_tokens_reused_total"]) > 0 and float(metrics["rukou_kv_evictions_total"]) > 0
