@@ -2,6 +2,7 @@
 # make engine                           the engine alone: build/MODE/libengine.a, no library but libc, libm, pthread
 # make test-unit [ONLY=engine]          C tests of tests/unit/MODULE/*.c, one program a file
 # make accept                           twenty sentences with the real model (half an hour)
+# make bench-engine [ROW=decode]        the engine beside its peers (bench/peers builds them): rows of bench/RESULTS.md
 # make lint                             include arrows, SQL places, static analysis, spelling
 # Objects and dependencies are per module: src/MODULE/**.c -> build/MODE/libMODULE.a
 
@@ -35,7 +36,7 @@ PRESENT := $(foreach m,$(MODULES),$(if $(call srcs,$(m)),$(m)))
 LIBS := $(foreach m,$(PRESENT),$(B)/lib$(m).a)
 LINK := -Wl,--start-group $(filter-out %/libcli.a,$(LIBS)) -Wl,--end-group
 
-.PHONY: all libs engine tests tools test-unit lint clean fuzz fuzz-replay accept
+.PHONY: all libs engine tests tools test-unit lint clean fuzz fuzz-replay accept bench-engine
 all: $(if $(filter cli,$(PRESENT)),$(B)/rukou)
 libs: $(LIBS)
 engine: $(B)/libengine.a $(B)/libbase.a
@@ -104,6 +105,9 @@ lint:
 # Our own twenty sentences with the default model: about half an hour. Sixteen are asked for.
 accept: all
 	python3 tests/tasks/run.py tests/tasks/own20.jsonl
+
+bench-engine: all
+	bench/run $(if $(ROW),--row $(ROW))
 
 clean:
 	rm -rf build
