@@ -1,8 +1,9 @@
 # make [MODE=release|debug|asan|fuzz]   the program: build/MODE/rukou
-# make engine                           the engine alone: build/MODE/libengine.a, no library but libc, libm, pthread
+# make engine                           the engine alone: libengine.a and build/MODE/write, no library but libc, libm, pthread
 # make test-unit [ONLY=engine]          C tests of tests/unit/MODULE/*.c, one program a file
 # make accept                           twenty sentences with the real model (half an hour)
 # make bench-engine [ROW=decode]        the engine beside its peers (bench/peers builds them): rows of bench/RESULTS.md
+# make fuzz [SECONDS=60] [ONLY=gguf]    libFuzzer (clang) on fuzz/*.c, each for so long
 # make lint                             include arrows, SQL places, static analysis, spelling
 # Objects and dependencies are per module: src/MODULE/**.c -> build/MODE/libMODULE.a
 
@@ -21,7 +22,7 @@ CPPFLAGS += -D_GNU_SOURCE -Isrc -I$(B)/gen -DRK_VERSION='"$(VERSION)"' $(shell p
 CFLAGS_release := -O3 -g -fstack-protector-strong -D_FORTIFY_SOURCE=3 -fPIE
 CFLAGS_debug := -O0 -g3 -fPIE
 CFLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -fPIE
-CFLAGS_fuzz := $(CFLAGS_asan)
+CFLAGS_fuzz := $(CFLAGS_asan) -fsanitize=fuzzer-no-link -w
 CFLAGS += -std=c17 $(WARN) $(CFLAGS_$(MODE)) $(if $(WERROR),-Werror)
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now
 LDFLAGS_debug := -pie
@@ -36,10 +37,12 @@ PRESENT := $(foreach m,$(MODULES),$(if $(call srcs,$(m)),$(m)))
 LIBS := $(foreach m,$(PRESENT),$(B)/lib$(m).a)
 LINK := -Wl,--start-group $(filter-out %/libcli.a,$(LIBS)) -Wl,--end-group
 
-.PHONY: all libs engine tests tools test-unit lint clean fuzz fuzz-replay accept bench-engine
+.PHONY: all libs engine tests tools test-unit lint clean fuzz fuzz-run fuzz-replay accept bench-engine
 all: $(if $(filter cli,$(PRESENT)),$(B)/rukou)
 libs: $(LIBS)
-engine: $(B)/libengine.a $(B)/libbase.a
+engine: $(B)/write
+$(B)/write: docs/examples/write.c $(B)/libengine.a $(B)/libbase.a
+	$(CC) -D_GNU_SOURCE -Isrc $(CFLAGS) $(LDFLAGS) -o $@ $^ -lm -lpthread
 
 # One instruction set per kernel file; chosen at run time.
 $(B)/obj/engine/kernels/avx2.o: CFLAGS += -mavx2 -mfma -mf16c
@@ -90,11 +93,17 @@ test-unit: $(TESTS)
 	@fail=0; for t in $(TESTS); do echo "# $$t"; $$t || fail=1; done; exit $$fail
 
 # ---- fuzz: fuzz/NAME.c has LLVMFuzzerTestOneInput; replay of the corpus fuzz/corpus/NAME/ needs no libFuzzer
-FUZZ := $(patsubst fuzz/%.c,$(B)/fuzz/%,$(filter-out fuzz/replay.c,$(sort $(wildcard fuzz/*.c))))
+FUZZ_NAMES := $(if $(filter fuzz%,$(MAKECMDGOALS)),$(ONLY))
+FUZZ := $(patsubst fuzz/%.c,$(B)/fuzz/%,$(filter-out fuzz/replay.c,$(sort $(wildcard fuzz/$(or $(FUZZ_NAMES),*).c))))
+FUZZ_MAIN := $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer,fuzz/replay.c)
+SECONDS ?= 60
 $(B)/fuzz/%: fuzz/%.c fuzz/replay.c $(filter-out %/libcli.a,$(LIBS))
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS) -o $@ $< fuzz/replay.c $(LINK) $(LDLIBS)
-fuzz: $(FUZZ)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(FUZZ_MAIN) $(LINK) $(LDLIBS)
+fuzz:
+	+@$(MAKE) --no-print-directory MODE=fuzz CC=clang fuzz-run
+fuzz-run: $(FUZZ)
+	@fail=0; for t in $(FUZZ); do tests/tools/fuzz.sh $$t $(SECONDS) || fail=1; done; exit $$fail
 fuzz-replay: $(FUZZ)
 	@fail=0; for t in $(FUZZ); do echo "# $$t"; \
 	  if $$t fuzz/corpus/$$(basename $$t)/*; then echo "1 passed, 0 failed"; else echo "0 passed, 1 failed"; fail=1; fi; done; exit $$fail

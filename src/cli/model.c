@@ -38,6 +38,28 @@ static const struct known {
 };
 enum { N_MODELS = sizeof models / sizeof *models };
 
+/* Official files of the families that are pulled by URL: HOST/Qwen/REPO/resolve/main/FILE. Sizes are the publisher's,
+ * rounded; none of these was tried by us, and their hashes are not pinned. kv_bytes: F16, one token. */
+static const struct official {
+  const char *arch, *repo, *file;
+  int64_t mega_bytes;
+  int32_t kv_bytes;
+} officials[] = {
+  {"qwen2", "Qwen2.5-0.5B-Instruct-GGUF", "qwen2.5-0.5b-instruct-q4_k_m.gguf", 491, 12288},
+  {"qwen2", "Qwen2.5-1.5B-Instruct-GGUF", "qwen2.5-1.5b-instruct-q4_k_m.gguf", 1120, 28672},
+  {"qwen2", "Qwen2.5-Coder-3B-Instruct-GGUF", "qwen2.5-coder-3b-instruct-q4_k_m.gguf", 2100, 36864},
+  {"qwen2", "Qwen2.5-Coder-7B-Instruct-GGUF", "qwen2.5-coder-7b-instruct-q4_k_m.gguf", 4680, 57344},
+  {"qwen3", "Qwen3-0.6B-GGUF", "Qwen3-0.6B-Q8_0.gguf", 639, 114688},
+  {"qwen3", "Qwen3-1.7B-GGUF", "Qwen3-1.7B-Q8_0.gguf", 1830, 114688},
+  {"qwen3", "Qwen3-4B-GGUF", "Qwen3-4B-Q4_K_M.gguf", 2500, 147456},
+  {"qwen3", "Qwen3-8B-GGUF", "Qwen3-8B-Q4_K_M.gguf", 5030, 147456},
+  {"qwen3", "Qwen3-14B-GGUF", "Qwen3-14B-Q4_K_M.gguf", 9000, 163840},
+  {"qwen3", "Qwen3-32B-GGUF", "Qwen3-32B-Q4_K_M.gguf", 19800, 262144},
+  {"qwen3moe", "Qwen3-30B-A3B-GGUF", "Qwen3-30B-A3B-Q4_K_M.gguf", 18600, 98304},
+  {"qwen3next", "Qwen3-Next-80B-A3B-Thinking-GGUF", "Qwen3-Next-80B-A3B-Thinking-Q4_K_M.gguf", 48400, 24576},
+};
+enum { N_OFFICIALS = sizeof officials / sizeof *officials, LISTED_CTX = 8192 };
+
 static const struct known *find_known(const char *name) {
   for (int i = 0; i < N_MODELS; i++)
     if (strcasecmp(models[i].name, name) == 0) return &models[i];
@@ -139,6 +161,17 @@ static void print_model(bool json, bool first, const char *name, const char *tit
   json_decref(v);
 }
 
+/* Memory: the file and the KV of one conversation. */
+static void print_officials(void) {
+  printf("\nother official files, by `rukou model pull URL` (not tried by us; memory with %d tokens of context):\n", LISTED_CTX);
+  for (int i = 0; i < N_OFFICIALS; i++) {
+    const struct official *o = &officials[i];
+    double gb = (double)o->mega_bytes / 1e3;
+    printf("%-9s %5.1f GB, memory %5.1f GB  https://huggingface.co/Qwen/%s/resolve/main/%s\n", o->arch, gb,
+           gb + (double)o->kv_bytes * LISTED_CTX / 1e9, o->repo, o->file);
+  }
+}
+
 static int run_list(struct rk_cli *c) {
   char dir[DIR_BYTES], path[PATH_BYTES];
   struct rk_error e;
@@ -156,6 +189,7 @@ static int run_list(struct rk_cli *c) {
   }
   if (d) closedir(d);
   if (c->json) puts("]");
+  else print_officials();
   return RK_EXIT_OK;
 }
 

@@ -301,7 +301,9 @@ def test_list_of_an_empty_cache(tmp_path):
     rows = json.loads(run("model", "list", "--json", "--cache", str(tmp_path)).stdout)
     assert [(v["name"], v["present"]) for v in rows] == [("1.5b", False), ("0.5b", False)]
     text = run("model", "list", "--cache", str(tmp_path)).stdout
-    assert text.count("rukou model pull") == 2
+    assert text.count("not here; `rukou model pull`") == 2
+    official = [line for line in text.splitlines() if "/resolve/main/" in line]
+    assert {line.split()[0] for line in official} == {"qwen2", "qwen3", "qwen3moe", "qwen3next"}
 
 
 FILE = gguf(("general.architecture", "qwen2"), ("padding", os.urandom(1 << 20).hex()))
