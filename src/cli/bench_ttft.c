@@ -87,7 +87,8 @@ static void print(const struct rk_cli *c, const struct rk_engine *en, const stru
            r->kv_load, r->n_reused, t->n_prefix, t->n - t->n_prefix, r->prefill, rk_engine_kernels(en));
 }
 
-static rk_err bench(const struct rk_cli *c, const char *path, const char *prefix, const char *message, struct rk_error *e) {
+static rk_err bench(const struct rk_cli *c, const char *path, const char *kernels, const char *prefix,
+                    const char *message, struct rk_error *e) {
   const double age_ms = process_age_ms();
   const int64_t start_us = rk_mono_us();
   struct rk_model *m = NULL;
@@ -97,7 +98,7 @@ static rk_err bench(const struct rk_cli *c, const char *path, const char *prefix
   struct times r = {0};
   rk_err err = rk_identity_of(c->cfg.cache_dir, path, &id, e);
   if (!err) err = rk_model_open(path, &m, e);
-  struct rk_engine_opts opts = {.n_threads = c->cfg.threads, .n_slots = 1, .cache_dir = c->cfg.cache_dir, .model_id = id.sha256,
+  struct rk_engine_opts opts = {.n_threads = c->cfg.threads, .n_slots = 1, .kernels = kernels, .cache_dir = c->cfg.cache_dir, .model_id = id.sha256,
                                 .kv_bytes = (uint64_t)c->cfg.kv_memory << 20};
   if (!err) err = rk_engine_new(m, &opts, &en, e);
   r.load = since_ms(start_us);
@@ -119,14 +120,15 @@ static rk_err bench(const struct rk_cli *c, const char *path, const char *prefix
 
 int rk_bench_ttft(struct rk_cli *c) {
   bool no_pull = false, ttft = false;
-  const char *prefix = NULL, *message = NULL;
-  struct rk_opt opts[] = {{"ttft", 'b', &ttft}, {"prefix", 's', &prefix}, {"message", 's', &message}, {"no-pull", 'b', &no_pull}};
-  if (!rk_opts(c, opts, 4)) return RK_EXIT_USAGE;
+  const char *kernels = NULL, *prefix = NULL, *message = NULL;
+  struct rk_opt opts[] = {{"ttft", 'b', &ttft}, {"prefix", 's', &prefix}, {"message", 's', &message}, {"no-pull", 'b', &no_pull},
+                          {"kernels", 's', &kernels}};
+  if (!rk_opts(c, opts, 5)) return RK_EXIT_USAGE;
   if (c->argc) return fprintf(stderr, "rukou: unexpected argument \"%s\"; the model is named by --model\n", c->argv[0]), RK_EXIT_USAGE;
   if (!prefix || !message) return fputs("rukou: --ttft needs --prefix FILE and --message FILE\n", stderr), RK_EXIT_USAGE;
   char path[RK_BENCH_PATH];
   struct rk_error e;
   rk_err err = rk_model_path(c, c->cfg.model, no_pull, path, sizeof path, &e);
-  if (!err) err = bench(c, path, prefix, message, &e);
+  if (!err) err = bench(c, path, kernels, prefix, message, &e);
   return err ? rk_die(&e) : RK_EXIT_OK;
 }
