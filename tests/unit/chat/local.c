@@ -2,6 +2,7 @@
  * strings, limits, reuse of the prefix, calls under the masks. */
 #include "chat/chat.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -343,11 +344,57 @@ static void drafts_change_nothing(void **state) {
   assert_true(accepted > 50 && drafted > accepted); /* some came true and some did not */
 }
 
+static bool has_file(const char *dir) {
+  char kv[100];
+  int n = 0;
+  snprintf(kv, sizeof kv, "%s/kv", dir);
+  DIR *d = opendir(kv);
+  for (const struct dirent *f; d && (f = readdir(d));) n += strstr(f->d_name, ".rkv") != NULL;
+  if (d) closedir(d);
+  return n == 1;
+}
+
+/* System prompt and tools are written in a quiet moment and found by the next
+ * process; the reply is the one of a process that knows nothing. */
+static void prefix_outlives_the_process(void **state) {
+  static const uint8_t id[32] = {7};
+  char dir[64] = "/tmp/rukou-chat-kv-XXXXXX", cmd[100];
+  struct rk_error e;
+  assert_non_null(mkdtemp(dir));
+  json_t *all = rk_json_parse(RK_STR("[{\"role\":\"system\",\"content\":\"You are a careful helper. Look things up, compare, say what you found.\"},"
+                                     "{\"role\":\"user\",\"content\":\"hello\"}]"), 1000, &e);
+  struct rk_chat_request q = request();
+  q.messages = all, q.n_prefix_messages = 1, q.sampling.seed = 3;
+  struct seen want = {0};
+  struct rk_chat_result r;
+  rk_buf_init(&want.text, 10000);
+  assert_int_equal(run(&q, &want, &r, &e), RK_OK);
+  for (int start = 0; start < 2; start++) {
+    struct rk_chat_model *m;
+    struct seen got = {0};
+    rk_buf_init(&got.text, 10000);
+    struct rk_chat_local_opts o = {.model_path = path, .model_name = "tiny", .n_threads = 1, .n_ctx = 1024, .cache_dir = dir, .model_id = id};
+    assert_int_equal(rk_chat_open_local(&o, &m, &e), RK_OK);
+    assert_int_equal(rk_chat_run(m, &q, NULL, on_event, &got, &r, &e), RK_OK);
+    assert_true(start ? r.n_cached > 32 && rk_chat_stats(m).n_prefixes_loaded == 1 : r.n_cached == 0);
+    for (int i = 0; i < 1000 && !has_file(dir); i++) rk_sleep_ms(20);
+    assert_true(has_file(dir));
+    assert_true(rk_str_eq(rk_buf_str(&got.text), rk_buf_str(&want.text)));
+    rk_buf_release(&got.text);
+    rk_chat_close(m);
+  }
+  rk_buf_release(&want.text);
+  json_decref(all);
+  snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
+  assert_int_equal(system(cmd), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(length_and_counts), cmocka_unit_test(tags_in_messages_are_text), cmocka_unit_test(seeds_repeat_and_prefix_is_reused),
       cmocka_unit_test(stop_string_ends_the_text), cmocka_unit_test(logprobs_of_each_token), cmocka_unit_test(calls_fit_whatever_the_model),
       cmocka_unit_test(cancelling), cmocka_unit_test(context_full_names_both_numbers), cmocka_unit_test(bad_requests),
-      cmocka_unit_test(side_by_side), cmocka_unit_test(drafts_change_nothing)};
+      cmocka_unit_test(side_by_side), cmocka_unit_test(drafts_change_nothing),
+      cmocka_unit_test(prefix_outlives_the_process)};
   return cmocka_run_group_tests(tests, setup, teardown);
 }
