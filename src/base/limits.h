@@ -47,6 +47,7 @@
   X(MAX_GGUF_ARRAY,           16777216,    "",        "elements of an array in a model file") \
   X(MAX_MODEL_LAYERS,         512,         "",        "layers of a model") \
   X(MAX_MODEL_DIM,            65536,       "",        "width of a model's layers") \
+  X(MAX_EXPERTS,              4096,        "",        "experts in a layer of a model") \
   X(MAX_MODEL_CONTEXT,        1048576,     "tokens",  "context a model file may claim") \
   X(MAX_VOCAB,                1048576,     "tokens",  "vocabulary of a model") \
   X(MAX_KV_SLOTS,             64,          "",        "conversations kept in the engine's KV") \

@@ -7,6 +7,10 @@
  *   quantize, wo + x     per group; per few tiles
  *   norm + quantize, gate, up, SiLU (quantized at once), down + x
  *
+ * An attention layer may gate its result (qwen3next); a layer with a gated delta
+ * net (deltanet.c) takes the place of attention; experts (moe.c) the place of
+ * gate, up, down, or stand beside them.
+ *
  * Tokens are taken in groups of 8, 4 or 1, for which there are kernels; the
  * last group may be padded with zeros. */
 #include "engine/compute.h"
@@ -16,14 +20,21 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "engine/deltanet.h"
 #include "engine/kernels/kernels.h"
+#include "engine/moe.h"
 #include "engine/repack.h"
+#include "engine/rope.h"
 #include "engine/weights.h"
 
 enum { MAX_T = RK_MAX_T, ITEM_BYTES = 32768, ITEM_TILES = 4 };
 
+/* n_tiles == 0: the layer has none. */
 struct layer {
   struct rk_matrix q, k, v, o, gate, up, down;
+  struct rk_matrix qkv, z, beta, alpha, delta_out; /* older files: qkv is q, k, v, z; qwen3next: beta is both */
+  struct rk_matrix router;
+  struct rk_moe_matrices experts;
 };
 
 struct group {
@@ -48,12 +59,17 @@ struct rk_compute {
   struct rk_weights weights;
   struct layer *layers;      /* [n_layer] */
   struct rk_matrix head;
-  double *inv_freq;          /* [head_dim/2] */
+  struct rk_moe *moe;        /* NULL: dense */
+  double *inv_freq;          /* [n_rot/2] */
+  float rope_length;
   uint8_t *buffers;          /* behind the pointers below */
   float *x;                  /* [n_batch][n_embd] */
   float *q, *k, *v;          /* [n_batch][n_head or n_head_kv * head_dim] */
-  float *att;                /* [n_batch][n_head * head_dim] */
-  float *rope;               /* [n_batch][head_dim]: cos, sin */
+  float *att;                /* [n_batch][n_head * head_dim, or n_v * dim of a delta net] */
+  float *qg;                 /* [n_batch][n_head][2][head_dim]: queries and gates */
+  float *qkv, *z, *ba;       /* [n_batch][channels, with z in older files], [n_v * dim], [2 * n_v] */
+  float *normed, *router, *shared; /* [n_batch][n_embd], [n_expert], [n_embd] */
+  float *rope;               /* [n_batch][n_rot]: cos, sin */
   struct input in, ff;       /* n_embd or n_head * head_dim wide; n_ff wide */
   float *attn_scratch;       /* [n_threads][attn_scratch_floats] */
   size_t attn_scratch_floats;
@@ -182,7 +198,7 @@ static void gate_up_block(const struct product_job *j, int32_t block, const stru
     float x[RK_BLOCK];
     memcpy(x, gate[0] + t * RK_TILE, sizeof x / 2);
     memcpy(x + RK_TILE, gate[1] + t * RK_TILE, sizeof x / 2);
-    put_block(c, &c->ff, g, c->m->hp.n_ff, t, block, x);
+    put_block(c, &c->ff, g, j->parts[0].m->n_out, t, block, x);
   }
 }
 
@@ -228,31 +244,20 @@ struct batch {
   int32_t n_groups;
 };
 
-/* Pairs (i, i + head_dim/2), the NeoX order. table: cos, sin of each pair. */
-static void rotate(float *head, const float *table, int32_t half, float scale) {
-  for (int32_t i = 0; i < half; i++) {
-    float a = head[i], b = head[i + half], cosine = table[i], sine = table[half + i];
-    head[i] = (a * cosine - b * sine) * scale;
-    head[i + half] = (a * sine + b * cosine) * scale;
-  }
-}
-
-static void rope_table(const struct rk_compute *c, int32_t pos, float *table) {
-  const int32_t half = c->m->hp.head_dim / 2;
-  for (int32_t i = 0; i < half; i++) {
-    double angle = (double)pos * c->inv_freq[i];
-    table[i] = (float)cos(angle);
-    table[half + i] = (float)sin(angle);
-  }
-}
-
 static void rope_heads(const struct rk_compute *c, float *x, int32_t n_head, const struct rk_gguf_tensor *norm,
                        const float *table, float scale) {
   const struct rk_hparams *hp = &c->m->hp;
   for (int32_t h = 0; h < n_head; h++, x += hp->head_dim) {
     if (norm) c->kern->rms_norm(x, (const float *)(const void *)norm->data, hp->head_dim, hp->rms_eps, x);
-    rotate(x, table, hp->head_dim / 2, scale);
+    rk_rope_rotate(x, hp->head_dim, table, hp->rope.n_rot, scale);
   }
+}
+
+/* Queries of row i out of the pairs of query and gate. */
+static void take_queries(const struct rk_compute *c, int32_t i, float *q) {
+  const int32_t hd = c->m->hp.head_dim, n_head = c->m->hp.n_head;
+  const float *qg = c->qg + (size_t)i * (size_t)(2 * n_head * hd);
+  for (int32_t h = 0; h < n_head; h++) memcpy(q + h * hd, qg + 2 * h * hd, sizeof *q * (size_t)hd);
 }
 
 static void rope_item(void *ctx, int32_t item, int32_t worker) {
@@ -264,12 +269,13 @@ static void rope_item(void *ctx, int32_t item, int32_t worker) {
   const struct group *g = &b->groups[item];
   const float scale = 1.0f / sqrtf((float)hp->head_dim);
   for (int32_t i = g->first; i < g->first + g->n; i++) {
-    float *table = c->rope + (size_t)i * (size_t)hp->head_dim;
+    float *table = c->rope + (size_t)i * (size_t)hp->rope.n_rot, *q = c->q + (size_t)i * (size_t)(hp->n_head * hp->head_dim);
     float *k = c->k + (size_t)i * (size_t)(hp->n_head_kv * hp->head_dim);
-    if (b->layer == 0) rope_table(c, b->rows[i].pos, table);
-    rope_heads(c, c->q + (size_t)i * (size_t)(hp->n_head * hp->head_dim), hp->n_head, l->q_norm, table, scale);
+    if (l->i_kv == 0) rk_rope_table(&hp->rope, c->inv_freq, c->rope_length, b->rows[i].pos, table);
+    if (hp->gated_attn) take_queries(c, i, q);
+    rope_heads(c, q, hp->n_head, l->q_norm, table, scale);
     rope_heads(c, k, hp->n_head_kv, l->k_norm, table, 1.0f);
-    rk_kv_store(b->rows[i].kv, &c->kv, c->kern, b->layer, b->rows[i].pos, k,
+    rk_kv_store(b->rows[i].kv, &c->kv, c->kern, l->i_kv, b->rows[i].pos, k,
                 c->v + (size_t)i * (size_t)(hp->n_head_kv * hp->head_dim));
   }
 }
@@ -282,7 +288,7 @@ enum { MAX_QUERIES = MAX_T * RK_MAX_HEADS_PER_KV };
 static void attend(const struct batch *b, int32_t head_kv, int32_t i, int32_t n, float *scratch) {
   struct rk_compute *c = b->c;
   const struct rk_hparams *hp = &c->m->hp;
-  const int32_t per = hp->n_head / hp->n_head_kv;
+  const int32_t per = hp->n_head / hp->n_head_kv, i_kv = c->m->layers[b->layer].i_kv;
   int32_t n_pos[MAX_QUERIES];
   const float *q[MAX_QUERIES];
   float *out[MAX_QUERIES];
@@ -294,7 +300,7 @@ static void attend(const struct batch *b, int32_t head_kv, int32_t i, int32_t n,
       out[t * per + h] = c->att + at;
     }
   struct rk_attn a = {hp->head_dim, n * per, n_pos, q, out, (const uint8_t *const *)b->rows[i].kv,
-                      rk_kv_k_at(&c->kv, b->layer, head_kv), rk_kv_v_at(&c->kv, b->layer, head_kv), scratch};
+                      rk_kv_k_at(&c->kv, i_kv, head_kv), rk_kv_v_at(&c->kv, i_kv, head_kv), scratch};
   if (c->float_path) rk_attn_f32_scalar(&a);
   else c->kern->attn(&a);
 }
@@ -309,6 +315,45 @@ static void attn_item(void *ctx, int32_t item, int32_t worker) {
     n = 1;
     while (i + n < end && b->rows[i + n].kv == b->rows[i].kv) n++;
     attend(b, item % hp->n_head_kv, i, n, scratch);
+  }
+}
+
+/* Gated attention: each head's result times the sigmoid of its gate. */
+static void gate_item(void *ctx, int32_t item, int32_t worker) {
+  (void)worker;
+  const struct batch *b = ctx;
+  const int32_t hd = b->c->m->hp.head_dim, n_head = b->c->m->hp.n_head;
+  const struct group *g = &b->groups[item];
+  for (int32_t i = g->first * n_head; i < (g->first + g->n) * n_head; i++) {
+    float *att = b->c->att + (size_t)i * (size_t)hd;
+    const float *gate = b->c->qg + (size_t)(2 * i + 1) * (size_t)hd;
+    for (int32_t d = 0; d < hd; d++) att[d] *= (float)(1 / (1 + exp(-(double)gate[d])));
+  }
+}
+
+/* ---- gated delta net ---- */
+
+/* One key head of every sequence, positions in order. */
+static void delta_item(void *ctx, int32_t item, int32_t worker) {
+  (void)worker;
+  const struct batch *b = ctx;
+  const struct rk_compute *c = b->c;
+  const struct rk_hparams *hp = &c->m->hp;
+  const struct rk_delta_params *d = &hp->delta;
+  const struct rk_layer *t = &c->m->layers[b->layer];
+  const struct layer *l = &c->layers[b->layer];
+  const bool joint = t->qkvz, both = t->beta_alpha;
+  const size_t qkv_row = (size_t)l->qkv.n_out, n_value = (size_t)(d->n_v * d->dim), n_v = (size_t)d->n_v;
+  for (int32_t i = 0, n; i < b->n; i += n) {
+    n = 1;
+    while (i + n < b->n && b->rows[i + n].state == b->rows[i].state) n++;
+    const size_t at = (size_t)i;
+    struct rk_delta_in in = {.qkv = c->qkv + at * qkv_row, .z = joint ? c->qkv + at * qkv_row : c->z + at * n_value,
+                             .beta = c->ba + at * (both ? 2 * n_v : n_v), .qkv_row = qkv_row,
+                             .z_row = joint ? qkv_row : n_value, .gate_row = both ? 2 * n_v : n_v, .joint = joint};
+    in.alpha = both ? in.beta : c->ba + (size_t)c->n_batch * n_v + at * n_v;
+    rk_delta_run(hp, t, c->kern, item, &in, n, b->rows[i].pos,
+                 (float *)(void *)b->rows[i].state + (size_t)t->i_delta * rk_delta_layer_floats(d), c->att + at * n_value);
   }
 }
 
@@ -347,6 +392,7 @@ static bool keep_wanted(struct batch *b) {
     if (!b->rows[i].logits) continue;
     memmove(c->x + (size_t)n * n_embd, c->x + (size_t)i * n_embd, sizeof *c->x * n_embd);
     memmove(c->q + (size_t)n * n_q, c->q + (size_t)i * n_q, sizeof *c->q * n_q);
+    if (c->qg) memmove(c->qg + (size_t)n * 2 * n_q, c->qg + (size_t)i * 2 * n_q, sizeof *c->qg * 2 * n_q);
     c->wanted[n++] = b->rows[i];
   }
   b->rows = c->wanted;
@@ -355,19 +401,73 @@ static bool keep_wanted(struct batch *b) {
   return n > 0;
 }
 
+/* False: this was the last layer and nobody wants its result. */
+static bool run_attention(struct batch *b) {
+  struct rk_compute *c = b->c;
+  const struct rk_hparams *hp = &c->m->hp;
+  const struct rk_layer *t = &c->m->layers[b->layer];
+  const struct layer *l = &c->layers[b->layer];
+  product(b, STORE, &c->in, 3,
+          (struct part[]){{&l->q, f32(t->bq), hp->gated_attn ? c->qg : c->q}, {&l->k, f32(t->bk), c->k},
+                          {&l->v, f32(t->bv), c->v}});
+  rk_pool_run(c->pool, b->n_groups, rope_item, b);
+  if (b->layer == hp->n_layer - 1 && !keep_wanted(b)) return false;
+  rk_pool_run(c->pool, b->n_groups * hp->n_head_kv, attn_item, b);
+  if (hp->gated_attn) rk_pool_run(c->pool, b->n_groups, gate_item, b);
+  pack(b, c->att, hp->n_head * hp->head_dim, NULL);
+  product(b, ADD, &c->in, 1, (struct part[]){{&l->o, NULL, c->x}});
+  return true;
+}
+
+static bool run_delta_net(struct batch *b) {
+  struct rk_compute *c = b->c;
+  const struct rk_delta_params *d = &c->m->hp.delta;
+  const struct layer *l = &c->layers[b->layer];
+  product(b, STORE, &c->in, l->z.n_tiles ? 2 : 1, (struct part[]){{&l->qkv, NULL, c->qkv}, {&l->z, NULL, c->z}});
+  product(b, STORE, &c->in, l->alpha.n_tiles ? 2 : 1,
+          (struct part[]){{&l->beta, NULL, c->ba}, {&l->alpha, NULL, c->ba + (size_t)c->n_batch * (size_t)d->n_v}});
+  rk_pool_run(c->pool, d->n_k, delta_item, b);
+  pack(b, c->att, d->n_v * d->dim, NULL);
+  product(b, ADD, &c->in, 1, (struct part[]){{&l->delta_out, NULL, c->x}});
+  return b->layer < c->m->hp.n_layer - 1 || keep_wanted(b);
+}
+
+static void norm_item(void *ctx, int32_t item, int32_t worker) {
+  (void)worker;
+  const struct batch *b = ctx;
+  const struct rk_compute *c = b->c;
+  const int32_t n_embd = c->m->hp.n_embd;
+  const float *w = f32(c->m->layers[b->layer].ffn_norm);
+  const size_t at = (size_t)item * (size_t)n_embd;
+  c->kern->rms_norm(c->x + at, w, n_embd, c->m->hp.rms_eps, c->normed + at);
+}
+
+static void run_experts(struct batch *b) {
+  struct rk_compute *c = b->c;
+  const struct rk_layer *t = &c->m->layers[b->layer];
+  const struct layer *l = &c->layers[b->layer];
+  rk_pool_run(c->pool, b->n, norm_item, b);
+  pack(b, c->normed, c->m->hp.n_embd, NULL);
+  product(b, STORE, &c->in, 1, (struct part[]){{&l->router, NULL, c->router}});
+  if (t->shared_gate) {
+    product(b, GATE_UP, &c->in, 2, (struct part[]){{&l->gate, NULL, NULL}, {&l->up, NULL, NULL}});
+    product(b, STORE, &c->ff, 1, (struct part[]){{&l->down, NULL, c->shared}});
+  }
+  rk_moe_run(c->moe, &l->experts, c->normed, c->router, t->shared_gate ? c->shared : NULL, f32(t->shared_gate), b->n,
+             c->x);
+}
+
 static bool run_layer(struct batch *b) {
   struct rk_compute *c = b->c;
   const struct rk_hparams *hp = &c->m->hp;
   const struct rk_layer *t = &c->m->layers[b->layer];
   const struct layer *l = &c->layers[b->layer];
   pack(b, c->x, hp->n_embd, f32(t->attn_norm));
-  product(b, STORE, &c->in, 3,
-          (struct part[]){{&l->q, f32(t->bq), c->q}, {&l->k, f32(t->bk), c->k}, {&l->v, f32(t->bv), c->v}});
-  rk_pool_run(c->pool, b->n_groups, rope_item, b);
-  if (b->layer == hp->n_layer - 1 && !keep_wanted(b)) return false;
-  rk_pool_run(c->pool, b->n_groups * hp->n_head_kv, attn_item, b);
-  pack(b, c->att, hp->n_head * hp->head_dim, NULL);
-  product(b, ADD, &c->in, 1, (struct part[]){{&l->o, NULL, c->x}});
+  if (!(t->i_delta >= 0 ? run_delta_net(b) : run_attention(b))) return false;
+  if (c->moe) {
+    run_experts(b);
+    return true;
+  }
   pack(b, c->x, hp->n_embd, f32(t->ffn_norm));
   product(b, GATE_UP, &c->in, 2, (struct part[]){{&l->gate, NULL, NULL}, {&l->up, NULL, NULL}});
   product(b, ADD, &c->ff, 1, (struct part[]){{&l->down, NULL, c->x}});
@@ -429,16 +529,28 @@ void rk_compute_run(struct rk_compute *c, const struct rk_row *rows, int32_t n) 
 
 /* ---- weights ---- */
 
-/* Every matrix of the model with its tensor, in order of use. */
+enum { LAYER_MATRICES = 16 };
+
+/* Every matrix of a layer with its tensor, in order of use. */
+static int32_t list_layer(const struct rk_layer *s, struct layer *l, struct rk_matrix **m,
+                          const struct rk_gguf_tensor **t) {
+  const struct { struct rk_matrix *m; const struct rk_gguf_tensor *t; } rows[LAYER_MATRICES] = {
+    {&l->q, s->wq}, {&l->k, s->wk}, {&l->v, s->wv}, {&l->o, s->wo},
+    {&l->qkv, s->qkv ? s->qkv : s->qkvz}, {&l->z, s->z}, {&l->beta, s->beta ? s->beta : s->beta_alpha},
+    {&l->alpha, s->alpha}, {&l->delta_out, s->delta_out}, {&l->router, s->router},
+    {&l->gate, s->gate}, {&l->up, s->up}, {&l->down, s->down},
+    {&l->experts.gate, s->exp_gate ? s->exp_gate : s->exp_gate_up}, {&l->experts.up, s->exp_up},
+    {&l->experts.down, s->exp_down},
+  };
+  int32_t n = 0;
+  for (int i = 0; i < LAYER_MATRICES; i++)
+    if (rows[i].t) m[n] = rows[i].m, t[n++] = rows[i].t;
+  return n;
+}
+
 static int32_t list_matrices(struct rk_compute *c, struct rk_matrix **m, const struct rk_gguf_tensor **t) {
   int32_t n = 0;
-  for (int32_t il = 0; il < c->m->hp.n_layer; il++) {
-    const struct rk_layer *s = &c->m->layers[il];
-    struct layer *l = &c->layers[il];
-    struct rk_matrix *ms[] = {&l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down};
-    const struct rk_gguf_tensor *ts[] = {s->wq, s->wk, s->wv, s->wo, s->gate, s->up, s->down};
-    for (int i = 0; i < 7; i++, n++) m[n] = ms[i], t[n] = ts[i];
-  }
+  for (int32_t il = 0; il < c->m->hp.n_layer; il++) n += list_layer(&c->m->layers[il], &c->layers[il], m + n, t + n);
   m[n] = &c->head, t[n] = c->m->head;
   return n + 1;
 }
@@ -454,40 +566,55 @@ static rk_err load_weights(struct rk_compute *c, const struct rk_compute_opts *o
 
 /* ---- buffers ---- */
 
-static void note_need(const struct rk_matrix *m, bool *quant, bool *floats) {
-  if (rk_wformat_is_float(m->format)) *floats = true;
-  else *quant = true;
+/* Which kinds of input the users of `in`, of `ff` and of the experts want: quantized, floats. */
+struct needs { bool in[2], ff[2], experts[2]; };
+
+static void note_need(const struct rk_matrix *m, bool need[2]) {
+  if (m->n_tiles) need[rk_wformat_is_float(m->format)] = true;
 }
 
-static void needs(const struct rk_compute *c, bool in[2], bool ff[2]) {
-  note_need(&c->head, &in[0], &in[1]);
+static struct needs find_needs(const struct rk_compute *c) {
+  struct needs n = {0};
+  note_need(&c->head, n.in);
   for (int32_t il = 0; il < c->m->hp.n_layer; il++) {
     const struct layer *l = &c->layers[il];
-    const struct rk_matrix *ms[] = {&l->q, &l->k, &l->v, &l->o, &l->gate, &l->up};
-    for (int i = 0; i < 6; i++) note_need(ms[i], &in[0], &in[1]);
-    note_need(&l->down, &ff[0], &ff[1]);
+    const struct rk_matrix *ms[] = {&l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->qkv, &l->z, &l->beta, &l->alpha,
+                                    &l->delta_out, &l->router};
+    for (size_t i = 0; i < sizeof ms / sizeof *ms; i++) note_need(ms[i], n.in);
+    note_need(&l->down, n.ff);
+    note_need(&l->experts.gate, n.experts), note_need(&l->experts.up, n.experts), note_need(&l->experts.down, n.experts);
   }
+  return n;
 }
 
 static rk_err new_buffers(struct rk_compute *c, struct rk_error *e) {
   const struct rk_hparams *hp = &c->m->hp;
   const size_t n = (size_t)c->n_batch, n_q = (size_t)(hp->n_head * hp->head_dim);
-  const size_t n_kv = (size_t)(hp->n_head_kv * hp->head_dim), n_embd = (size_t)hp->n_embd, n_ff = (size_t)hp->n_ff;
-  const size_t widest = n_q > n_embd ? n_q : n_embd, act = rk_act_block_bytes(1);
-  bool in[2] = {0}, ff[2] = {0};
-  needs(c, in, ff);
+  const size_t n_kv = (size_t)(hp->n_head_kv * hp->head_dim), n_embd = (size_t)hp->n_embd, n_ff = (size_t)(hp->n_ff + hp->n_ff_shexp);
+  const struct rk_delta_params *d = &hp->delta;
+  const size_t n_value = (size_t)(d->n_v * d->dim), n_qkvz = (size_t)(2 * d->n_k * d->dim) + 2 * n_value;
+  const size_t n_att = n_q > n_value ? n_q : n_value, widest = n_att > n_embd ? n_att : n_embd;
+  const size_t act = rk_act_block_bytes(1), n_moe = hp->n_expert ? n_embd : 0;
+  const struct needs need = find_needs(c);
   c->attn_scratch_floats = rk_attn_scratch_floats(MAX_QUERIES, hp->head_dim);
   const struct { size_t bytes; void **p; bool need; } rows[] = {
     {n * n_embd * 4, (void **)&c->x, true},
     {n * n_q * 4, (void **)&c->q, true},
     {n * n_kv * 4, (void **)&c->k, true},
     {n * n_kv * 4, (void **)&c->v, true},
-    {n * n_q * 4, (void **)&c->att, true},
-    {n * (size_t)hp->head_dim * 4, (void **)&c->rope, true},
-    {n * widest / RK_BLOCK * act, (void **)&c->in.quant, in[0]},
-    {n * widest * 4, (void **)&c->in.floats, in[1]},
-    {n * n_ff / RK_BLOCK * act, (void **)&c->ff.quant, ff[0]},
-    {n * n_ff * 4, (void **)&c->ff.floats, ff[1]},
+    {n * n_att * 4, (void **)&c->att, true},
+    {hp->gated_attn ? n * n_q * 8 : 0, (void **)&c->qg, hp->gated_attn},
+    {n * n_qkvz * 4, (void **)&c->qkv, d->n_v},
+    {n * n_value * 4, (void **)&c->z, d->n_v},
+    {n * (size_t)d->n_v * 8, (void **)&c->ba, d->n_v},
+    {n * n_moe * 4, (void **)&c->normed, hp->n_expert},
+    {n * (size_t)hp->n_expert * 4, (void **)&c->router, hp->n_expert},
+    {n * n_moe * 4, (void **)&c->shared, hp->n_expert},
+    {n * (size_t)hp->rope.n_rot * 4, (void **)&c->rope, true},
+    {n * widest / RK_BLOCK * act, (void **)&c->in.quant, need.in[0]},
+    {n * widest * 4, (void **)&c->in.floats, need.in[1]},
+    {n * n_ff / RK_BLOCK * act, (void **)&c->ff.quant, need.ff[0]},
+    {n * n_ff * 4, (void **)&c->ff.floats, need.ff[1]},
     {(size_t)rk_pool_n_threads(c->pool) * c->attn_scratch_floats * 4, (void **)&c->attn_scratch, true},
     {n * sizeof *c->groups, (void **)&c->groups, true},
     {n * sizeof *c->wanted, (void **)&c->wanted, true},
@@ -507,9 +634,9 @@ static rk_err new_buffers(struct rk_compute *c, struct rk_error *e) {
 
 static rk_err setup(struct rk_compute *c, const struct rk_compute_opts *o, struct rk_error *e) {
   const struct rk_hparams *hp = &c->m->hp;
-  const size_t n_matrices = (size_t)hp->n_layer * 7 + 1;
+  const size_t n_matrices = (size_t)hp->n_layer * LAYER_MATRICES + 1;
   c->layers = calloc((size_t)hp->n_layer, sizeof *c->layers);
-  c->inv_freq = calloc((size_t)hp->head_dim / 2, sizeof *c->inv_freq);
+  c->inv_freq = calloc((size_t)hp->rope.n_rot / 2, sizeof *c->inv_freq);
   struct rk_matrix **m = calloc(n_matrices, sizeof *m);
   const struct rk_gguf_tensor **t = calloc(n_matrices, sizeof *t);
   rk_err err = RK_OK;
@@ -518,8 +645,10 @@ static rk_err setup(struct rk_compute *c, const struct rk_compute_opts *o, struc
   free(m);
   free(t);
   if (err != RK_OK) return err;
-  for (int32_t i = 0; i < hp->head_dim / 2; i++)
-    c->inv_freq[i] = pow((double)hp->rope_base, -2.0 * i / hp->head_dim);
+  c->rope_length = rk_rope_init(&hp->rope, c->inv_freq);
+  const struct needs need = find_needs(c);
+  if (hp->n_expert) err = rk_moe_new(hp, c->kern, c->pool, need.experts[1], need.experts[0], &c->moe, e);
+  if (err != RK_OK) return err;
   return new_buffers(c, e);
 }
 
@@ -548,6 +677,7 @@ void rk_compute_free(struct rk_compute *c) {
   rk_weights_release(&c->weights);
   free(c->layers);
   free(c->inv_freq);
+  rk_moe_free(c->moe);
   free(c->buffers);
   free(c);
 }

@@ -25,6 +25,7 @@ struct rk_compute_opts {
 struct rk_row {
   int32_t token, pos;
   uint8_t *const *kv;        /* the sequence's blocks: they hold positions 0..pos-1, or those are earlier rows of this batch */
+  uint8_t *state;            /* the sequence's recurrent state at pos (deltanet.h); NULL: the model has none */
   float *logits;             /* [n_vocab] or NULL */
   const int32_t *only;       /* [n_only] ascending ids whose logits are wanted; NULL: all */
   int32_t n_only;

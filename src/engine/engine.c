@@ -17,6 +17,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "engine/compute.h"
+#include "engine/deltanet.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kvdisk.h"
 #include "engine/radix.h"
@@ -86,7 +87,7 @@ static struct rk_kvdisk *open_disk(const struct rk_engine *en, const struct rk_e
   id.n_layer = en->kv.n_layer, id.n_head_kv = en->kv.n_head_kv, id.head_dim = en->kv.head_dim;
   id.k_type = (int32_t)en->kv.k_type, id.v_type = (int32_t)en->kv.v_type, id.block = RK_ATTN_BLOCK;
   id.state_bytes = en->kv.state_bytes;
-  id.rope = rk_hash64(&hp->rope_base, sizeof hp->rope_base, 0);
+  id.rope = rk_hash64(&hp->rope, sizeof hp->rope, 0);
   return rk_kvdisk_open(o->cache_dir, &id);
 }
 
@@ -101,7 +102,7 @@ static rk_err setup(struct rk_engine *en, const struct rk_engine_opts *o, struct
   en->n_batch = o->n_chunk ? o->n_chunk : DEFAULT_BATCH;
   en->max_slots = o->n_slots ? o->n_slots : DEFAULT_SLOTS;
   const enum rk_kv_type type = o->float_path ? RK_KV_F32 : RK_KV_F16;
-  en->kv = (struct rk_kv_shape){hp->n_layer, hp->n_head_kv, hp->head_dim, type, type, 0};
+  en->kv = (struct rk_kv_shape){hp->n_kv_layer, hp->n_head_kv, hp->head_dim, type, type, rk_delta_state_bytes(hp)};
   en->slots = calloc((size_t)en->max_slots, sizeof *en->slots);
   en->rows = calloc((size_t)en->n_batch, sizeof *en->rows);
   en->pool = rk_pool_new(o->n_threads > 0 ? o->n_threads : rk_usable_cores());
@@ -308,7 +309,7 @@ static int32_t add_rows(struct rk_engine *en, struct rk_job *j, int32_t n_rows, 
   for (int32_t i = 0; i < n; i++) {
     int32_t pos = j->n_done + i, at = logits_row(j, pos);
     float *logits = at < 0 ? NULL : j->logits + (size_t)at * (size_t)en->m->hp.n_vocab;
-    en->rows[n_rows + i] = (struct rk_row){j->tokens[pos], pos, s->seq.blocks, logits, j->only, j->n_only};
+    en->rows[n_rows + i] = (struct rk_row){j->tokens[pos], pos, s->seq.blocks, s->seq.state, logits, j->only, j->n_only};
   }
   j->n_done += n;
   return n_rows + n;

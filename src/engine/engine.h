@@ -26,7 +26,7 @@
 struct rk_model;
 
 struct rk_model_info {
-  const char *arch;          /* "qwen2" | "qwen3" */
+  const char *arch;          /* "qwen2", "qwen3", "qwen3moe", "qwen3next", "qwen35", "qwen35moe" */
   const char *name;          /* general.name, may be "" */
   rk_str chat_template;      /* Jinja text from the file, may be empty */
   int32_t n_vocab, n_layer, n_embd, n_head, n_head_kv, n_ctx_train;

@@ -209,7 +209,7 @@ size_t rk_tile_bytes(enum rk_wformat f, int32_t n_blocks) {
 void rk_matrix_shape(const struct rk_gguf_tensor *t, bool as_f32, struct rk_matrix *m) {
   m->format = as_f32 ? RK_W_F32 : rk_wformat_of(t->type);
   m->n_in = (int32_t)t->ne[0];
-  m->n_out = (int32_t)t->ne[1];
+  m->n_out = (int32_t)(t->ne[1] * t->ne[2]);
   m->n_blocks = m->n_in / RK_BLOCK;
   m->n_tiles = (m->n_out + RK_TILE - 1) / RK_TILE;
   m->tile_bytes = rk_tile_bytes(m->format, m->n_blocks);

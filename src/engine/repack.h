@@ -17,7 +17,7 @@ struct rk_matrix {
 };
 
 enum rk_wformat rk_wformat_of(uint32_t tensor_type);
-/* Fills out except tiles. */
+/* Fills out except tiles. A tensor of three dimensions is a matrix of ne[1] * ne[2] rows. */
 void rk_matrix_shape(const struct rk_gguf_tensor *t, bool as_f32, struct rk_matrix *out);
 /* Makes tile number i of m out of its 16 rows of t. */
 void rk_repack_tile(const struct rk_gguf_tensor *t, const struct rk_matrix *m, int32_t i);

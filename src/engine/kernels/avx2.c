@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "engine/kernels/attn_group.h"
+#include "engine/kernels/delta.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/math.h"
 #include "engine/kernels/tiles.h"
@@ -561,4 +562,5 @@ const struct rk_kernels rk_kernels_avx2 = {
   .silu_mul = silu_mul,
   .f32_to_f16 = f32_to_f16,
   .attn = attn,
+  .delta = rk_delta_step,
 };

@@ -109,6 +109,10 @@ struct rk_kernels {
   void (*silu_mul)(float *gate, const float *up, int32_t n);                          /* n % 16 == 0 */
   void (*f32_to_f16)(const float *x, int32_t n, uint16_t *out);                       /* n % 16 == 0 */
   void (*attn)(const struct rk_attn *a);
+  /* One position of a gated delta net's head (deltanet.h): state [dim][dim], keys by values, is decayed, corrected
+   * towards v at k by beta, and read at q. dim % 16 == 0. */
+  void (*delta)(float *state, const float *q, const float *k, const float *v, float decay, float beta, int32_t dim,
+                float *out);
 };
 
 extern const struct rk_kernels rk_kernels_scalar;

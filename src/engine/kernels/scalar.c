@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/f16.h"
+#include "engine/kernels/delta.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/math.h"
 #include "engine/kernels/tiles.h"
@@ -356,4 +357,5 @@ const struct rk_kernels rk_kernels_scalar = {
   .silu_mul = silu_mul,
   .f32_to_f16 = f32_to_f16,
   .attn = attn,
+  .delta = rk_delta_step,
 };
