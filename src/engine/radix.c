@@ -157,13 +157,34 @@ static int32_t common(const struct rk_kv_node *c, const int32_t *tokens, int32_t
 /* Can be filled further where it is. */
 static bool is_open(const struct rk_kv_node *c, int32_t n) { return c->n == n && !c->writing && !c->keep; }
 
+/* How many of n tokens from a node on lead to a kept recurrent state. */
+static int32_t to_state(const struct rk_kv_node *parent, const int32_t *tokens, int32_t n) {
+  int32_t most = 0;
+  for (const struct rk_kv_node *c = parent->child; c; c = c->next) {
+    int32_t k = common(c, tokens, n);
+    if (k < c->n || k == 0) continue;
+    int32_t deep = k == B ? to_state(c, tokens + k, n - k) : 0;
+    if (!deep && !c->state) continue;
+    if (k + deep > most) most = k + deep;
+  }
+  return most;
+}
+
+/* Positions that are of use: with a recurrent state no more than a kept one ends at. */
+static int32_t usable(const struct rk_kv_tree *t, const int32_t *tokens, int32_t n) {
+  return t->shape.state_bytes ? to_state(&t->root, tokens, n) : n;
+}
+
+static bool ends_with_state(const struct rk_kv_node *c, int32_t n) { return c && c->n == n && c->state; }
+
 /* The child that shares most with tokens, *n of them; NULL: none shares any. */
 static struct rk_kv_node *best_child(const struct rk_kv_node *parent, const int32_t *tokens, int32_t *n) {
   struct rk_kv_node *best = NULL;
   int32_t most = 0;
   for (struct rk_kv_node *c = parent->child; c; c = c->next) {
     int32_t k = common(c, tokens, *n);
-    if (k > most || (k == most && k > 0 && is_open(c, k))) most = k, best = c;
+    bool fits = ends_with_state(c, k) || (is_open(c, k) && !ends_with_state(best, k));
+    if (k > most || (k == most && k > 0 && fits)) most = k, best = c;
   }
   *n = most;
   return best;
@@ -172,6 +193,7 @@ static struct rk_kv_node *best_child(const struct rk_kv_node *parent, const int3
 int32_t rk_kv_find(const struct rk_kv_tree *t, const int32_t *tokens, int32_t n, int32_t *n_held) {
   const struct rk_kv_node *at = &t->root;
   int32_t i = 0, held = 0;
+  n = usable(t, tokens, n);
   while (i < n) {
     int32_t k = n - i;
     const struct rk_kv_node *c = best_child(at, tokens + i, &k);
@@ -244,6 +266,7 @@ void rk_kv_seq_open(struct rk_kv_tree *t, struct rk_kv_seq *s, const int32_t *to
   struct rk_kv_node *at = &t->root;
   t->clock++;
   s->n = s->n_path = 0;
+  n = usable(t, tokens, n);
   while (s->n < n) {
     int32_t k = n - s->n;
     struct rk_kv_node *c = best_child(at, tokens + s->n, &k);
