@@ -118,9 +118,23 @@ static bool same_attention(const struct rk_kernels *k) {
   return memcmp(out[0], out[1], sizeof out[0]) == 0;
 }
 
+static bool same_delta(const struct rk_kernels *k) {
+  static _Thread_local float state[2][TEST_DIM * TEST_DIM];
+  float q[TEST_DIM], key[TEST_DIM], v[TEST_DIM], out[2][TEST_DIM];
+  uint32_t seed = 11;
+  memset(state, 0, sizeof state);
+  for (int step = 0; step < 3; step++) {
+    for (int i = 0; i < TEST_DIM; i++) q[i] = next_float(&seed), key[i] = next_float(&seed), v[i] = next_float(&seed);
+    for (int s = 0; s < 2; s++)
+      (s ? k : &rk_kernels_scalar)->delta(state[s], q, key, v, 0.9f, 0.7f, TEST_DIM, out[s]);
+    if (memcmp(out[0], out[1], sizeof out[0]) != 0) return false;
+  }
+  return memcmp(state[0], state[1], sizeof state[0]) == 0;
+}
+
 bool rk_kernels_self_test(const struct rk_kernels *k) {
   for (int f = 0; f < RK_W_COUNT; f++)
     for (int tc = 0; tc < RK_T_COUNT; tc++)
       if (!same_tiles(k, (enum rk_wformat)f, (enum rk_tcount)tc)) return false;
-  return same_vectors(k) && same_attention(k);
+  return same_vectors(k) && same_attention(k) && same_delta(k);
 }
