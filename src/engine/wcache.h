@@ -4,7 +4,7 @@
  *
  *   header   magic, model's SHA-256, kernels, layout, sizes, checksum of header and table
  *   table    one part a matrix: format, shape, offset, bytes, checksum
- *   tiles    at multiples of 64, from a page border on
+ *   tiles    at multiples of 64, from the border of a huge page (2 MiB) on
  *
  * A file is written beside its name, read back and compared with its
  * checksums, then renamed: what stands under the name was right. A start looks
@@ -32,10 +32,10 @@ struct rk_wcache_key {
 /* Sets the tiles of the matrices, whose shapes are filled in, to a mapping of
  * the file; NULL when there is none that fits. */
 struct rk_wcache *rk_wcache_open(const struct rk_wcache_key *key, struct rk_matrix *const m[], int32_t n);
-/* Begins to write the tiles of the matrices, which stay as they are until
- * rk_wcache_close(). NULL when they can not be kept. */
+/* Begins to write the tiles of the n >= 1 matrices, which lie one after
+ * another at multiples of 64 and stay as they are until rk_wcache_close(). NULL when they can not be kept. */
 struct rk_wcache *rk_wcache_save(const struct rk_wcache_key *key, struct rk_matrix *const m[], int32_t n);
-/* Ends the mapping; lets a file be finished unless that takes more than a few seconds. NULL is allowed. */
+/* Ends the mapping; lets a file be finished unless that takes more than twenty seconds. NULL is allowed. */
 void rk_wcache_close(struct rk_wcache *w);
 
 /* Header and table over a file's bytes: do they belong to these matrices? */

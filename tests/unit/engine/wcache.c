@@ -156,7 +156,7 @@ static void damaged_tiles_are_found_by_the_full_check(void **state) {
   assert_false(starts_right(dir, id, NULL));
   assert_int_equal(rk_engine_check_cache(dir, id, &n, &e), RK_OK);
   assert_int_equal(n, 1);
-  flip(kept_file(), 4096 + 100);
+  flip(kept_file(), HUGE_PAGE + 100);
   assert_int_equal(rk_engine_check_cache(dir, other_id, &n, &e), RK_OK);
   assert_int_equal(rk_engine_check_cache(dir, id, &n, &e), RK_EFORMAT);
   assert_non_null(strstr(e.msg, "matrix 0 of"));
