@@ -31,7 +31,7 @@ static rk_err setup_run(struct run *r, struct rk_error *e) {
   r->logits = malloc((size_t)rk_model_info(l->model).n_vocab * sizeof *r->logits);
   r->n_rows_max = 1;
   if (!tokens || !r->logits) return rk_fail(e, RK_ENOMEM, "no memory for the request");
-  if (!req->no_draft) rk_draft_init(&r->draft, r->tokens, r->n, r->n_end);
+  if (!req->no_draft && !rk_model_info(l->model).recurrent) rk_draft_init(&r->draft, r->tokens, r->n, r->n_end);
   r->result.n_prompt = r->n;
   r->job = (struct rk_job){.n_keep = r->n_keep, .owner = req->owner ? req->owner & ~RK_PRIVATE_OWNER : RK_PRIVATE_OWNER | ++l->n_owners};
   r->deadline_ms = req->timeout_ms ? rk_mono_ms() + req->timeout_ms : 0;

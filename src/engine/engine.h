@@ -31,6 +31,7 @@ struct rk_model_info {
   rk_str chat_template;      /* Jinja text from the file, may be empty */
   int32_t n_vocab, n_layer, n_embd, n_head, n_head_kv, n_ctx_train;
   int32_t bos, eos, eot;     /* -1 when absent; eot = <|im_end|> */
+  bool recurrent;            /* a prefix can be gone back to only where it was kept: guessing ahead does not pay */
   uint64_t file_bytes;
   uint64_t n_params;
 };

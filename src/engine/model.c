@@ -407,6 +407,7 @@ static rk_err fill_info(struct rk_model *m, struct rk_error *e) {
   i->n_head = m->hp.n_head;
   i->n_head_kv = m->hp.n_head_kv;
   i->n_ctx_train = m->hp.n_ctx_train;
+  i->recurrent = m->hp.n_delta_layer > 0;
   i->bos = token_key(m, "tokenizer.ggml.bos_token_id");
   i->eos = token_key(m, "tokenizer.ggml.eos_token_id");
   i->eot = rk_token_find(m, RK_STR("<|im_end|>"));

@@ -228,6 +228,33 @@ static void test_together(void **state) {
   together("qwen3moe"), together("qwen3next"), together("qwen35moe");
 }
 
+/* A new process: repacked experts are mapped, a kept prefix comes with its state. */
+static void cached(const char *variant) {
+  enum { KEEP = 80 };
+  char dir[] = "/tmp/rukou-arch-XXXXXX", cmd[64];
+  assert_non_null(mkdtemp(dir));
+  struct rk_model *m = open_model(variant, "mixed");
+  const size_t n_vocab = (size_t)rk_model_info(m).n_vocab;
+  const uint8_t id[32] = {1};
+  float *want = all_logits(m, (struct rk_engine_opts){.n_threads = 1}), *got = calloc(n_vocab, sizeof *got);
+  for (int again = 0; again < 2; again++) {
+    struct rk_engine *en = engine(m, (struct rk_engine_opts){.n_threads = 2, .cache_dir = dir, .model_id = id});
+    int32_t reused = last_row(en, (struct rk_job){.tokens = text, .n_tokens = N, .owner = 1, .n_keep = KEEP}, got);
+    assert_same(want + (size_t)(N - 1) * n_vocab, got, n_vocab, variant, "kept on disk");
+    assert_int_equal(reused, again ? KEEP : 0);
+    while (rk_engine_idle(en)) {}
+    rk_engine_free(en);
+  }
+  snprintf(cmd, sizeof cmd, "rm -r %s", dir);
+  assert_int_equal(system(cmd), 0);
+  free(want), free(got);
+  rk_model_close(m);
+}
+
+static void test_cached(void **state) {
+  cached("qwen3moe"), cached("qwen3next");
+}
+
 /* ---- files that must be refused ---- */
 
 static void test_wrong_files(void **state) {
@@ -276,14 +303,15 @@ static void test_wrong_files(void **state) {
 static void test_mtp_is_left_out(void **state) {
   struct rk_model *m = open_model("qwen35moe", "f32");
   assert_int_equal(rk_model_info(m).n_layer, 4);
+  assert_true(rk_model_info(m).recurrent);
   rk_model_close(m);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_reference),   cmocka_unit_test(test_quantized), cmocka_unit_test(test_same_bits),
-    cmocka_unit_test(test_reuse),       cmocka_unit_test(test_together),  cmocka_unit_test(test_wrong_files),
-    cmocka_unit_test(test_mtp_is_left_out),
+    cmocka_unit_test(test_reuse),       cmocka_unit_test(test_together),  cmocka_unit_test(test_cached),
+    cmocka_unit_test(test_wrong_files), cmocka_unit_test(test_mtp_is_left_out),
   };
   return cmocka_run_group_tests(tests, setup, NULL);
 }
