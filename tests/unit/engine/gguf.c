@@ -210,6 +210,8 @@ static void test_wrong_models(void **state) {
     {"qwen2.block_count", "qwen2.block_counT", "qwen2.block_count is missing"},
     {"blk.1.ffn_down.weight", "blk.1.ffn_doWn.weight", "tensor blk.1.ffn_down.weight is missing"},
     {"tokenizer.ggml.tokens", "tokenizer.ggml.tokenS", "tokenizer.ggml.tokens"},
+    {"qwen2.block_count\4", "qwen2.block_count\6", "qwen2.block_count is missing or not a number"}, /* u32 read as f32 */
+    {"output_norm.weight\1", "output_norm.weight\2", "tensor output_norm.weight"},
   };
   for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
     size_t len = strlen(edits[i].find);
