@@ -6,13 +6,20 @@
 #include <string.h>
 
 #include "agent/prompt.h"
+#include "agent/timer.h"
 #include "agent/turn.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/queue.h"
 #include "base/utf8.h"
 
-enum { RETRY_MS = 20 };
+enum {
+  RETRY_MS = 20,
+  FULL_RETRY_MS = 1000,          /* the queue of turns was full */
+  LONGEST_SLEEP_MS = 60000,      /* while an approval waits: the clock of the machine may be set */
+  ASK_FIRST_MS = 2000, ASK_MOST_MS = 300000 /* between questions about payments whose outcome is not known */
+};
 
 struct job { char turn_id[37], user_id[37], chat_id[37]; };
 
@@ -21,7 +28,14 @@ struct rk_agent {
   struct rk_queue *queue;
   pthread_t workers[RK_MAX_TURNS_AT_ONCE];
   int32_t n_workers;
+  struct rk_timer *timer;        /* NULL before rk_agent_resume() */
+  int32_t n_unknown;             /* this and the next two: timer thread */
+  int64_t ask_wait_ms, ask_at_ms;
 };
+
+static void poke(struct rk_agent *a) {
+  if (a->timer) rk_timer_poke(a->timer);
+}
 
 static rk_err enqueue(struct rk_agent *a, const char *turn_id, struct rk_error *e) {
   json_t *row = rk_store_turn(a->sv.store, turn_id);
@@ -50,6 +64,7 @@ static void *work(void *arg) {
       rk_live_end(a->sv.live, j->turn_id);
       rk_live_wake(a->sv.live, j->user_id);
       free(j);
+      poke(a); /* it may wait for an approval now, or have left a payment open */
     } else { /* another worker is just ending a step of it */
       rk_sleep_ms(RETRY_MS);
       if (rk_queue_push(a->queue, j)) free(j);
@@ -80,6 +95,8 @@ rk_err rk_agent_new(const struct rk_agent_opts *o, struct rk_agent **out, struct
 
 void rk_agent_free(struct rk_agent *a) {
   if (!a) return;
+  rk_timer_free(a->timer);
+  a->timer = NULL;
   if (a->sv.live) rk_live_stop(a->sv.live);
   if (a->queue) rk_queue_close(a->queue);
   for (int32_t i = 0; i < a->n_workers; i++) pthread_join(a->workers[i], NULL);
@@ -88,6 +105,66 @@ void rk_agent_free(struct rk_agent *a) {
   json_decref(a->sv.prefix);
   json_decref(a->sv.tools);
   free(a);
+}
+
+/* The approval that a waiting turn stands at, or NULL. New reference. */
+static json_t *pending_approval(struct rk_agent *a, const char *user_id, const json_t *turn) {
+  const char *id = rk_json_cstr(rk_json_obj(turn, "journal"), "approval_id", NULL);
+  json_t *approval = id ? rk_trade_approval_current(a->sv.trade, user_id, id) : NULL;
+  if (approval && strcmp(rk_json_cstr(approval, "state", ""), "pending") == 0) return approval;
+  json_decref(approval);
+  return NULL;
+}
+
+/* ---- what time alone brings about ---- */
+
+static bool go_on(struct rk_agent *a, const json_t *turn) {
+  const char *id = rk_json_cstr(turn, "id", "");
+  struct rk_error e;
+  if (rk_store_turn_move(a->sv.store, id, "waiting", "completing", &e)) return true; /* the user was faster */
+  if (!enqueue(a, id, &e)) return true;
+  if (rk_store_turn_move(a->sv.store, id, "completing", "waiting", &e)) rk_log(RK_LOG_ERROR, "agent", "turn %s: %s", id, e.msg);
+  return false;
+}
+
+/* Ends the turns whose approval is over. Returns ms until the next one is due, < 0: none. */
+static int64_t end_late(struct rk_agent *a) {
+  struct rk_error e;
+  int64_t next_ms = 0;
+  bool queued = true;
+  if (rk_trade_expire_late(a->sv.trade, &next_ms, &e)) rk_log(RK_LOG_WARN, "agent", "late approvals: %s", e.msg);
+  json_t *waiting = rk_store_turns_waiting(a->sv.store), *turn;
+  size_t i;
+  json_array_foreach(waiting, i, turn) {
+    json_t *approval = pending_approval(a, rk_json_cstr(turn, "user_id", ""), turn);
+    if (!approval) queued = go_on(a, turn) && queued;
+    json_decref(approval);
+  }
+  json_decref(waiting);
+  if (!queued) return FULL_RETRY_MS;
+  if (!next_ms) return -1;
+  int64_t left = next_ms - rk_now_ms();
+  return left < 0 ? 0 : left < LONGEST_SLEEP_MS ? left : LONGEST_SLEEP_MS;
+}
+
+/* Asks about open payments when it is time. Returns ms until the next question, < 0: nothing is open. */
+static int64_t ask_about_payments(struct rk_agent *a) {
+  int32_t n = rk_trade_n_open(a->sv.trade);
+  int64_t now = rk_mono_ms();
+  if (n > a->n_unknown) a->ask_wait_ms = ASK_FIRST_MS, a->ask_at_ms = now + ASK_FIRST_MS;
+  a->n_unknown = n;
+  if (n == 0) return -1;
+  if (now < a->ask_at_ms) return a->ask_at_ms - now;
+  rk_agent_reconcile(a, rk_store_local_user(a->sv.store));
+  a->ask_wait_ms = 2 * a->ask_wait_ms < ASK_MOST_MS ? 2 * a->ask_wait_ms : ASK_MOST_MS;
+  a->ask_at_ms = rk_mono_ms() + a->ask_wait_ms;
+  a->n_unknown = rk_trade_n_open(a->sv.trade);
+  return a->n_unknown ? a->ask_wait_ms : -1;
+}
+
+static int64_t tick(void *ud) {
+  int64_t late = end_late(ud), payments = ask_about_payments(ud);
+  return late < 0 ? payments : payments < 0 || late < payments ? late : payments;
 }
 
 rk_err rk_agent_resume(struct rk_agent *a, struct rk_error *e) {
@@ -101,6 +178,7 @@ rk_err rk_agent_resume(struct rk_agent *a, struct rk_error *e) {
     if (!err) err = enqueue(a, rk_json_cstr(row, "id", ""), e);
   }
   json_decref(open);
+  if (!err && !(a->timer = rk_timer_new(tick, a))) err = rk_fail(e, RK_EBUSY, "no thread could be started for the timer");
   return err;
 }
 
@@ -117,13 +195,18 @@ rk_err rk_agent_submit(struct rk_agent *a, const struct rk_turn_new *in, char ch
   return existed ? RK_OK : enqueue(a, turn_id, e);
 }
 
-/* The approval that a waiting turn stands at, or NULL. New reference. */
-static json_t *pending_approval(struct rk_agent *a, const char *user_id, const json_t *turn) {
-  const char *id = rk_json_cstr(rk_json_obj(turn, "journal"), "approval_id", NULL);
-  json_t *approval = id ? rk_trade_approval_current(a->sv.trade, user_id, id) : NULL;
-  if (approval && strcmp(rk_json_cstr(approval, "state", ""), "pending") == 0) return approval;
+/* The turn is taken out of the timer's and the workers' reach first. */
+static rk_err cancel_waiting(struct rk_agent *a, const char *user_id, const json_t *turn, struct rk_error *e) {
+  const char *id = rk_json_cstr(turn, "id", "");
+  rk_err err = rk_store_turn_move(a->sv.store, id, "waiting", "completing", e);
+  if (err) return err == RK_EGONE ? rk_fail(e, RK_ECONFLICT, "the turn goes on just now and can no longer be stopped") : err;
+  json_t *approval = pending_approval(a, user_id, turn);
+  if (approval) err = rk_trade_decide(a->sv.trade, user_id, "page", rk_json_cstr(approval, "id", ""), "refuse", rk_json_cstr(approval, "terms_hash", ""), e);
   json_decref(approval);
-  return NULL;
+  if (!err) return rk_turn_end_cancelled(&a->sv, id, e);
+  struct rk_error ignored;
+  if (rk_store_turn_move(a->sv.store, id, "completing", "waiting", &ignored)) rk_log(RK_LOG_ERROR, "agent", "turn %s: %s", id, ignored.msg);
+  return err;
 }
 
 rk_err rk_agent_cancel(struct rk_agent *a, const char *user_id, const char *turn_id, struct rk_error *e) {
@@ -135,10 +218,7 @@ rk_err rk_agent_cancel(struct rk_agent *a, const char *user_id, const char *turn
   } else if (strcmp(state, "completing") == 0) {
     err = rk_fail(e, RK_ECONFLICT, "the purchase is being completed and can no longer be stopped");
   } else if (strcmp(state, "waiting") == 0) {
-    json_t *approval = pending_approval(a, user_id, turn);
-    if (approval) err = rk_trade_decide(a->sv.trade, user_id, "page", rk_json_cstr(approval, "id", ""), "refuse", rk_json_cstr(approval, "terms_hash", ""), e);
-    json_decref(approval);
-    if (!err) err = rk_turn_end_cancelled(&a->sv, turn_id, e);
+    err = cancel_waiting(a, user_id, turn, e);
   } else if (!rk_live_cancel(a->sv.live, turn_id) && strcmp(state, "queued") == 0) {
     err = rk_turn_end_cancelled(&a->sv, turn_id, e);
   }
@@ -157,7 +237,8 @@ rk_err rk_agent_decide(struct rk_agent *a, const char *user_id, const char *sess
   json_decref(turn);
   json_decref(approval);
   /* Marked first: if we are killed after the decision, the next start finds the turn among the open ones. */
-  rk_err err = waits ? rk_store_turn_state(a->sv.store, turn_id, "completing", e) : RK_OK;
+  rk_err err = waits ? rk_store_turn_move(a->sv.store, turn_id, "waiting", "completing", e) : RK_OK;
+  if (err == RK_EGONE) err = RK_OK, waits = false; /* the timer was faster: it is over, which is what will be said */
   if (err) return err;
   err = rk_trade_decide(a->sv.trade, user_id, session_kind, approval_id, decision, terms_hash, e);
   if (err && err != RK_EGONE && waits) {
@@ -183,6 +264,13 @@ void rk_agent_reconcile(struct rk_agent *a, const char *user_id) {
   struct rk_error ignored;
   if (rk_trade_reconcile(a->sv.trade, &n_open, &ignored)) rk_log(RK_LOG_WARN, "agent", "payments could not be reconciled yet: %s", ignored.msg);
   rk_live_wake(a->sv.live, user_id);
+}
+
+void rk_agent_stats(const struct rk_agent *a, struct rk_agent_stats *out) {
+  const struct rk_turn_counts *c = &a->sv.counts;
+  *out = (struct rk_agent_stats){.turns_ended = atomic_load(&c->turns_ended), .model_calls = atomic_load(&c->model_calls),
+                                 .tokens_prompt = atomic_load(&c->tokens_prompt), .tokens_cached = atomic_load(&c->tokens_cached),
+                                 .tokens_completion = atomic_load(&c->tokens_completion)};
 }
 
 struct rk_listener *rk_agent_listen(struct rk_agent *a, const char *user_id, void (*fn)(void *ud), void *ud) { return rk_live_listen(a->sv.live, user_id, fn, ud); }

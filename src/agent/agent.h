@@ -23,7 +23,8 @@ struct rk_agent_opts {
   struct rk_chat_model *model;
 };
 rk_err rk_agent_new(const struct rk_agent_opts *o, struct rk_agent **out, struct rk_error *e) RK_MUST_USE;
-/* Resumes what was open: reconciles payments, ends or re-runs interrupted turns. */
+/* Resumes what was open: reconciles payments, ends or re-runs interrupted turns. From then on a timer ends the turns
+ * whose approval runs out, and asks merchants about payments whose outcome is not known, at growing distances. */
 rk_err rk_agent_resume(struct rk_agent *a, struct rk_error *e) RK_MUST_USE;
 void rk_agent_free(struct rk_agent *a);  /* cancels running turns' model calls, keeps their rows */
 
@@ -40,6 +41,10 @@ rk_err rk_agent_change_instrument(struct rk_agent *a, const char *user_id, const
                                   const char *instrument_id, json_t **approval, struct rk_error *e) RK_MUST_USE;
 /* Asks the merchants what became of payments whose outcome is not known. Blocks on the network. */
 void rk_agent_reconcile(struct rk_agent *a, const char *user_id);
+
+/* Since the start, over all turns; tokens_prompt includes tokens_cached. */
+struct rk_agent_stats { int64_t turns_ended, model_calls, tokens_prompt, tokens_cached, tokens_completion; };
+void rk_agent_stats(const struct rk_agent *a, struct rk_agent_stats *out);
 
 /* ---- following: what page, terminal and API read ---- */
 /* A listener gets wake-ups only: it then reads durable events from the store

@@ -99,6 +99,11 @@ static json_t *all_messages(struct rk_turn *t) {
 }
 
 static void count_usage(struct rk_turn *t, const struct rk_chat_result *r) {
+  struct rk_turn_counts *all = &t->sv->counts;
+  atomic_fetch_add(&all->model_calls, 1);
+  atomic_fetch_add(&all->tokens_prompt, r->n_prompt);
+  atomic_fetch_add(&all->tokens_cached, r->n_cached);
+  atomic_fetch_add(&all->tokens_completion, r->n_completion);
   json_t *u = rk_json_obj(t->journal, "usage");
   struct { const char *key; int64_t n; } parts[] = {{"model_calls", 1}, {"tokens_prefilled", r->n_prompt - r->n_cached},
                                                     {"tokens_cached", r->n_cached}, {"tokens_decoded", r->n_completion}};
@@ -577,6 +582,7 @@ static void finish(struct rk_turn *t, const char *state, const struct rk_error *
   json_object_set_new(usage, "ms", json_integer(rk_now_ms() - rk_json_i64(t->journal, "began_ms", rk_now_ms())));
   rk_turn_event(t, "turn_done", json_pack("{s:s, s:o, s:o}", "state", state, "answer", answer_of(t), "usage", usage));
   if (commit(t, state, &e)) rk_log(RK_LOG_ERROR, "agent", "turn %s could not be ended: %s", t->id, e.msg);
+  else atomic_fetch_add(&t->sv->counts.turns_ended, 1);
 }
 
 static rk_err drive(struct rk_turn *t, bool *waits, struct rk_error *e) {

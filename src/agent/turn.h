@@ -20,6 +20,8 @@
 #include "agent/pick.h"
 #include "agent/tools/tools.h"
 
+struct rk_turn_counts { atomic_llong turns_ended, model_calls, tokens_prompt, tokens_cached, tokens_completion; };
+
 struct rk_services {
   struct rk_store *store;
   struct rk_trade *trade;
@@ -28,6 +30,7 @@ struct rk_services {
   struct rk_live *live;
   json_t *prefix;                /* fixed messages */
   json_t *tools;
+  struct rk_turn_counts counts;  /* of all turns since the start */
 };
 
 struct rk_turn {

@@ -97,6 +97,14 @@ static rk_err open_merchants(const struct rk_cli *c, struct rk_app *a, struct rk
                                                       .origins = origins, .n_origins = n}, &a->merchants, e);
 }
 
+/* What the APIs call the model: a known name, or a path's file name without its ending. */
+static void name_of_model(const char *model, char *out, size_t size) {
+  const char *file = strrchr(model, '/');
+  snprintf(out, size, "%s", file && file[1] ? file + 1 : model);
+  char *end = strrchr(out, '.');
+  if (end && end > out && strcmp(end, ".gguf") == 0) *end = 0;
+}
+
 static rk_err open_model(const struct rk_cli *c, bool no_pull, struct rk_app *a, struct rk_error *e) {
   if (c->cfg.base_url[0]) {
     char origin[300];
@@ -107,12 +115,13 @@ static rk_err open_model(const struct rk_cli *c, bool no_pull, struct rk_app *a,
     return rk_chat_open_remote(&(struct rk_chat_remote_opts){.net = a->net, .base_url = c->cfg.base_url,
         .api_key = c->cfg.api_key[0] ? c->cfg.api_key : NULL, .model_name = c->cfg.model_name}, &a->model, e);
   }
-  char path[PATH_BYTES];
+  char path[PATH_BYTES], name[256];
   struct rk_identity id;
   rk_err err = rk_model_path(c, c->cfg.model, no_pull, path, sizeof path, e);
   if (!err) err = rk_identity_of(c->cfg.cache_dir, path, &id, e);
   if (err) return err;
-  return rk_chat_open_local(&(struct rk_chat_local_opts){.model_path = path, .model_name = c->cfg.model,
+  name_of_model(c->cfg.model, name, sizeof name);
+  return rk_chat_open_local(&(struct rk_chat_local_opts){.model_path = path, .model_name = name,
       .n_threads = c->cfg.threads, .n_ctx = c->cfg.ctx, .kv_bytes = (uint64_t)c->cfg.kv_memory << 20,
       .cache_dir = c->cfg.cache_dir, .model_id = id.sha256}, &a->model, e);
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/do.h"
+#include "cli/interrupt.h"
 
 static int run(struct rk_cli *c) {
   const char *chat = "";
@@ -16,6 +17,7 @@ static int run(struct rk_cli *c) {
   snprintf(d.chat_id, sizeof d.chat_id, "%s", chat);
   struct rk_session *s;
   struct rk_error e = {0};
+  rk_interrupt_start();
   if (rk_session_open(c, true, no_pull, &s, &e)) return rk_die(&e);
   bool person = isatty(STDIN_FILENO) != 0;
   char *line = NULL;
@@ -37,10 +39,10 @@ const struct rk_command rk_cmd_chat = {
   .name = "chat",
   .summary = "a conversation in the terminal",
   .help = "usage: rukou chat [--chat ID] [--model M] [--no-pull] [--json]\n\n"
-          "Takes a line, answers, takes the next; Ctrl+D ends. A purchase shows its exact terms and takes the word yes.\n\n"
+          "Takes a line, answers, takes the next; Ctrl+C stops a turn, Ctrl+D ends. A purchase shows its exact terms and takes the word yes.\n\n"
           "Examples:\n"
           "  rukou chat\n"
           "  rukou chat --model 0.5b\n\n"
-          "Exit codes: as the last turn (0 done, 1 failed), 2 usage, 3 the model is missing, 4 in use.\n",
+          "Exit codes: as the last turn (0 done, 1 failed, 130 stopped), 2 usage, 3 the model is missing, 4 in use.\n",
   .run = run,
 };

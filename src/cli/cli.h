@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum rk_exit { RK_EXIT_OK = 0, RK_EXIT_FAILED = 1, RK_EXIT_USAGE = 2, RK_EXIT_NO_MODEL = 3, RK_EXIT_BUSY = 4 };
+enum rk_exit { RK_EXIT_OK = 0, RK_EXIT_FAILED = 1, RK_EXIT_USAGE = 2, RK_EXIT_NO_MODEL = 3, RK_EXIT_BUSY = 4, RK_EXIT_STOPPED = 130 };
 
 /* Settings: flag > environment > file > built-in; config.h says where each came from. */
 struct rk_config {

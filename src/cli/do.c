@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "cli/interrupt.h"
 #include "cli/view.h"
 
 struct doing {
@@ -32,7 +33,10 @@ static bool ask_user(struct doing *w, const json_t *approval) {
   fflush(stdout);
   fprintf(stderr, "Type yes (同意) to buy exactly this, anything else to refuse: ");
   fflush(stderr);
-  if (!fgets(line, sizeof line, stdin)) return false;
+  if (!fgets(line, sizeof line, stdin)) {
+    clearerr(stdin); /* Ctrl+C ends the reading, not the input */
+    return false;
+  }
   line[strcspn(line, "\r\n")] = 0;
   return says_yes(line);
 }
@@ -89,13 +93,17 @@ static void print_done(struct doing *w) {
 int rk_do_run(struct rk_session *s, struct rk_do *d, const char *text) {
   struct doing w = {.session = s, .d = d, .orders = json_array()};
   struct rk_error e = {0};
+  rk_interrupt_hold();
   rk_err err = rk_session_submit(s, text, d->chat_id, w.turn_id, &e);
+  rk_interrupt_watch(s, err ? NULL : w.turn_id);
   if (!err) err = rk_session_follow(s, d->chat_id, w.turn_id, on_event, &w, &e);
+  bool stopped = rk_interrupt_watch(s, NULL);
   if (!err && d->json) print_done(&w);
+  if (!err && stopped) fprintf(stderr, "rukou: stopped: %s\n", json_array_size(w.orders) ? "what was ordered before stands" : "nothing was bought");
   bool done = strcmp(rk_json_cstr(w.done, "state", ""), "done") == 0;
   json_decref(w.done);
   json_decref(w.orders);
-  return err ? rk_die(&e) : done ? RK_EXIT_OK : RK_EXIT_FAILED;
+  return err ? rk_die(&e) : stopped ? RK_EXIT_STOPPED : done ? RK_EXIT_OK : RK_EXIT_FAILED;
 }
 
 static bool read_approve(const char *word, enum rk_answer_mode *out) {
@@ -118,6 +126,7 @@ static int run(struct rk_cli *c) {
   snprintf(d.chat_id, sizeof d.chat_id, "%s", chat);
   struct rk_session *s;
   struct rk_error e = {0};
+  rk_interrupt_start();
   if (rk_session_open(c, true, no_pull, &s, &e)) return rk_die(&e);
   int code = rk_do_run(s, &d, c->argv[0]);
   rk_session_close(s);
@@ -136,10 +145,12 @@ const struct rk_command rk_cmd_do = {
           "  --chat ID      goes on with a chat\n"
           "  --json         one event a line; the last line is {\"type\":\"done\",\"answer\",\"orders\",\"chat_id\",\"turn_id\",\"state\"}\n"
           "  --no-pull      exit code 3 when the model is missing\n\n"
+          "Ctrl+C cancels the turn: what waits for an approval is refused, and it is said whether something was bought.\n\n"
           "Examples:\n"
           "  rukou do \"Show me some thermos flasks under 100 yuan\"\n"
           "  rukou do \"买一双跑步鞋，500元以内，哪个平台便宜就在哪买\"\n"
           "  rukou do \"Where is my order?\" --json\n\n"
-          "Exit codes: 0 the turn is done (also when the purchase was refused), 1 it failed, 2 usage, 3 the model is missing, 4 in use.\n",
+          "Exit codes: 0 the turn is done (also when the purchase was refused), 1 it failed, 2 usage, 3 the model is missing, 4 in use,\n"
+          "130 stopped by Ctrl+C.\n",
   .run = run,
 };

@@ -1,13 +1,16 @@
-/* dump.c - JSON as Python's json.dumps(v, ensure_ascii=False) writes it: what
- * the chat templates of the models were trained with. */
-#include "json/json.h"
+/* dump.c - JSON as text: compact, or as Python's json.dumps(v, ensure_ascii=False)
+ * writes it, which the chat templates of the models were trained with. They
+ * differ in the space after separators only. */
+#include "json/number.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
+
+/* Of our own values: wrapped answers nest a little deeper than what was taken. */
+enum { MAX_DUMP_BYTES = 1 << 30, MAX_DUMP_DEPTH = 4 * RK_MAX_JSON_DEPTH };
 
 static void add_string(struct rk_buf *out, rk_str s) {
   rk_buf_addc(out, '"');
@@ -27,47 +30,47 @@ static void add_string(struct rk_buf *out, rk_str s) {
   rk_buf_addc(out, '"');
 }
 
-/* repr(float): the shortest digits that read back the same; exponent form
- * below 1e-4 and from 1e16 on. */
+static void add_zeros(struct rk_buf *out, int n) {
+  for (; n > 0; n--) rk_buf_addc(out, '0');
+}
+
+/* repr(float): exponent form below 1e-4 and from 1e16 on; else always with a point, so that it stays a real. */
 static void add_real(struct rk_buf *out, double v) {
-  char e[40];
-  for (int digits = 0; digits <= 16; digits++) {
-    snprintf(e, sizeof e, "%.*e", digits, v);
-    if (strtod(e, NULL) == v) break;
-  }
-  int exp10 = atoi(strchr(e, 'e') + 1);
-  char digit[24];
-  int n = 0;
-  for (const char *p = e; *p != 'e'; p++)
-    if (*p >= '0' && *p <= '9' && n < 20) digit[n++] = *p;
+  struct rk_decimal d = v == 0 ? (struct rk_decimal){"0", 1} : rk_json_shortest(fabs(v));
+  int n = (int)strlen(d.digits), exp10 = d.n - 1;
   if (signbit(v)) rk_buf_addc(out, '-');
   if (exp10 < -4 || exp10 >= 16) {
-    rk_buf_addc(out, digit[0]);
-    if (n > 1) rk_buf_addf(out, ".%.*s", n - 1, digit + 1);
+    rk_buf_addc(out, d.digits[0]);
+    if (n > 1) rk_buf_addf(out, ".%s", d.digits + 1);
     rk_buf_addf(out, "e%c%02d", exp10 < 0 ? '-' : '+', abs(exp10));
-  } else if (exp10 < 0) {
-    rk_buf_addf(out, "0.%.*s%.*s", -exp10 - 1, "000", n, digit);
+  } else if (d.n <= 0) {
+    rk_buf_adds(out, "0.");
+    add_zeros(out, -d.n);
+    rk_buf_adds(out, d.digits);
+  } else if (n <= d.n) {
+    rk_buf_adds(out, d.digits);
+    add_zeros(out, d.n - n);
+    rk_buf_adds(out, ".0");
   } else {
-    for (int i = 0; i <= exp10; i++) rk_buf_addc(out, i < n ? digit[i] : '0');
-    rk_buf_addc(out, '.');
-    if (n > exp10 + 1) rk_buf_add(out, digit + exp10 + 1, (size_t)(n - exp10 - 1));
-    else rk_buf_addc(out, '0');
+    rk_buf_addf(out, "%.*s.%s", d.n, d.digits, d.digits + d.n);
   }
 }
 
-static rk_err add_value(struct rk_buf *out, const json_t *v, int depth) {
-  if (depth > RK_MAX_JSON_DEPTH) return RK_ETOOBIG;
+struct style { const char *comma, *colon; int max_depth; };
+
+static rk_err add_value(struct rk_buf *out, const json_t *v, const struct style *st, int depth) {
+  if (depth > st->max_depth) return RK_ETOOBIG;
   switch (json_typeof(v)) {
     case JSON_OBJECT: {
       rk_buf_addc(out, '{');
       bool first = true;
       void *it = json_object_iter((json_t *)(uintptr_t)v);
       for (; it; it = json_object_iter_next((json_t *)(uintptr_t)v, it)) {
-        if (!first) rk_buf_adds(out, ", ");
+        if (!first) rk_buf_adds(out, st->comma);
         first = false;
         add_string(out, (rk_str){json_object_iter_key(it), json_object_iter_key_len(it)});
-        rk_buf_adds(out, ": ");
-        rk_err err = add_value(out, json_object_iter_value(it), depth + 1);
+        rk_buf_adds(out, st->colon);
+        rk_err err = add_value(out, json_object_iter_value(it), st, depth + 1);
         if (err) return err;
       }
       return rk_buf_addc(out, '}');
@@ -75,8 +78,8 @@ static rk_err add_value(struct rk_buf *out, const json_t *v, int depth) {
     case JSON_ARRAY:
       rk_buf_addc(out, '[');
       for (size_t i = 0; i < json_array_size(v); i++) {
-        if (i) rk_buf_adds(out, ", ");
-        rk_err err = add_value(out, json_array_get(v, i), depth + 1);
+        if (i) rk_buf_adds(out, st->comma);
+        rk_err err = add_value(out, json_array_get(v, i), st, depth + 1);
         if (err) return err;
       }
       return rk_buf_addc(out, ']');
@@ -90,4 +93,14 @@ static rk_err add_value(struct rk_buf *out, const json_t *v, int depth) {
   return out->err;
 }
 
-rk_err rk_json_dump_python(struct rk_buf *out, const json_t *v) { return add_value(out, v, 0); }
+rk_err rk_json_dump_python(struct rk_buf *out, const json_t *v) {
+  return add_value(out, v, &(struct style){", ", ": ", RK_MAX_JSON_DEPTH}, 0);
+}
+
+char *rk_json_dump(const json_t *v) {
+  struct rk_buf out;
+  rk_buf_init(&out, MAX_DUMP_BYTES);
+  rk_err err = add_value(&out, v, &(struct style){",", ":", MAX_DUMP_DEPTH}, 0);
+  RK_ASSERT(!err && out.p); /* what we made ourselves, or took within its limits */
+  return out.p;
+}

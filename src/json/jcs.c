@@ -1,14 +1,12 @@
 /* RFC 8785, JSON Canonicalization Scheme. */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "base/utf8.h"
-#include "json/json.h"
+#include "json/number.h"
 
-enum { MAX_DIGITS = 17 };
 static const int64_t max_exact = 9007199254740991; /* 2^53 - 1, RFC 7493 section 2.2 */
 
 /* ---- strings (3.2.2.2) ---- */
@@ -35,46 +33,6 @@ static void put_string(struct rk_buf *out, rk_str s) {
 
 /* ---- numbers (3.2.2.3: ECMA-262 Number::toString) ---- */
 
-struct decimal {
-  char digits[MAX_DIGITS + 1]; /* without zeros at the end */
-  int n;                       /* value = 0.digits * 10^n */
-};
-
-static bool reads_back(const char *digits, int exponent, double v) {
-  char text[48];
-  snprintf(text, sizeof text, "%c.%se%d", digits[0], digits + 1, exponent);
-  return strtod(text, NULL) == v;
-}
-
-/* Adds one to the last digit; false when all were nines. */
-static bool next_up(char *digits, int k) {
-  int i = k - 1;
-  while (i >= 0 && digits[i] == '9') digits[i--] = '0';
-  if (i < 0) return false;
-  digits[i]++;
-  return true;
-}
-
-/* The shortest digits that read back as v > 0. printf gives the nearest of k
- * digits; just above a power of two the gap to the next double is twice the gap
- * below, so the neighbour above may read back where the nearest does not. */
-static struct decimal shortest(double v) {
-  struct decimal d = {"", 0};
-  for (int k = 1; k <= MAX_DIGITS; k++) {
-    char text[48];
-    snprintf(text, sizeof text, "%.*e", k - 1, v);
-    char *e = strchr(text, 'e');
-    int exponent = atoi(e + 1);
-    d.digits[0] = text[0];
-    if (k > 1) memcpy(d.digits + 1, text + 2, (size_t)k - 1);
-    d.digits[k] = 0;
-    d.n = exponent + 1;
-    if (reads_back(d.digits, exponent, v) || (next_up(d.digits, k) && reads_back(d.digits, exponent, v))) break;
-  }
-  for (size_t k = strlen(d.digits); k > 1 && d.digits[k - 1] == '0'; k--) d.digits[k - 1] = 0;
-  return d;
-}
-
 static void put_zeros(struct rk_buf *out, int n) {
   for (; n > 0; n--) rk_buf_addc(out, '0');
 }
@@ -85,7 +43,7 @@ static void put_real(struct rk_buf *out, double v) {
     return;
   }
   if (v < 0) rk_buf_addc(out, '-');
-  struct decimal d = shortest(fabs(v));
+  struct rk_decimal d = rk_json_shortest(fabs(v));
   int k = (int)strlen(d.digits);
   if (k <= d.n && d.n <= 21) {
     rk_buf_adds(out, d.digits);

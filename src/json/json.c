@@ -74,9 +74,3 @@ json_t *rk_json_obj(const json_t *obj, const char *key) {
   json_t *v = json_object_get(obj, key);
   return json_is_object(v) ? v : NULL;
 }
-
-char *rk_json_dump(const json_t *v) {
-  char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
-  RK_ASSERT(text != NULL);
-  return text;
-}

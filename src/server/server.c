@@ -47,6 +47,16 @@ static void write_kv_metrics(const struct rk_server *s, struct rk_buf *b) {
   rk_metrics_line(b, "rukou_kv_prefixes_loaded_total", "counter", "Fixed prefixes loaded from disk.", (double)kv.n_prefixes_loaded);
 }
 
+static void write_turn_metrics(struct rk_server *s, struct rk_buf *out) {
+  struct rk_agent_stats turns;
+  rk_agent_stats(s->o.agent, &turns);
+  rk_metrics_line(out, "rukou_turns_ended_total", "counter", "Turns that ended: done, failed or cancelled.", (double)turns.turns_ended);
+  rk_metrics_line(out, "rukou_turn_model_calls_total", "counter", "Model calls of turns.", (double)turns.model_calls);
+  rk_metrics_line(out, "rukou_turn_tokens_prompt_total", "counter", "Prompt tokens of turns, cached ones included.", (double)turns.tokens_prompt);
+  rk_metrics_line(out, "rukou_turn_tokens_cached_total", "counter", "Of those, taken from the KV cache.", (double)turns.tokens_cached);
+  rk_metrics_line(out, "rukou_turn_tokens_completion_total", "counter", "Tokens written in turns.", (double)turns.tokens_completion);
+}
+
 static void metrics(struct rk_http_req *r, void *ctx) {
   struct rk_server *s = ctx;
   struct rk_openai_stats st = rk_openai_stats(s->openai);
@@ -62,6 +72,7 @@ static void metrics(struct rk_http_req *r, void *ctx) {
   rk_metrics_line(&b, "rukou_v1_tokens_cached_total", "counter", "Prompt tokens taken from the KV cache.", (double)st.tokens_cached);
   rk_metrics_line(&b, "rukou_v1_tokens_decoded_total", "counter", "Tokens written.", (double)st.tokens_decoded);
   write_kv_metrics(s, &b);
+  write_turn_metrics(s, &b);
   rk_metrics_write(s->metrics, &b);
   rk_http_reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", rk_buf_str(&b));
   rk_buf_release(&b);

@@ -159,13 +159,20 @@ json_t *rk_store_turn(struct rk_store *s, const char *turn_id) {
   return turn;
 }
 
-json_t *rk_store_turns_open(struct rk_store *s) {
-  json_t *turns = rk_db_all(rk_store_db(s), NULL, "SELECT " TURN_COLUMNS " FROM turns WHERE state IN ('queued','running','completing')"
-                            " ORDER BY seq", "");
+static json_t *turns(json_t *list) {
   size_t i;
   json_t *turn;
-  json_array_foreach(turns, i, turn) rk_store_as_bool(turn, "thinking");
-  return turns;
+  json_array_foreach(list, i, turn) rk_store_as_bool(turn, "thinking");
+  return list;
+}
+
+json_t *rk_store_turns_open(struct rk_store *s) {
+  return turns(rk_db_all(rk_store_db(s), NULL, "SELECT " TURN_COLUMNS " FROM turns WHERE state IN ('queued','running','completing')"
+                         " ORDER BY seq", ""));
+}
+
+json_t *rk_store_turns_waiting(struct rk_store *s) {
+  return turns(rk_db_all(rk_store_db(s), NULL, "SELECT " TURN_COLUMNS " FROM turns WHERE state='waiting' ORDER BY seq", ""));
 }
 
 static rk_err one_changed(struct rk_store *s, rk_err err, struct rk_error *e) {
@@ -178,6 +185,15 @@ rk_err rk_store_turn_state(struct rk_store *s, const char *turn_id, const char *
   if (err) return err;
   err = rk_db_run(rk_store_db(s), e, "UPDATE turns SET state=?, updated_ms=? WHERE id=?", "tit", state, rk_now_ms(), turn_id);
   return one_changed(s, err, e);
+}
+
+rk_err rk_store_turn_move(struct rk_store *s, const char *turn_id, const char *from, const char *to, struct rk_error *e) {
+  struct rk_db *db = rk_store_db(s);
+  rk_err err = rk_db_begin(db, e);
+  if (err) return err;
+  err = rk_db_run(db, e, "UPDATE turns SET state=?, updated_ms=? WHERE id=? AND state=?", "titt", to, rk_now_ms(), turn_id, from);
+  if (!err && rk_db_changes(db) == 0) err = rk_fail(e, RK_EGONE, "the turn is no longer %s", from);
+  return rk_store_end(db, err, e);
 }
 
 rk_err rk_store_turn_journal(struct rk_store *s, const char *turn_id, const json_t *journal, struct rk_error *e) {

@@ -147,6 +147,14 @@ int64_t rk_store_balance(struct rk_store *s, const char *user_id, const char *in
   return sum;
 }
 
+int64_t rk_store_refunded(struct rk_store *s, const char *approval_id) {
+  int64_t sum = INT64_MAX / 2; /* unreadable: nothing is given back twice */
+  if (rk_db_each(rk_store_db(s), NULL, keep_sum, &sum, "SELECT COALESCE(SUM(amount_minor), 0) FROM ledger WHERE approval_id=? AND kind='refund'",
+                 "t", approval_id))
+    return INT64_MAX / 2;
+  return sum;
+}
+
 int64_t rk_store_reserved(struct rk_store *s, const char *user_id, const char *instrument_id) {
   int64_t sum = INT64_MAX / 2; /* unreadable: all of it */
   if (rk_db_each(rk_store_db(s), NULL, keep_sum, &sum, "SELECT COALESCE(SUM(total_minor), 0) FROM approvals WHERE user_id=?"

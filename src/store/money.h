@@ -67,6 +67,7 @@ struct rk_ledger_new {
 };
 rk_err rk_store_ledger_add(struct rk_store *s, const struct rk_ledger_new *l, struct rk_error *e) RK_MUST_USE;
 json_t *rk_store_ledger(struct rk_store *s, const char *user_id); /* docs/api.md, oldest first */
+int64_t rk_store_refunded(struct rk_store *s, const char *approval_id); /* sum of its refunds */
 /* Openings and refunds less charges and open authorizations. */
 int64_t rk_store_balance(struct rk_store *s, const char *user_id, const char *instrument_id);
 /* Totals of approvals in state approved: decided, but not yet in the ledger. */

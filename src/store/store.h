@@ -50,9 +50,12 @@ rk_err rk_store_turn_new(struct rk_store *s, const struct rk_turn_new *in, char 
                          bool *existed, struct rk_error *e) RK_MUST_USE;
 json_t *rk_store_turn(struct rk_store *s, const char *turn_id);  /* {id,user_id,chat_id,message_id,state,thinking,journal} */
 rk_err rk_store_turn_state(struct rk_store *s, const char *turn_id, const char *state, struct rk_error *e) RK_MUST_USE;
+/* RK_EGONE: it is not in state from (any more). */
+rk_err rk_store_turn_move(struct rk_store *s, const char *turn_id, const char *from, const char *to, struct rk_error *e) RK_MUST_USE;
 /* The turn's journal: a JSON object that the agent writes before each step that matters. */
 rk_err rk_store_turn_journal(struct rk_store *s, const char *turn_id, const json_t *journal, struct rk_error *e) RK_MUST_USE;
 json_t *rk_store_turns_open(struct rk_store *s); /* of all users, states queued|running|completing, oldest first */
+json_t *rk_store_turns_waiting(struct rk_store *s); /* of all users, for their approval, oldest first */
 
 /* ---- durable events: numbered per user when they commit ---- */
 /* Appends inside the caller's transaction when one is open. n: the number. */

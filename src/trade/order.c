@@ -112,10 +112,12 @@ static json_t *receipt_of(const struct run *r, const struct rk_checkout *co) {
   return receipt;
 }
 
-static json_t *order_view(const json_t *row) {
+static json_t *order_view(const struct rk_trade *t, const json_t *row) {
   static const char *const from_row[] = {"id", "approval_id", "merchant_order_id", "status", "placed_ms", "chat_id", "turn_id"};
   json_t *v = json_copy(rk_json_obj(row, "receipt"));
   for (size_t i = 0; i < sizeof from_row / sizeof *from_row; i++) copy(v, from_row[i], row, from_row[i]);
+  int64_t refunded = rk_store_refunded(t->store, rk_json_cstr(row, "approval_id", ""));
+  if (refunded > 0) json_object_set_new(v, "refunded_minor", json_integer(refunded));
   return v;
 }
 
@@ -132,7 +134,7 @@ static rk_err add_order(struct run *r, const struct rk_checkout *co, struct rk_e
   if (err) return err;
   json_t *row = rk_store_order(s, field(r, "user_id"), order_id);
   if (!row) return rk_fail(e, RK_EIO, "the order cannot be read back");
-  err = rk_trade_event(r->t, r->row, "order", json_pack("{s:o}", "order", order_view(row)), e);
+  err = rk_trade_event(r->t, r->row, "order", json_pack("{s:o}", "order", order_view(r->t, row)), e);
   json_decref(row);
   return err;
 }
@@ -328,12 +330,12 @@ rk_err rk_trade_complete(struct rk_trade *t, const char *approval_id, json_t **o
   if (err) return err;
   json_t *row = rk_store_order_of_approval(t->store, approval_id);
   if (!row) return rk_fail(e, RK_EIO, "the order cannot be read back");
-  *order = order_view(row);
+  *order = order_view(t, row);
   json_decref(row);
   return RK_OK;
 }
 
-static int32_t count_open(struct rk_trade *t) {
+int32_t rk_trade_n_open(struct rk_trade *t) {
   static const char *const open[] = {"approved", "completing", "unknown"};
   int32_t n = 0;
   for (size_t i = 0; i < sizeof open / sizeof *open; i++) {
@@ -344,15 +346,26 @@ static int32_t count_open(struct rk_trade *t) {
   return n;
 }
 
+rk_err rk_trade_expire_late(struct rk_trade *t, int64_t *next_ms, struct rk_error *e) {
+  json_t *pending = rk_store_approvals_in_state(t->store, "pending"), *row;
+  rk_err err = RK_OK;
+  size_t i;
+  *next_ms = 0;
+  json_array_foreach(pending, i, row) {
+    int64_t expires = rk_json_i64(row, "expires_ms", 0);
+    if (expires > rk_now_ms()) *next_ms = *next_ms && *next_ms < expires ? *next_ms : expires;
+    else if (!err) err = rk_trade_expire(t, row, e);
+  }
+  json_decref(pending);
+  return err;
+}
+
 rk_err rk_trade_reconcile(struct rk_trade *t, int32_t *n_open, struct rk_error *e) {
   static const char *const states[] = {"unknown", "completing", "approved"};
-  rk_err err = RK_OK;
+  int64_t next_ms;
+  rk_err err = rk_trade_expire_late(t, &next_ms, e);
   size_t i, k;
   json_t *row;
-  json_t *pending = rk_store_approvals_in_state(t->store, "pending");
-  json_array_foreach(pending, k, row)
-    if (!err && rk_json_i64(row, "expires_ms", 0) <= rk_now_ms()) err = rk_trade_expire(t, row, e);
-  json_decref(pending);
   for (i = 0; !err && i < sizeof states / sizeof *states; i++) {
     json_t *rows = rk_store_approvals_in_state(t->store, states[i]);
     json_array_foreach(rows, k, row) {
@@ -363,7 +376,7 @@ rk_err rk_trade_reconcile(struct rk_trade *t, int32_t *n_open, struct rk_error *
     }
     json_decref(rows);
   }
-  *n_open = count_open(t);
+  *n_open = rk_trade_n_open(t);
   return err;
 }
 
@@ -372,30 +385,93 @@ rk_err rk_trade_reconcile(struct rk_trade *t, int32_t *n_open, struct rk_error *
 json_t *rk_trade_orders(struct rk_trade *t, const char *user_id) {
   json_t *rows = rk_store_orders(t->store, user_id), *list = json_array(), *row;
   size_t i;
-  json_array_foreach(rows, i, row) json_array_append_new(list, order_view(row));
+  json_array_foreach(rows, i, row) json_array_append_new(list, order_view(t, row));
   json_decref(rows);
   return list;
 }
 
-/* UCP: a line's status follows from its quantities; a cancellation or refund is an adjustment of the order. */
-static const char *status_of(const json_t *merchant_order) {
-  size_t i, n = 0, fulfilled = 0;
-  bool begun = json_array_size(rk_json_arr(rk_json_obj(merchant_order, "fulfillment"), "events")) > 0;
+/* ---- what became of an order, by the merchant ---- */
+
+/* UCP signs an adjustment's totals: below zero is money for the buyer. Without a total the parts are the sum. */
+static int64_t adjusted(const json_t *adjustment) {
+  const int64_t most = RK_MAX_TOTAL_MINOR;
+  int64_t sum = 0;
+  size_t i;
   json_t *one;
-  const char *from_adjustment = NULL;
-  json_array_foreach(rk_json_arr(merchant_order, "adjustments"), i, one) {
-    if (!rk_str_eq_c(rk_json_str(one, "status"), "completed")) continue;
-    if (rk_str_eq_c(rk_json_str(one, "type"), "refund")) from_adjustment = "refunded";
-    else if (rk_str_eq_c(rk_json_str(one, "type"), "cancellation") && !from_adjustment) from_adjustment = "canceled";
+  json_array_foreach(rk_json_arr(adjustment, "totals"), i, one) {
+    int64_t amount = rk_json_i64(one, "amount", 0);
+    if (amount < -most || amount > most) return 0;
+    if (rk_str_eq_c(rk_json_str(one, "type"), "total")) return amount;
+    sum += amount;
   }
-  if (from_adjustment) return from_adjustment;
-  json_array_foreach(rk_json_arr(merchant_order, "line_items"), i, one) {
+  return sum;
+}
+
+static bool is_completed(const json_t *adjustment) { return rk_str_eq_c(rk_json_str(adjustment, "status"), "completed"); }
+
+/* What it has paid back, each adjustment once, at most what was charged. */
+static int64_t paid_back(const json_t *theirs, int64_t charged) {
+  int64_t sum = 0;
+  size_t i;
+  json_t *one, *seen = json_object();
+  json_array_foreach(rk_json_arr(theirs, "adjustments"), i, one) {
+    const char *id = rk_json_cstr(one, "id", "");
+    if (!is_completed(one) || (*id && json_object_get(seen, id))) continue;
+    json_object_set_new(seen, id, json_true());
+    int64_t amount = adjusted(one);
+    if (amount < 0 && sum < charged) sum -= amount;
+  }
+  json_decref(seen);
+  return sum < charged ? sum : charged;
+}
+
+/* UCP: a line's status follows from its quantities; a cancellation or refund is an adjustment of the order. Money back
+ * for a part of the order leaves the rest what it is. */
+static const char *status_of(const json_t *theirs, int64_t back, int64_t charged) {
+  size_t i, n = 0, fulfilled = 0;
+  bool begun = json_array_size(rk_json_arr(rk_json_obj(theirs, "fulfillment"), "events")) > 0, refund = false, canceled = false;
+  json_t *one;
+  json_array_foreach(rk_json_arr(theirs, "adjustments"), i, one) {
+    refund = refund || (is_completed(one) && rk_str_eq_c(rk_json_str(one, "type"), "refund"));
+    canceled = canceled || (is_completed(one) && rk_str_eq_c(rk_json_str(one, "type"), "cancellation"));
+  }
+  if (back >= charged || (refund && back == 0)) return "refunded";
+  if (canceled) return "canceled";
+  json_array_foreach(rk_json_arr(theirs, "line_items"), i, one) {
     rk_str s = rk_json_str(one, "status");
     n++;
     if (rk_str_eq_c(s, "fulfilled")) fulfilled++;
     if (rk_str_eq_c(s, "partial")) begun = true;
   }
   return n && fulfilled == n ? "fulfilled" : fulfilled || begun ? "processing" : "placed";
+}
+
+/* Inside a transaction. The sum in the ledger follows the merchant's: seen twice, it is written once. */
+static rk_err add_news(struct rk_trade *t, json_t *row, const char *status, int64_t back, struct rk_error *e) {
+  const char *order_id = rk_json_cstr(row, "id", ""), *approval_id = rk_json_cstr(row, "approval_id", "");
+  int64_t more = back - rk_store_refunded(t->store, approval_id);
+  bool same = strcmp(status, rk_json_cstr(row, "status", "")) == 0;
+  json_t *approval = rk_store_approval(t->store, approval_id);
+  rk_err err = RK_OK;
+  if (more > 0)
+    err = rk_store_ledger_add(t->store, &(struct rk_ledger_new){.user_id = rk_json_cstr(approval, "user_id", ""), .kind = "refund",
+        .approval_id = approval_id, .order_id = order_id, .instrument_id = rk_json_cstr(approval, "instrument_id", ""),
+        .merchant_origin = rk_json_cstr(row, "merchant_origin", ""), .amount_minor = more, .currency = rk_json_cstr(approval, "currency", "")}, e);
+  if (!err && !same) err = rk_store_order_status(t->store, order_id, status, e);
+  if (!err) json_object_set_new(row, "status", json_string(status));
+  if (!err && (more > 0 || !same)) err = rk_trade_event(t, approval, "order", json_pack("{s:o}", "order", order_view(t, row)), e);
+  json_decref(approval);
+  return err;
+}
+
+static rk_err take_news(struct rk_trade *t, json_t *row, const json_t *theirs, struct rk_error *e) {
+  const json_t *receipt = rk_json_obj(row, "receipt");
+  int64_t charged = rk_json_i64(receipt, "total_minor", 0);
+  rk_str currency = rk_json_str(theirs, "currency");
+  bool same_money = currency.n == 0 || rk_str_eq_c(currency, rk_json_cstr(receipt, "currency", ""));
+  int64_t back = same_money ? paid_back(theirs, charged) : 0;
+  rk_err err = rk_db_begin(rk_store_db(t->store), e);
+  return err ? err : rk_trade_end(t, add_news(t, row, status_of(theirs, back, charged), back, e), e);
 }
 
 json_t *rk_trade_order_status(struct rk_trade *t, const char *user_id, const char *order_id, struct rk_error *e) {
@@ -405,15 +481,10 @@ json_t *rk_trade_order_status(struct rk_trade *t, const char *user_id, const cha
     return NULL;
   }
   struct rk_error why = {RK_OK, ""};
-  if (rk_merchant_order(t->merchants, rk_json_cstr(row, "merchant_origin", ""), rk_json_cstr(row, "merchant_order_id", ""), &theirs, &why)) {
-    rk_log(RK_LOG_INFO, "trade", "order %s: %s", order_id, why.msg);
-  } else {
-    const char *status = status_of(theirs);
-    if (strcmp(status, rk_json_cstr(row, "status", "")) != 0 && rk_store_order_status(t->store, order_id, status, &why))
-      rk_log(RK_LOG_WARN, "trade", "order %s: %s", order_id, why.msg);
-    json_object_set_new(row, "status", json_string(status));
-  }
-  json_t *v = order_view(row);
+  rk_err err = rk_merchant_order(t->merchants, rk_json_cstr(row, "merchant_origin", ""), rk_json_cstr(row, "merchant_order_id", ""), &theirs, &why);
+  if (!err) err = take_news(t, row, theirs, &why);
+  if (err) rk_log(RK_LOG_INFO, "trade", "order %s: %s", order_id, why.msg);
+  json_t *v = order_view(t, row);
   if (theirs) json_object_set_new(v, "checked_ms", json_integer(rk_now_ms()));
   json_decref(theirs);
   json_decref(row);

@@ -67,11 +67,16 @@ rk_err rk_trade_change_instrument(struct rk_trade *t, const char *user_id, const
 /* Runs an approved intent to its end. *order: the object of docs/api.md; appends
  * the order event. RK_EUNAVAIL with state unknown: try rk_trade_reconcile later. */
 rk_err rk_trade_complete(struct rk_trade *t, const char *approval_id, json_t **order, struct rk_error *e) RK_MUST_USE;
-/* Brings every approval in completing|unknown to an end, as far as the merchants answer. Call at start and on demand. */
+/* Marks what is pending and late as expired (approval_result events). *next_ms: when the next one is due, 0: none is pending. */
+rk_err rk_trade_expire_late(struct rk_trade *t, int64_t *next_ms, struct rk_error *e) RK_MUST_USE;
+int32_t rk_trade_n_open(struct rk_trade *t); /* approvals in approved|completing|unknown */
+/* Brings every one of those to an end, as far as the merchants answer. Call at start, by a timer, and on demand. */
 rk_err rk_trade_reconcile(struct rk_trade *t, int32_t *n_open, struct rk_error *e) RK_MUST_USE;
 
 json_t *rk_trade_orders(struct rk_trade *t, const char *user_id);                         /* newest first */
-json_t *rk_trade_order_status(struct rk_trade *t, const char *user_id, const char *order_id, struct rk_error *e); /* refreshed from the merchant when it answers */
+/* Refreshed from the merchant when it answers: a new status is stored, and what it has paid back becomes a refund in
+ * the ledger, once; either appends an order event. */
+json_t *rk_trade_order_status(struct rk_trade *t, const char *user_id, const char *order_id, struct rk_error *e);
 json_t *rk_trade_ledger(struct rk_trade *t, const char *user_id);                         /* entries, oldest first */
 
 #endif

@@ -206,6 +206,40 @@ def test_a_full_context_is_said_and_nothing_is_cut(tmp_path):
     assert of(events, "message")[0]["text"] == text, "the message itself is kept whole"
 
 
+@pytest.mark.parametrize("with_server", [False, True])
+def test_ctrl_c_cancels_the_turn_and_says_so(tmp_path, with_server):
+    """SIGINT while the approval waits for a word: refused, cancelled, exit 130, nothing bought."""
+    data = tmp_path / "d"
+    with contextlib.ExitStack() as stack:
+        model = stack.enter_context(scripted(Script()))
+        if with_server:
+            stack.enter_context(served(data, *model, model="1.5b", env=CLOCK))
+        argv = [RUKOU, "do", JOB, "--json", "--data", str(data), *([] if with_server else model)]
+        proc = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **CLOCK})
+        seen = []
+        for line in proc.stdout:
+            seen.append(json.loads(line))
+            if seen[-1]["type"] == "approval_request":
+                proc.send_signal(signal.SIGINT)
+        assert proc.wait(60) == 130
+        said = proc.stderr.read().strip().splitlines()[-1]
+        proc.stdin.close()
+        assert "stopped" in said and "nothing was bought" in said
+        assert of(seen, "approval_result")[0]["decision"] == "refuse" and len(of(seen, "turn_done")) == 1
+        assert seen[-1]["type"] == "done" and seen[-1]["state"] == "cancelled" and seen[-1]["orders"] == []
+        assert nothing_bought(data)
+
+
+def test_ctrl_c_stops_a_model_that_still_reads(tmp_path):
+    p = subprocess.Popen([RUKOU, "do", JOB, "--json", "--data", str(tmp_path / "d"), "--model", "0.5b"], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **CLOCK})
+    assert json.loads(p.stdout.readline())["type"] == "message"
+    p.send_signal(signal.SIGINT)
+    out, err = p.communicate(timeout=60)
+    assert p.returncode == 130 and "nothing was bought" in err
+    assert json.loads(out.splitlines()[-1])["state"] == "cancelled" and nothing_bought(tmp_path / "d")
+
+
 def test_special_tokens_in_a_message_are_text(tmp_path):
     script = Script(say="好的。")
     with scripted(script) as model:

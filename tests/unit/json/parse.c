@@ -65,8 +65,23 @@ static void getters_never_trust_the_type(void **state) {
   json_decref(v);
 }
 
+static void dumped(const char *in, const char *want) {
+  json_t *v = rk_json_parse(rk_str_c(in), 1000, NULL);
+  char *text = rk_json_dump(v);
+  assert_string_equal(text, want);
+  free(text);
+  json_decref(v);
+}
+
+static void numbers_are_written_short_and_stay_what_they_are(void **state) {
+  dumped("[4.7, 0.1, 5.0, -0.0, 100.5, 1e16, 1.5e-7, 0.0001, 9007199254740993, 1e23, 5e-324]",
+         "[4.7,0.1,5.0,-0.0,100.5,1e+16,1.5e-07,0.0001,9007199254740993,1e+23,5e-324]");
+  dumped("{\"b\":\"\\u0001\\\"\\n鞋\",\"a\":[true,null,{}]}", "{\"b\":\"\\u0001\\\"\\n鞋\",\"a\":[true,null,{}]}");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_no_json_is_refused), cmocka_unit_test(depth_has_a_limit),
-                                     cmocka_unit_test(size_has_a_limit), cmocka_unit_test(getters_never_trust_the_type)};
+                                     cmocka_unit_test(size_has_a_limit), cmocka_unit_test(getters_never_trust_the_type),
+                                     cmocka_unit_test(numbers_are_written_short_and_stay_what_they_are)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

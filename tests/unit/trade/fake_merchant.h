@@ -44,6 +44,7 @@ struct fake {
   bool lose_request, lose_reply; /* of a completion */
   bool lie_refused;              /* charges, then says it refused */
   int64_t price_after;           /* unit price that a later read shows; 0: the same */
+  int64_t refunded[2];           /* money given back, an adjustment each */
   const char *street_after;
   void (*point)(const char *where); /* called before and after a completion takes effect: may end the process */
 };
@@ -216,7 +217,12 @@ enum rk_outcome rk_merchant_complete(struct rk_merchants *m, const char *origin,
 
 rk_err rk_merchant_order(struct rk_merchants *m, const char *origin, const char *order_id, json_t **out, struct rk_error *e) {
   if (fake->down) return fake_down(e);
-  *out = json_pack("{s:s, s:[{s:s}]}", "id", order_id, "line_items", "status", "fulfilled");
+  json_t *adjustments = json_array();
+  for (int i = 0; i < 2; i++)
+    if (fake->refunded[i])
+      json_array_append_new(adjustments, json_pack("{s:s+, s:s, s:s, s:[{s:s, s:I}]}", "id", "refund-", i ? "2" : "1", "type", "refund", "status", "completed", "totals",
+                                                   "type", "total", "amount", (json_int_t)-fake->refunded[i]));
+  *out = json_pack("{s:s, s:s, s:[{s:s}], s:o}", "id", order_id, "currency", "CNY", "line_items", "status", "fulfilled", "adjustments", adjustments);
   return RK_OK;
 }
 
@@ -226,7 +232,7 @@ struct side {
   char dir[64];
   struct rk_store *store;
   struct rk_trade *trade;
-  const char *user;
+  const char *user, *chat_id, *turn_id; /* whose approvals side_prepare() makes */
 };
 
 static void side_open(struct side *s) {
@@ -237,6 +243,8 @@ static void side_open(struct side *s) {
   if (rk_trade_new(&(struct rk_trade_opts){s->store, NULL, fake_key}, &s->trade, &e)) fail_msg("%s", e.msg);
   s->trade->retry_wait_ms = 0;
   s->user = rk_store_local_user(s->store);
+  s->chat_id = "chat";
+  s->turn_id = "turn";
 }
 
 static void side_close(struct side *s) {
@@ -271,7 +279,7 @@ static struct rk_offer fake_offer(int32_t n_coupons) {
 }
 
 static rk_err side_prepare(struct side *s, const struct rk_offer *o, const char *instrument, int64_t limit, json_t **approval, struct rk_error *e) {
-  return rk_trade_prepare(s->trade, &(struct rk_prepare){.user_id = s->user, .chat_id = "chat", .turn_id = "turn", .offer = o,
+  return rk_trade_prepare(s->trade, &(struct rk_prepare){.user_id = s->user, .chat_id = s->chat_id, .turn_id = s->turn_id, .offer = o,
       .max_total_minor = limit, .deliver_by = "", .instrument_id = instrument, .address = {"张伟", "13800000000", "漕溪北路18号", "上海"}}, approval, e);
 }
 

@@ -115,6 +115,46 @@ static void approve_buys_once(void **state) {
   json_decref(a);
 }
 
+static json_t *status_of(const json_t *order) {
+  json_t *now = rk_trade_order_status(s.trade, s.user, rk_json_cstr(order, "id", ""), &e);
+  assert_non_null(now);
+  return now;
+}
+
+static void assert_refunded(const json_t *order, const char *status, int64_t minor, int n_entries) {
+  for (int i = 0; i < 2; i++) { /* looked at twice, written once */
+    json_t *now = status_of(order);
+    assert_string_equal(rk_json_cstr(now, "status", ""), status);
+    assert_int_equal(rk_json_i64(now, "refunded_minor", 0), minor);
+    assert_int_equal(count_ledger("refund"), n_entries);
+    json_decref(now);
+  }
+  json_t *listed = rk_trade_orders(s.trade, s.user);
+  assert_string_equal(rk_json_cstr(json_array_get(listed, 0), "status", ""), status);
+  json_decref(listed);
+}
+
+static void money_given_back_is_in_the_ledger_once(void **state) {
+  fake->unit_minor = 9000;
+  json_t *a = prepared("wallet"), *order;
+  int64_t before = rk_store_balance(s.store, s.user, "wallet");
+  assert_int_equal(decide(a, "approve"), RK_OK);
+  assert_int_equal(complete(a, &order), RK_OK);
+  assert_int_equal(rk_store_balance(s.store, s.user, "wallet"), before - 9600);
+  assert_refunded(order, "fulfilled", 0, 0);
+  fake->refunded[0] = 4000; /* a part: the rest stays what it is */
+  assert_refunded(order, "fulfilled", 4000, 1);
+  assert_int_equal(rk_store_balance(s.store, s.user, "wallet"), before - 5600);
+  fake->refunded[1] = 5600;
+  assert_refunded(order, "refunded", 9600, 2);
+  fake->refunded[1] = 99999900; /* more than was paid: never */
+  assert_refunded(order, "refunded", 9600, 2);
+  assert_int_equal(rk_store_balance(s.store, s.user, "wallet"), before);
+  assert_int_equal(count_events("order"), 4); /* bought, fulfilled, a part back, all back */
+  json_decref(order);
+  json_decref(a);
+}
+
 /* What was signed can be checked later by anybody with the public key: the canonical terms, whose hash was shown. */
 static void the_signature_is_over_the_terms(void **state) {
   json_t *a = prepared(NULL);
@@ -508,7 +548,7 @@ int main(void) {
   fake_start();
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
   const struct CMUnitTest tests[] = {
-      T(approve_buys_once), T(the_signature_is_over_the_terms), T(refuse_buys_nothing), T(sent_twice_is_decided_once),
+      T(approve_buys_once), T(money_given_back_is_in_the_ledger_once), T(the_signature_is_over_the_terms), T(refuse_buys_nothing), T(sent_twice_is_decided_once),
       T(only_the_right_hash_session_and_user_decide), T(too_late_is_too_late), T(the_cheapest_code_is_found),
       T(limits_hold_on_the_merchants_total), T(a_merchant_that_answers_something_else_is_refused),
       T(a_wallet_that_is_too_low_asks_for_another), T(a_wallet_is_never_overdrawn), T(a_refused_payment_gives_the_wallet_back),
