@@ -80,13 +80,30 @@ json_t *rk_say_order(struct rk_turn *t, const json_t *order, json_t **close) {
                    date, "answer_in", t->intent.chinese ? "中文" : "English");
 }
 
-json_t *rk_say_no_order(struct rk_turn *t, const char *state, const char *why, json_t **close) {
+static const struct { const char *code, *zh, *en; } failures[] = {
+  {"expired", "确认在下单之前过期了", "the approval expired before the order was placed"},
+  {"checkout_gone", "店铺已经不认得这笔结算", "the shop no longer knows the checkout"},
+  {"canceled", "店铺取消了这笔结算", "the shop cancelled the checkout"},
+  {"payment_refused", "店铺没有接受付款", "the shop did not take the payment"},
+  {"no_answer", "店铺没有回应", "the shop did not answer"},
+  {"not_available", "店铺现在不接这笔订单，可能已经缺货", "the shop does not take this order any more, it may be out of stock"},
+  {"terms_changed", "店铺在你确认之后改了条款", "the shop changed the terms after your approval"},
+};
+
+static const char *failure_text(const char *code, bool zh) {
+  for (size_t i = 0; i < sizeof failures / sizeof *failures; i++)
+    if (strcmp(failures[i].code, code) == 0) return zh ? failures[i].zh : failures[i].en;
+  return zh ? "店铺没有完成这笔订单" : "the shop did not complete the order";
+}
+
+json_t *rk_say_no_order(struct rk_turn *t, const char *state, const char *code, json_t **close) {
   bool zh = t->intent.chinese;
   if (strcmp(state, "refused") == 0) *close = json_string(zh ? "没有下单，也没有扣款。" : "Nothing was bought and nothing was charged.");
   else if (strcmp(state, "expired") == 0) *close = json_string(zh ? "确认已过期，没有下单，也没有扣款。" : "The approval has expired; nothing was bought and nothing was charged.");
   else if (strcmp(state, "unknown") == 0)
-    *close = json_sprintf(zh ? "店铺没有说清结果（%s）。不会重复付款；稍后可以问我订单状态。" : "The shop's answer was lost (%s). It will not be charged twice; ask me for the order's state later.", why);
-  else *close = json_sprintf(zh ? "没有买成（%s），没有扣款。" : "The purchase failed (%s); nothing was charged.", why);
+    *close = json_string(zh ? "店铺还没有说清这笔订单是否成立。我会继续核对，不会重复付款；稍后可以问我订单状态。"
+                            : "The shop has not said yet whether the order stands. It is being looked up and will not be charged twice; ask me for its state later.");
+  else *close = json_sprintf(zh ? "没有买成：%s。没有扣款。" : "The purchase failed: %s. Nothing was charged.", failure_text(code, zh));
   return json_pack("{s:s, s:s, s:s}", "status", state, "note", strcmp(state, "unknown") == 0 ? "the outcome is not known yet" : "nothing was bought",
                    "answer_in", zh ? "中文" : "English");
 }

@@ -321,7 +321,7 @@ static rk_err settle(struct rk_turn *t, bool *waits, struct rk_error *e) {
   const char *state = rk_json_cstr(approval, "state", "failed");
   json_t *order = NULL, *close = NULL, *result;
   rk_err err = RK_OK;
-  struct rk_error why = {.msg = ""};
+  struct rk_error ignored;
   *waits = false;
   if (strcmp(state, "pending") == 0 && rk_json_i64(approval, "expires_ms", 0) > rk_now_ms()) {
     *waits = true;
@@ -332,7 +332,7 @@ static rk_err settle(struct rk_turn *t, bool *waits, struct rk_error *e) {
   if (strcmp(state, "approved") == 0 || strcmp(state, "completing") == 0 || strcmp(state, "unknown") == 0) {
     err = rk_store_turn_state(t->sv->store, t->id, "completing", e);
     if (err) goto end;
-    rk_err done = rk_trade_complete(t->sv->trade, rk_json_cstr(approval, "id", ""), &order, &why);
+    rk_err done = rk_trade_complete(t->sv->trade, rk_json_cstr(approval, "id", ""), &order, &ignored);
     if (done == RK_OK) state = "completed";
     else { /* what is stored says how it ended; anything but an end is not known yet, as after a full disk */
       json_decref(approval);
@@ -341,11 +341,9 @@ static rk_err settle(struct rk_turn *t, bool *waits, struct rk_error *e) {
     }
   } else if (strcmp(state, "completed") == 0) {
     order = order_of(t, approval);
-  } else {
-    snprintf(why.msg, sizeof why.msg, "%s", rk_json_cstr(approval, "failure", ""));
   }
   if (strcmp(state, "completed") == 0 && order) result = rk_say_order(t, order, &close);
-  else result = rk_say_no_order(t, state, why.msg, &close);
+  else result = rk_say_no_order(t, state, rk_json_cstr(approval, "failure_code", ""), &close);
   err = tell_outcome(t, result, close, e);
 end:
   json_decref(order);

@@ -18,7 +18,7 @@ rk_err rk_store_approval_add(struct rk_store *s, const struct rk_approval_new *a
 
 #define APPROVAL_COLUMNS "id, user_id, chat_id, turn_id, merchant_origin, checkout_id, state, terms_jcs AS terms_json, terms_jcs," \
   " terms_hash, total_minor, currency, instrument_id, instrument_kind, demo_profile, created_ms, expires_ms, decided_by," \
-  " signature, failure, order_id"
+  " signature, failure, failure_code, order_id"
 
 static json_t *approvals(json_t *list) {
   size_t i;
@@ -56,6 +56,15 @@ rk_err rk_store_approval_move(struct rk_store *s, const char *approval_id, const
   err = rk_db_run(db, e, "UPDATE approvals SET state=?, failure=COALESCE(?, failure), order_id=COALESCE(?, order_id)"
                   " WHERE id=? AND state=?", "ttttt", to, failure, order_id, approval_id, from);
   if (!err && rk_db_changes(db) == 0) err = rk_fail(e, RK_EGONE, "this approval is no longer %s", from);
+  return rk_store_end(db, err, e);
+}
+
+rk_err rk_store_approval_fail(struct rk_store *s, const char *approval_id, const char *from, const char *code, const char *why, struct rk_error *e) {
+  struct rk_db *db = rk_store_db(s);
+  rk_err err = rk_db_begin(db, e);
+  if (err) return err;
+  err = rk_store_approval_move(s, approval_id, from, "failed", why, NULL, e);
+  if (!err) err = rk_db_run(db, e, "UPDATE approvals SET failure_code=? WHERE id=?", "tt", code, approval_id);
   return rk_store_end(db, err, e);
 }
 

@@ -24,7 +24,7 @@ struct rk_approval_new {
 };
 rk_err rk_store_approval_add(struct rk_store *s, const struct rk_approval_new *a, char id[37], struct rk_error *e) RK_MUST_USE;
 /* {id, user_id, chat_id, turn_id, merchant_origin, checkout_id, state, terms, terms_jcs, terms_hash, total_minor, currency,
- * instrument_id, instrument_kind, demo_profile, created_ms, expires_ms, decided_by, signature, failure, order_id} */
+ * instrument_id, instrument_kind, demo_profile, created_ms, expires_ms, decided_by, signature, failure, failure_code, order_id} */
 json_t *rk_store_approval(struct rk_store *s, const char *approval_id);
 /* The newest approval of the same turn for the same checkout: itself, or the one that superseded it. */
 json_t *rk_store_approval_current(struct rk_store *s, const char *approval_id);
@@ -33,6 +33,8 @@ json_t *rk_store_approvals_in_state(struct rk_store *s, const char *state); /* o
 /* RK_EGONE: it is not in state from. failure, order_id: NULL leaves them. */
 rk_err rk_store_approval_move(struct rk_store *s, const char *approval_id, const char *from, const char *to,
                               const char *failure, const char *order_id, struct rk_error *e) RK_MUST_USE;
+/* The same to the state failed. code: docs/api.md, failure_code; why: a sentence, for logs and programs. */
+rk_err rk_store_approval_fail(struct rk_store *s, const char *approval_id, const char *from, const char *code, const char *why, struct rk_error *e) RK_MUST_USE;
 /* Records who decided a pending approval; signature NULL: none (a refusal). RK_EGONE: not pending. */
 rk_err rk_store_approval_decide(struct rk_store *s, const char *approval_id, const char *to, const char *by,
                                 const char *signature, struct rk_error *e) RK_MUST_USE;

@@ -92,6 +92,20 @@ static rk_err check_instrument(const json_t *one, struct rk_error *e) {
   return RK_OK;
 }
 
+static rk_err check_birth_date(rk_str text, size_t passenger, struct rk_error *e) {
+  char day[32], back[11] = "";
+  int64_t ms = 0;
+  if (text.n == 0) return RK_OK;
+  snprintf(day, sizeof day, "%.*sT12:00:00Z", (int)(text.n < 11 ? text.n : 11), text.p);
+  if (rk_time_parse(rk_str_c(day), &ms, NULL)) {
+    char whole[32];
+    rk_time_rfc3339(ms, whole);
+    snprintf(back, sizeof back, "%.10s", whole);
+  }
+  if (!rk_str_eq_c(text, back) || ms > rk_now_ms()) return rk_fail(e, RK_EINVAL, "profile: passenger %zu's birth_date is a day that is over, as 1990-01-31", passenger);
+  return RK_OK;
+}
+
 static rk_err check_lists(const json_t *p, struct rk_error *e) {
   size_t i, j;
   json_t *one, *other, *list = rk_json_arr(p, "passengers");
@@ -102,6 +116,8 @@ static rk_err check_lists(const json_t *p, struct rk_error *e) {
     if (rk_json_str(one, "name").n == 0) return rk_fail(e, RK_EINVAL, "profile: passenger %zu has no name", i + 1);
     err = check_text(one, "name", e);
     if (!err) err = check_text(one, "type", e);
+    if (!err) err = check_text(one, "document", e);
+    if (!err) err = check_birth_date(rk_json_str(one, "birth_date"), i + 1, e);
     if (err) return err;
   }
   json_object_foreach(rk_json_obj(p, "sizes"), key, one) if ((err = check_text(rk_json_obj(p, "sizes"), key, e))) return err;

@@ -98,5 +98,8 @@ static const char v1[] =
     "CREATE TRIGGER ledger_fixed BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;"
     "CREATE TRIGGER ledger_kept BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;";
 
-const struct rk_migration rk_store_migrations[] = {{v1}};
+/* Why a purchase failed, as a code: the words for it are in the user's language. */
+static const char v2[] = "ALTER TABLE approvals ADD COLUMN failure_code TEXT;";
+
+const struct rk_migration rk_store_migrations[] = {{v1}, {v2}};
 const int32_t rk_store_n_migrations = sizeof rk_store_migrations / sizeof *rk_store_migrations;

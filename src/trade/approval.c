@@ -69,7 +69,7 @@ static bool is_over(const json_t *row) {
 
 static json_t *view(struct rk_trade *t, const json_t *row) {
   static const char *const shown[] = {"id", "terms", "terms_hash", "created_ms", "expires_ms", "chat_id", "turn_id", "demo_profile"};
-  static const char *const optional[] = {"order_id", "failure"};
+  static const char *const optional[] = {"order_id", "failure", "failure_code"};
   json_t *v = json_object();
   for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) json_object_set(v, shown[i], json_object_get(row, shown[i]));
   for (size_t i = 0; i < sizeof optional / sizeof *optional; i++)
@@ -276,6 +276,7 @@ static rk_err propose(struct attempt *a, const json_t *profile, json_t **approva
   json_t *lines = chosen(p->offer);
   json_t *paid_with = json_pack("{s:s, s:s, s:s}", "id", rk_json_cstr(instrument, "id", ""), "kind", rk_json_cstr(instrument, "kind", ""), "label",
                                 rk_json_cstr(instrument, "label", ""));
+  if (p->lang && strcmp(p->lang, "en") == 0 && a->best.merchant_name_en) a->best.merchant_name = a->best.merchant_name_en;
   json_t *terms = rk_terms_project(&a->best, &(struct rk_terms_extra){lines, paid_with, expiry(&a->best)}, e);
   if (terms)
     err = store_approval(a->t, &(struct draft){p->user_id, p->chat_id, p->turn_id, a->best.origin, a->best.id, terms, demo}, approval, e);

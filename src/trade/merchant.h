@@ -53,6 +53,7 @@ enum rk_checkout_status { RK_CO_INCOMPLETE, RK_CO_ESCALATION, RK_CO_READY, RK_CO
 
 struct rk_checkout {
   const char *id, *origin, *merchant_name, *key_thumbprint, *order_id /* NULL */, *order_url;
+  const char *merchant_name_en;     /* its English name; NULL: none */
   enum rk_checkout_status status;
   char currency[4];
   const struct rk_line *lines; int32_t n_lines;

@@ -69,21 +69,21 @@ static rk_err ledger(const struct run *r, const char *kind, const char *order_id
       .amount_minor = rk_json_i64(r->intent, "amount_minor", 0), .currency = field(r, "currency")}, e);
 }
 
-/* What the user must be told also when no turn is listening any more. */
-static rk_err notice(const struct run *r, const char *code, const char *text, struct rk_error *e) {
-  return rk_trade_event(r->t, r->row, "notice", json_pack("{s:s, s:s, s:s, s:s}", "level", "warning", "code", code, "text", text,
+/* What the user must be told also when no turn is listening any more. why: a failure code, or NULL. */
+static rk_err notice(const struct run *r, const char *code, const char *why, const char *text, struct rk_error *e) {
+  return rk_trade_event(r->t, r->row, "notice", json_pack("{s:s, s:s, s:s*, s:s, s:s}", "level", "warning", "code", code, "failure_code", why, "text", text,
                                                           "approval_id", r->id), e);
 }
 
 /* The end without an order: what was authorized is freed. */
-static rk_err fail(struct run *r, const char *why, struct rk_error *e) {
+static rk_err fail(struct run *r, const char *code, const char *why, struct rk_error *e) {
   const char *state = field(r, "state");
   bool authorized = strcmp(state, "approved") != 0;
   rk_err err = rk_db_begin(rk_store_db(r->t->store), e);
   if (err) return err;
-  err = rk_store_approval_move(r->t->store, r->id, state, "failed", why, NULL, e);
+  err = rk_store_approval_fail(r->t->store, r->id, state, code, why, e);
   if (!err && authorized) err = ledger(r, "void", NULL, e);
-  if (!err) err = notice(r, "order_failed", why, e);
+  if (!err) err = notice(r, "order_failed", code, why, e);
   return rk_trade_end(r->t, err, e);
 }
 
@@ -154,7 +154,7 @@ static rk_err mark_unknown(struct run *r, struct rk_error *e) {
   rk_err err = rk_db_begin(rk_store_db(r->t->store), e);
   if (err) return err;
   err = rk_store_approval_move(r->t->store, r->id, "completing", "unknown", NULL, NULL, e);
-  if (!err) err = notice(r, "order_unknown", "the merchant has not said yet whether the order was placed; it is being looked up", e);
+  if (!err) err = notice(r, "order_unknown", NULL, "the merchant has not said yet whether the order was placed; it is being looked up", e);
   err = rk_trade_end(r->t, err, e);
   return err ? err : load(r, e);
 }
@@ -189,7 +189,7 @@ static rk_err settle_refused(struct run *r, const struct rk_error *why, struct r
     err = mark_unknown(r, e);
     return err ? err : rk_fail(e, RK_EUNAVAIL, "it is not known yet whether %s took the payment; it is being looked up", field(r, "merchant_origin"));
   }
-  err = fail(r, text, e);
+  err = fail(r, "payment_refused", text, e);
   return err ? err : rk_fail(e, code, "%s", text);
 }
 
@@ -217,7 +217,7 @@ static rk_err give_up(struct run *r, struct rk_error *e) {
   rk_err err = read_checkout(r, 1, &co, e);
   if (!err && co.status == RK_CO_COMPLETED) return record(r, &co, e);
   if (err == RK_ENOTFOUND || err == RK_EGONE || (!err && co.status == RK_CO_CANCELED)) {
-    err = fail(r, "the approval expired before the order was placed; nothing was charged", e);
+    err = fail(r, "expired", "the approval expired before the order was placed; nothing was charged", e);
     return err ? err : rk_fail(e, RK_EGONE, "the approval expired before the order was placed; nothing was charged");
   }
   err = mark_unknown(r, e);
@@ -229,7 +229,7 @@ static rk_err settle(struct run *r, struct rk_error *e) {
   struct rk_checkout co = {0};
   rk_err err = read_checkout(r, 1, &co, e);
   if (err == RK_ENOTFOUND || err == RK_EGONE) {
-    err = fail(r, "the merchant no longer knows the checkout; nothing was charged", e);
+    err = fail(r, "checkout_gone", "the merchant no longer knows the checkout; nothing was charged", e);
     return err ? err : rk_fail(e, RK_EGONE, "the merchant no longer knows the checkout; nothing was charged");
   }
   if (err) {
@@ -242,7 +242,7 @@ static rk_err settle(struct run *r, struct rk_error *e) {
       err = mark_unknown(r, e);
       return err ? err : rk_fail(e, RK_EUNAVAIL, "%s is still working on the order", field(r, "merchant_origin"));
     case RK_CO_CANCELED:
-      err = fail(r, "the merchant canceled the checkout; nothing was charged", e);
+      err = fail(r, "canceled", "the merchant canceled the checkout; nothing was charged", e);
       return err ? err : rk_fail(e, RK_EGONE, "the merchant canceled the checkout; nothing was charged");
     case RK_CO_INCOMPLETE:
     case RK_CO_ESCALATION:
@@ -253,14 +253,24 @@ static rk_err settle(struct run *r, struct rk_error *e) {
 
 /* ---- the first sending ---- */
 
+/* The merchant has a name in each language; the one that was approved is still its name. */
+static void keep_name(const json_t *terms, struct rk_checkout *co) {
+  const char *approved = rk_json_cstr(rk_json_obj(terms, "merchant"), "name", "");
+  if (co->merchant_name_en && strcmp(approved, co->merchant_name_en) == 0) co->merchant_name = co->merchant_name_en;
+}
+
 /* A fresh read must be what was approved, or cheaper. *total: the merchant's now. */
-static rk_err check_fresh(struct run *r, int64_t *total, struct rk_error *e) {
+static rk_err check_fresh(struct run *r, int64_t *total, const char **code, struct rk_error *e) {
   struct rk_checkout co = {0};
   rk_err err = read_checkout(r, READ_TRIES, &co, e);
+  *code = err == RK_ENOTFOUND || err == RK_EGONE ? "checkout_gone" : "no_answer";
   if (err) return err;
+  *code = "not_available";
   if (co.status != RK_CO_READY)
     return rk_fail(e, RK_ECONFLICT, "the merchant no longer takes this order: %s", co.n_messages ? co.messages[0] : "it gave no reason");
+  *code = "terms_changed";
   const json_t *terms = rk_json_obj(r->row, "terms");
+  keep_name(terms, &co);
   json_t *fresh = rk_terms_project(&co, &(struct rk_terms_extra){rk_json_arr(terms, "lines"), rk_json_obj(terms, "instrument"),
                                                                  rk_json_i64(terms, "expires_ms", 0)}, e);
   err = fresh ? rk_terms_match(terms, fresh, e) : RK_EUPSTREAM;
@@ -285,9 +295,10 @@ static rk_err authorize(struct run *r, int64_t total, struct rk_error *e) {
 static rk_err first_send(struct run *r, struct rk_error *e) {
   int64_t total = 0;
   struct rk_error why = {RK_OK, ""};
-  rk_err err = is_over(r) ? rk_fail(&why, RK_EGONE, "the approval expired before the order was placed; nothing was bought") : check_fresh(r, &total, &why);
+  const char *code = "expired";
+  rk_err err = is_over(r) ? rk_fail(&why, RK_EGONE, "the approval expired before the order was placed; nothing was bought") : check_fresh(r, &total, &code, &why);
   if (err) {
-    rk_err failed = fail(r, why.msg, e);
+    rk_err failed = fail(r, code, why.msg, e);
     return failed ? failed : rk_fail(e, final_code(err), "%s", why.msg);
   }
   err = authorize(r, total, e);

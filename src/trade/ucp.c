@@ -172,6 +172,7 @@ rk_err rk_ucp_read_merchant(const json_t *profile, const char *origin, struct rk
   host = host ? host + 3 : origin;
   if (!copy(out->id, sizeof out->id, rk_json_str(config, "merchant_id"))) snprintf(out->id, sizeof out->id, "%.60s", host);
   if (!copy(out->name, sizeof out->name, rk_json_str(config, "merchant_name"))) snprintf(out->name, sizeof out->name, "%.120s", host);
+  if (!copy(out->name_en, sizeof out->name_en, rk_json_str(config, "merchant_name_en"))) out->name_en[0] = 0;
   out->sandbox = rk_json_arr(rk_json_obj(ucp, "payment_handlers"), RK_PAYMENT_HANDLER) != NULL;
   first_thumbprint(profile, out->key_thumbprint);
   return RK_OK;
@@ -364,6 +365,7 @@ rk_err rk_ucp_read_offers(const json_t *answer, const struct rk_ucp_merchant *me
   size_t *next = array_of(&r, n_products, sizeof *next);
   if (r.full) return rk_fail(e, RK_ETOOBIG, "%s: the answer is too large", merchant->name);
   *m = *merchant;
+  if (q->lang && strcmp(q->lang, "en") == 0 && m->name_en[0]) memcpy(m->name, m->name_en, sizeof m->name);
   for (size_t i = 0; i < n_products; i++)
     if (!read_product(&r, json_array_get(products, i), m, &bases[i])) next[i] = MAX_VARIANTS;
   for (bool any = true; any && *n < limit;) { /* a round gives each product its next variant */
@@ -580,6 +582,7 @@ rk_err rk_ucp_read_checkout(const json_t *answer, const struct rk_ucp_merchant *
   out->id = text_of(&r, id);
   out->origin = text_of(&r, rk_str_c(m->origin));
   out->merchant_name = text_of(&r, rk_str_c(m->name));
+  out->merchant_name_en = m->name_en[0] ? text_of(&r, rk_str_c(m->name_en)) : NULL;
   out->key_thumbprint = text_of(&r, rk_str_c(m->key_thumbprint));
   if (rk_json_str(order, "id").n) {
     out->order_id = field(&r, order, "id");

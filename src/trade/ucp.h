@@ -45,6 +45,7 @@ bool rk_ucp_agent_url(rk_str header, char *url, size_t size);
 struct rk_ucp_merchant {
   char origin[256], endpoint[300];
   char id[64], name[128];       /* the merchant's own words, or its host */
+  char name_en[128];            /* its English name, "": none */
   char key_thumbprint[64];      /* of its first P-256 key, or "" */
   bool sandbox;                 /* takes the sandbox payment handler */
   bool has_discount, has_fulfillment, has_lookup, has_order;

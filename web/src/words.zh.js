@@ -37,17 +37,20 @@ export const zh = {
   ap_sandbox: '沙盒商家，沙盒资金',
   st_pending: '待你批准', st_approved: '已批准', st_completing: '正在下单', st_completed: '已下单', st_failed: '未成功', st_unknown: '结果未知', st_refused: '已拒绝', st_expired: '已过期', st_superseded: '已被新条款取代',
   ap_x_approved: '已批准，正在交给商家。', ap_x_completing: '正在向商家下单…', ap_x_unknown: '商家没有答复，不知道订单是否成立。rukou 会继续核对，不会重复付款。', ap_x_failed: '没有买成，没有扣款。',
+  fail_expired: '确认在下单之前过期了，没有扣款。', fail_checkout_gone: '商家已经不认得这笔结算，没有扣款。', fail_canceled: '商家取消了这笔结算，没有扣款。', fail_payment_refused: '商家没有接受付款，没有扣款。',
+  fail_no_answer: '商家没有回应；什么也没有发出，没有扣款。', fail_not_available: '商家现在不接这笔订单，可能已经缺货；没有扣款。', fail_terms_changed: '商家在你确认之后改了条款；没有扣款。',
+  notice_order_unknown: '商家还没有说清订单是否成立。正在核对，不会重复付款。',
   ap_x_refused: '你没有批准，什么也没买。', ap_x_expired: '条款已过期，什么也没买。需要的话请再说一遍。', ap_x_superseded: '条款有变，请看新的确认卡。', ap_check: '现在核对',
   type_subtotal: '商品小计', type_items_discount: '商品优惠', type_discount: '优惠', type_fulfillment: '配送费', type_shipping: '配送费', type_tax: '税', type_fee: '服务费', type_total: '合计',
   // receipt, orders
   rc_title: '已下单', rc_ours: '订单号', rc_theirs: '商家订单号', rc_paid: '付款', rc_view: '查看全部订单',
-  or_none: '还没有订单', or_none_text: '你批准的购买会出现在这里，连同账目。', or_status_placed: '已下单', or_status_processing: '处理中', or_status_fulfilled: '已送达', or_status_canceled: '已取消', or_status_refunded: '已退款',
+  or_none: '还没有订单', or_none_text: '你批准的购买会出现在这里，连同账目。', or_status_placed: '已下单', or_status_processing: '处理中', or_status_fulfilled: '已送达', or_status_canceled: '已取消', or_status_refunded: '已退款', rc_refunded: '已退回',
   or_open_chat: '回到对话', ledger: '账目', lg_time: '时间', lg_kind: '类型', lg_amount: '金额', lg_who: '商家', lg_with: '付款方式', lg_authorize: '预授权', lg_capture: '扣款', lg_void: '撤销', lg_refund: '退款', lg_opening: '开户余额', lg_none: '没有账目',
   // question
   q_title: '还差一点', q_send: '回答', q_other: '其他', slot_address: '收货地址', slot_qty: '数量', slot_budget: '预算', slot_kind: '哪一种', slot_size: '尺码', slot_date: '日期', slot_city: '城市', slot_passengers: '乘客', slot_recipient: '收件人', slot_other: '回答',
   // profile
   pf_text: '下单时用的收货人、地址和付款方式。只保存在本机。', pf_demo: '现在是演示资料：只有沙盒商家会接受。请换成你自己的。', pf_name: '姓名', pf_phone: '电话', pf_street: '街道门牌', pf_city: '城市', pf_address: '收货地址', pf_home_city: '常住城市',
-  pf_sizes: '尺码', pf_shoes: '鞋码', pf_clothes: '衣服尺码', pf_contact: '收货人', pf_passengers: '乘客', pf_passenger_add: '添加乘客', pf_passenger_remove: '移除', pf_instruments: '付款方式（沙盒）', pf_default: '默认', pf_save: '保存', profile_saved: '资料已保存',
+  pf_sizes: '尺码', pf_shoes: '鞋码', pf_clothes: '衣服尺码', pf_contact: '收货人', pf_passengers: '乘客', pf_type: '类型', pf_adult: '成人', pf_child: '儿童', pf_document: '证件号码', pf_birth: '出生日期', pf_passenger_add: '添加乘客', pf_passenger_remove: '移除', pf_instruments: '付款方式（沙盒）', pf_default: '默认', pf_save: '保存', profile_saved: '资料已保存',
   kind_card: '银行卡', kind_wallet: '钱包', pf_required: '姓名、电话和地址都要填。',
   // link, errors
   link_connecting: '正在连接…', link_lost: '连接断了，正在重连…', error_unreachable: '连不上 rukou。它还在运行吗？', error_http: 'rukou 答复了错误 {status}。', error_page: '页面出错了，请刷新。', notice_warning: '注意', notice_info: '说明', error: '出错',

@@ -200,7 +200,7 @@ export class Approval extends Component {
       </>
     );
     if (shown !== 'pending') {
-      const why = shown === 'failed' && approval.failure ? approval.failure : t_or(`ap_x_${shown}`, '');
+      const why = (shown === 'failed' && approval.failure_code && t_or(`fail_${approval.failure_code}`, '')) || (shown === 'failed' && approval.failure) || t_or(`ap_x_${shown}`, '');
       return (
         <section class={`approval ap-${shown}`} aria-label={`${t('ap_title')}: ${t(`st_${shown}`)}`}>
           <details>

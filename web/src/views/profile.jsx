@@ -23,16 +23,22 @@ function Field({ form, path, name, put, ...rest }) {
 
 function Passengers({ form, put }) {
   const list = form.passengers ?? [];
-  const key = list[0]?.id_no !== undefined ? 'id_no' : 'document';
   return (
     <fieldset><legend>{t('pf_passengers')}</legend>
       {list.map((p, i) => (
-        <div key={i} class="passenger">
+        <div key={i} class="passenger" role="group" aria-label={p.name || t('pf_passengers')}>
           <Field form={form} path={`passengers.${i}.name`} name={t('pf_name')} put={put} />
+          <label class="field"><span>{t('pf_type')}</span>
+            <select class="input" value={p.type ?? 'adult'} onChange={(e) => put(`passengers.${i}.type`, e.target.value)}>
+              {['adult', 'child'].map((k) => <option key={k} value={k}>{t(`pf_${k}`)}</option>)}
+            </select>
+          </label>
+          <Field form={form} path={`passengers.${i}.document`} name={t('pf_document')} put={put} autocomplete="off" />
+          <Field form={form} path={`passengers.${i}.birth_date`} name={t('pf_birth')} put={put} type="date" />
           <button type="button" class="icon-button" aria-label={`${t('pf_passenger_remove')}: ${p.name ?? ''}`} onClick={() => put('passengers', list.filter((_, k) => k !== i))}><Icon name="trash" size={16} /></button>
         </div>
       ))}
-      <button type="button" class="button button-small" onClick={() => put('passengers', [...list, { name: '', [key]: '' }])}><Icon name="plus" size={16} />{t('pf_passenger_add')}</button>
+      <button type="button" class="button button-small" onClick={() => put('passengers', [...list, { name: '', type: 'adult', document: '', birth_date: '' }])}><Icon name="plus" size={16} />{t('pf_passenger_add')}</button>
     </fieldset>
   );
 }

@@ -14,6 +14,7 @@ export function OrderFacts({ order }) {
       <div class="term"><dt>{t('ap_merchant')}</dt><dd><b>{order.merchant.name}</b> <span class="muted"><code>{order.merchant.origin}</code></span></dd></div>
       <div class="term"><dt>{t('ap_items')}</dt><dd><Lines lines={order.lines} currency={order.currency} /><Totals totals={order.totals} total_minor={order.total_minor} currency={order.currency} /></dd></div>
       <div class="term"><dt>{t('rc_paid')}</dt><dd><b>{money(order.total_minor, order.currency)}</b> · {order.instrument.label}</dd></div>
+      {order.refunded_minor > 0 && <div class="term"><dt>{t('rc_refunded')}</dt><dd><b>{money(order.refunded_minor, order.currency)}</b></dd></div>}
       {order.delivery && <div class="term"><dt>{t('ap_delivery')}</dt><dd>{order.delivery.title} {order.delivery.date && <span class="muted">{t('arrives', { date: day(order.delivery.date) })}</span>}</dd></div>}
       {order.address && <div class="term"><dt>{t('ap_ship_to')}</dt><dd><Address address={order.address} /></dd></div>}
     </dl>
