@@ -1,6 +1,6 @@
 // page.mjs: the page in a real Chromium against the mock: everything that must hold whatever the model says.
 import { assert, launch, visit, open, say, pay, hold, until, test, run_tests, PHONE, shot } from './lib.mjs';
-import { Mock } from './mock/server.mjs';
+import { Mock, recording } from './mock/server.mjs';
 import { chat_live, chat_new, live_apply } from '../../web/src/model.js';
 
 const JOB = { zh: '买一双跑步鞋，500元以内，哪个平台便宜就在哪买', en: 'Buy a pair of running shoes under 500 yuan, wherever it is cheapest' };
@@ -444,6 +444,45 @@ page_test('what could not be sent comes back into the box', async ({ mock, page 
   assert.equal(await page.locator('.composer textarea').inputValue(), 'keep me');
 });
 
+// What the real model said and the real shops sold, drawn: nothing lost, nothing doubled.
+const recorded_of = (name, type) => recording(name).slice(1).filter((e) => e[1] === type).map((e) => e[2]);
+
+page_test('recorded: a bought turn of the real model', async ({ mock, page }) => {
+  const [{ cards }] = recorded_of('job-zh', 'card'), [{ order }] = recorded_of('job-zh', 'order');
+  await say(page, '#recorded job-zh');
+  await page.waitForSelector('.ap-pending');
+  assert.equal(await page.locator('.card').count(), cards.length);
+  assert.match(await page.locator('.card-best').innerText(), new RegExp(cards[0].title));
+  await pay(page);
+  await page.waitForSelector('.receipt');
+  assert.match(await page.locator('.receipt').innerText(), new RegExp(order.merchant_order_id));
+  const said = recorded_of('job-zh', 'message').filter((m) => m.role === 'assistant');
+  await until('all that was said is shown', async () => {
+    const shown = (await page.locator('.thread').innerText()).replace(/\s+/g, '');
+    return said.every((m) => m.text.replace(/[\s*_`]+/g, '').split('\n').every((line) => shown.split(line).length === 2));
+  });
+  assert.equal(mock.orders.length, 1);
+});
+
+page_test('recorded: a refused turn of the real model', async ({ mock, page }) => {
+  await say(page, '#recorded job-en');
+  await page.locator('[data-do=refuse]').click();
+  await page.waitForSelector('.ap-refused');
+  const last = recorded_of('job-en', 'message').at(-1).text;
+  await until('the last words', async () => (await page.locator('.thread').innerText()).includes(last.split('\n')[0].slice(0, 30)));
+  assert.equal(mock.orders.length, 0);
+});
+
+page_test('recorded: offers only, and a question', async ({ page }) => {
+  await say(page, '#recorded browse-zh');
+  await until('the cards', async () => (await page.locator('.card').count()) === recorded_of('browse-zh', 'card')[0].cards.length);
+  await until('the turn has ended', async () => (await page.locator('.composer textarea').isEnabled()));
+  assert.equal(await page.locator('.ap-pending').count(), 0);
+  await say(page, '#recorded question-zh');
+  await page.waitForSelector('.question');
+  assert.match(await page.locator('.question').innerText(), new RegExp(recorded_of('question-zh', 'question')[0].text.slice(0, 6)));
+});
+
 page_test('profile: demo is marked and can be replaced', async ({ mock, page }) => {
   await say(page, JOB.en);
   await page.locator('.demo .link').click();
@@ -457,6 +496,12 @@ page_test('profile: demo is marked and can be replaced', async ({ mock, page }) 
   assert.equal(mock.profile.demo, false);
   assert.deepEqual(mock.profile.instruments.map((x) => x.default), [true, false]);
   assert.equal(mock.profile.passengers.length, 1);
+  await page.locator('.passenger input').nth(1).fill('E12345678');
+  await page.locator('.passenger input[type=date]').fill('1990-01-31');
+  await page.locator('.passenger select').selectOption('child');
+  await page.locator('.profile .button-main').click();
+  await until('the passenger is stored', () => mock.profile.passengers[0].document);
+  assert.deepEqual(mock.profile.passengers[0], { name: '张伟', type: 'child', document: 'E12345678', birth_date: '1990-01-31' });
   await page.waitForSelector('.profile .note-warning', { state: 'detached' });
 });
 

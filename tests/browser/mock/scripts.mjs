@@ -6,7 +6,7 @@ const date_in = (days) => new Date(today().getTime() + days * 86_400_000).toISOS
 
 export const demo_profile = () => ({
   demo: true, name: '张伟', phone: '13800000000', address: '上海市徐汇区漕溪北路18号', home_city: '上海', sizes: { shoes: '42', clothes: 'L' },
-  passengers: [{ name: '张伟', kind: 'adult' }],
+  passengers: [{ name: '张伟', type: 'adult' }],
   instruments: [
     { id: 'card', kind: 'card', label: '沙盒银行卡 ••4242', default: false },
     { id: 'wallet', kind: 'wallet', label: '沙盒钱包', default: true, balance_minor: 100000, currency: CNY },
@@ -138,6 +138,9 @@ export async function stream(s) {
 export async function think(s) {
   s.done(await s.say(s.zh ? '想好了。' : 'Done.', { reasoning: s.zh ? '先看预算。\n再看尺码。' : 'First the budget.\nThen the size.' }));
 }
+
+// A turn of the real model: "#recorded NAME".
+export async function recorded(s) { await s.replay(s.turn.text.split(' ')[1]); }
 
 // What a hostile page, shop or model might try.
 export const ATTACK = [

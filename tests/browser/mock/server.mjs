@@ -19,6 +19,9 @@ const STRIPE_CSS = 'body::after{content:"MOCK SERVER · recorded events · nothi
 
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
+// The lines of a recording: the head, then [ms, type, data].
+export const recording = (name) => readFileSync(new URL(`../recorded/${name}.jsonl`, import.meta.url), 'utf8').trim().split('\n').map((l) => JSON.parse(l));
+
 export class Mock {
   constructor({ pace_ms = 12, expires_ms = 15 * 60_000, balance_minor = 100_000 } = {}) {
     Object.assign(this, { pace_ms, expires_ms, balance_minor });
@@ -101,6 +104,31 @@ export class Mock {
         let held = mock.approvals.get(a.id);
         while (held.now) held = mock.approvals.get(held.now.id);
         return held.approval;
+      },
+      // A turn as the real program sent it (tests/tools/record_stream.py), with the ids of this turn; the approval
+      // gets a new time and waits for the page, which must decide as was recorded.
+      async replay(name) {
+        const [head, ...events] = recording(name);
+        const ids = new Map(), new_id = (id) => ids.get(id) ?? ids.set(id, randomUUID()).get(id);
+        let approval;
+        for (const [, type, data] of events) {
+          await this.wait(mock.pace_ms);
+          const here = { ...data, turn_id: turn.id, chat_id: turn.chat_id }, id = data.message_id && new_id(data.message_id);
+          if (type === 'message' && data.role === 'user') continue;
+          if (type === 'progress') mock.send_live(type, here);
+          else if (type === 'snapshot') { mock.live.set(id, { ...here, message_id: id }); mock.send_live(type, { ...here, message_id: id }); }
+          else if (type === 'delta') { mock.live.get(id).text += data.text; mock.send_live(type, { ...here, message_id: id }); }
+          else if (type === 'message') { mock.live.delete(id); this.emit(type, { ...data, message_id: id, parent_id: turn.message_id }); }
+          else if (type === 'approval_request') {
+            approval = await this.approve(data.approval.terms);
+            if (approval.state !== { approve: 'approved', refuse: 'refused' }[head.decision]) throw new Error(`${name} was recorded with ${head.decision}`);
+          } else if (type === 'order') {
+            approval.state = 'completed';
+            mock.orders.unshift({ ...data.order, approval_id: approval.id });
+            this.emit(type, { order: mock.orders[0] });
+          } else if (type !== 'approval_result') this.emit(type, data);
+        }
+        turn.state = 'done';
       },
       order(a) {
         const t = a.terms;
