@@ -45,6 +45,8 @@ static rk_err check_request(const struct rk_chat_request *req, struct rk_error *
       return rk_fail(e, RK_EINVAL, "a stop string has 1 to %d bytes", (int)RK_MAX_STOP_BYTES);
   if (req->n_top_logprobs > RK_MAX_TOP_LOGPROBS)
     return rk_fail(e, RK_EINVAL, "at most %d top logprobs can be asked for", (int)RK_MAX_TOP_LOGPROBS);
+  if (req->grammar.p && (req->json_schema || req->json_object || rk_chat_tools(req)))
+    return rk_fail(e, RK_EINVAL, "grammar stands alone: leave response_format and tools out, or set tool_choice to none");
   if (req->max_tokens < 0) return rk_fail(e, RK_EINVAL, "max_tokens must not be negative");
   if (req->sampling.n_bias < 0 || req->sampling.n_bias > RK_MAX_LOGIT_BIAS)
     return rk_fail(e, RK_EINVAL, "at most %d tokens can be biased", (int)RK_MAX_LOGIT_BIAS);

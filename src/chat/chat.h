@@ -60,6 +60,7 @@ struct rk_chat_request {
   bool one_call;               /* end after the first tool call (parallel_tool_calls: false) */
   const json_t *json_schema;   /* response_format json_schema: the whole text fits it; NULL: free */
   bool json_object;            /* response_format json_object */
+  rk_str grammar;              /* GBNF: the whole text fits it (local only); p NULL: none */
   rk_str raw_prompt;           /* /v1/completions: used instead of messages when p != NULL; untrusted unless raw_trusted */
   bool raw_trusted;
   bool thinking;               /* Qwen3: enable_thinking */

@@ -7,6 +7,8 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "chat/backend.h"
+#include "chat/gbnf.h"
+#include "chat/schema.h"
 
 enum phase {
   THINK_START, /* <think> */
@@ -21,9 +23,10 @@ enum phase {
   WHOLE,       /* the grammar, then the end */
   DONE
 };
-enum { START_BYTES = 160 };
+enum { START_BYTES = 160, MATCHER_BYTES = 1 << 26 };
 
 struct rk_constraint {
+  struct rk_vocab *v;
   const struct rk_model *m;
   struct rk_schema *schema; /* of calls or of the whole text; NULL: neither */
   enum phase phase, then;   /* then: after thinking */
@@ -33,7 +36,8 @@ struct rk_constraint {
   char start[START_BYTES];  /* how free text begins, while that may become a call */
   int32_t n_start;          /* -1: decided, it is text */
   bool prose;               /* the text has to begin anew, and with a word */
-  struct rk_grammar g;
+  struct rk_matcher g;      /* of calls or of the whole text; g.a NULL: neither */
+  uint32_t *mask;           /* scratch */
 };
 
 /* ---- making one ---- */
@@ -52,19 +56,56 @@ static rk_err make_schema(struct rk_constraint *c, const struct rk_chat_request 
   return rk_schema_new_call(tools, req->tool_choice == RK_TOOLS_NAMED ? req->tool_name : NULL, &c->schema, e);
 }
 
+struct source { const struct rk_schema *schema; rk_str grammar; };
+
+static rk_err make_automaton(void *ud, struct rk_automaton **out, struct rk_error *e) {
+  const struct source *s = ud;
+  return s->schema ? rk_schema_automaton(s->schema, out, e) : rk_gbnf_automaton(s->grammar, out, e);
+}
+
+/* The text that stands for the automaton among those made before. */
+static void source_text(const struct rk_chat_request *req, struct rk_buf *out) {
+  const json_t *doc = req->json_schema ? req->json_schema : req->json_object ? NULL : rk_chat_tools(req);
+  if (req->grammar.p) {
+    rk_buf_adds(out, "g");
+    rk_buf_addstr(out, req->grammar);
+    return;
+  }
+  char *text = doc ? rk_json_dump(doc) : NULL;
+  rk_buf_addf(out, "%c", req->json_schema ? 's' : req->json_object ? 'o' : 't');
+  if (text) rk_buf_adds(out, text);
+  if (doc && !req->json_schema && req->tool_choice == RK_TOOLS_NAMED) rk_buf_addf(out, "%c%s", 0, req->tool_name);
+  free(text);
+}
+
+static rk_err make_matcher(struct rk_constraint *c, const struct rk_chat_request *req, struct rk_error *e) {
+  struct source source = {c->schema, req->grammar};
+  struct rk_automaton *a = NULL;
+  struct rk_buf text;
+  rk_buf_init(&text, 1 << 24);
+  source_text(req, &text);
+  rk_err err = text.err ? rk_fail(e, text.err, "the tools are too large") : rk_vocab_automaton(c->v, rk_buf_str(&text), make_automaton, &source, &a, e);
+  rk_buf_release(&text);
+  if (!err) rk_matcher_init(&c->g, a, MATCHER_BYTES);
+  return err;
+}
+
 static enum phase first_phase(const struct rk_chat_request *req) {
-  if (req->json_schema || req->json_object) return WHOLE;
+  if (req->json_schema || req->json_object || req->grammar.p) return WHOLE;
   bool must = req->tool_choice == RK_TOOLS_REQUIRED || req->tool_choice == RK_TOOLS_NAMED;
   return must && rk_chat_tools(req) ? CALL_START : FREE;
 }
 
-rk_err rk_constraint_new(const struct rk_model *m, const struct rk_chat_request *req, bool thinks, struct rk_constraint **out,
+rk_err rk_constraint_new(struct rk_vocab *v, const struct rk_chat_request *req, bool thinks, struct rk_constraint **out,
                          struct rk_error *e) {
   *out = NULL;
-  if (req->raw_prompt.p && !req->json_schema && !req->json_object) return RK_OK;
+  if (req->raw_prompt.p && !req->json_schema && !req->json_object && !req->grammar.p) return RK_OK;
+  const struct rk_model *m = rk_vocab_model(v);
   struct rk_constraint *c = calloc(1, sizeof *c);
   if (!c) return rk_fail(e, RK_ENOMEM, "no memory for the request");
+  c->v = v;
   c->m = m;
+  c->mask = malloc((size_t)rk_vocab_words(v) * sizeof *c->mask);
   c->call = rk_token_find(m, RK_STR("<tool_call>"));
   c->end_call = rk_token_find(m, RK_STR("</tool_call>"));
   c->think = rk_token_find(m, RK_STR("<think>"));
@@ -75,12 +116,12 @@ rk_err rk_constraint_new(const struct rk_model *m, const struct rk_chat_request 
   c->one_call = req->one_call;
   c->then = c->phase = first_phase(req);
   if (thinks && c->think >= 0 && c->end_think >= 0) c->phase = THINK_START;
-  rk_err err = make_schema(c, req, e);
+  rk_err err = !c->mask ? rk_fail(e, RK_ENOMEM, "no memory for the request") : req->grammar.p ? RK_OK : make_schema(c, req, e);
+  if (!err && (c->schema || req->grammar.p)) err = make_matcher(c, req, e);
   if (err) {
     rk_constraint_free(c);
     return err;
   }
-  if (c->schema) rk_grammar_start(c->schema, &c->g);
   /* A thinking model has thought before it writes, which a restart would lose. */
   if (!c->schema || c->phase != FREE) c->n_start = -1;
   *out = c;
@@ -90,6 +131,8 @@ rk_err rk_constraint_new(const struct rk_model *m, const struct rk_chat_request 
 void rk_constraint_free(struct rk_constraint *c) {
   if (!c) return;
   rk_schema_free(c->schema);
+  if (c->g.a) rk_matcher_release(&c->g);
+  free(c->mask);
   free(c);
 }
 
@@ -116,22 +159,22 @@ static void allow_end(const struct rk_constraint *c, uint32_t *mask) {
   allow(mask, rk_model_info(c->m).eos);
 }
 
-void rk_constraint_mask(struct rk_constraint *c, struct rk_vocab *v, uint32_t *mask) {
-  const size_t bytes = (size_t)rk_vocab_words(v) * sizeof *mask;
+static void set_mask(struct rk_constraint *c, uint32_t *mask) {
+  const size_t bytes = (size_t)rk_vocab_words(c->v) * sizeof *mask;
+  if (c->phase == CALL || c->phase == WHOLE) {
+    rk_vocab_mask(c->v, &c->g, mask);
+    if (c->phase == WHOLE && rk_matcher_ends(&c->g)) allow_end(c, mask);
+    return;
+  }
   memset(mask, 0, bytes);
   switch (c->phase) {
     case THINK:
     case FREE:
-      memcpy(mask, c->prose ? rk_vocab_prose_mask(v) : rk_vocab_text_mask(v), bytes);
+      memcpy(mask, c->prose ? rk_vocab_prose_mask(c->v) : rk_vocab_text_mask(c->v), bytes);
       if (c->prose) break;
       if (c->phase == THINK) allow(mask, c->end_think);
       else allow_end(c, mask);
       if (c->phase == FREE && c->schema) allow(mask, c->call);
-      break;
-    case CALL: rk_vocab_mask(v, c->schema, &c->g, mask); break;
-    case WHOLE:
-      rk_vocab_mask(v, c->schema, &c->g, mask);
-      if (rk_grammar_can_end(c->schema, &c->g)) allow_end(c, mask);
       break;
     case AFTER_CALL:
       allow_end(c, mask);
@@ -143,6 +186,12 @@ void rk_constraint_mask(struct rk_constraint *c, struct rk_vocab *v, uint32_t *m
       break;
     default: allow(mask, only_token(c)); break;
   }
+}
+
+int32_t rk_constraint_mask(struct rk_constraint *c, uint32_t *mask, int32_t few[RK_MAX_FEW]) {
+  int32_t ids[RK_MAX_FEW];
+  set_mask(c, mask);
+  return rk_mask_list(mask, rk_vocab_words(c->v), few ? few : ids, RK_MAX_FEW);
 }
 
 /* ---- taking a token ---- */
@@ -171,15 +220,6 @@ static bool read_name(rk_str s, size_t *i, rk_str *name) {
   return true;
 }
 
-static bool is_tool(const struct rk_constraint *c, rk_str name) {
-  char head[START_BYTES + 40];
-  int n = snprintf(head, sizeof head, "\n{\"name\": \"%.*s\", \"arguments\": ", RK_STR_ARG(name));
-  const struct rk_node *root = &c->schema->nodes[c->schema->root];
-  for (int32_t i = 0; i < root->n; i++)
-    if (rk_str_eq(root->texts[i], (rk_str){head, (size_t)n})) return true;
-  return false;
-}
-
 /* What a reply that begins with s sets out to be. These models write a bare or
  * fenced {"name": TOOL, "arguments": ...} where <tool_call> was meant, or one of
  * a tool that does not exist where they had better talk. */
@@ -200,7 +240,7 @@ static enum start judge_start(const struct rk_constraint *c, rk_str s) {
   skip_space(s, &i);
   if (i < s.n && s.p[i] != '"') return START_TEXT;
   if (!read_name(s, &i, &name)) return START_UNKNOWN;
-  if (is_tool(c, name)) return START_CALL;
+  if (rk_schema_has_tool(c->schema, name)) return START_CALL;
   skip_space(s, &i);
   if (i < s.n && !skip_literal(s, &i, ",")) return START_TEXT;
   skip_space(s, &i);
@@ -230,12 +270,8 @@ static enum rk_step accept_free(struct rk_constraint *c, int32_t id) {
 static enum rk_step accept_grammar(struct rk_constraint *c, int32_t id) {
   rk_str bytes = rk_token_bytes(c->m, id);
   if (c->phase == WHOLE && rk_token_is_special(c->m, id)) return RK_STEP_END;
-  struct rk_grammar next;
-  for (size_t i = 0; i < bytes.n; i++) {
-    RK_ASSERT(rk_grammar_step(c->schema, &c->g, (uint8_t)bytes.p[i], &next));
-    rk_grammar_copy(&c->g, &next);
-  }
-  if (!rk_grammar_must_end(&c->g)) return RK_STEP_GO;
+  RK_ASSERT(rk_matcher_take(&c->g, bytes));
+  if (!rk_matcher_stops(&c->g)) return RK_STEP_GO;
   if (c->phase == WHOLE) {
     c->phase = DONE;
     return RK_STEP_END;
@@ -256,7 +292,7 @@ enum rk_step rk_constraint_accept(struct rk_constraint *c, int32_t id) {
     case CALL:
     case WHOLE: return accept_grammar(c, id);
     case CALL_END:
-      rk_grammar_start(c->schema, &c->g);
+      rk_matcher_restart(&c->g);
       c->phase = ++c->n_calls >= RK_MAX_CALLS || c->one_call ? DONE : AFTER_CALL;
       return c->phase == DONE ? RK_STEP_END : RK_STEP_GO;
     case AFTER_CALL:
@@ -274,30 +310,63 @@ enum rk_step rk_constraint_accept(struct rk_constraint *c, int32_t id) {
 
 /* ---- jumping forward ---- */
 
-int32_t rk_constraint_forced(const struct rk_constraint *c, int32_t out[RK_MAX_FORCED]) {
-  int32_t only = only_token(c);
-  if (only >= 0 && c->phase != DONE) {
-    out[0] = only;
-    return 1;
+enum class { LETTER, DIGIT, SPACE, LINE, SIGN, BEYOND_ASCII };
+
+static enum class class_of(uint8_t c) {
+  if (c >= 0x80) return BEYOND_ASCII;
+  if ((c | 32) >= 'a' && (c | 32) <= 'z') return LETTER;
+  if (c >= '0' && c <= '9') return DIGIT;
+  return c == '\n' || c == '\r' ? LINE : c <= ' ' ? SPACE : SIGN;
+}
+
+/* Whether the tokenizer's splitting pattern always cuts between the two: what
+ * stands before is a piece of its own then, whatever else follows. */
+static bool cuts(uint8_t before, uint8_t after) {
+  const enum class x = class_of(before), y = class_of(after);
+  switch (x) {
+    case LETTER: return y == DIGIT || y == SPACE || y == LINE || y == SIGN;
+    case DIGIT: return y != DIGIT;
+    case SIGN: return y == DIGIT || y == SPACE;
+    case LINE: return y == LETTER || y == DIGIT || y == SIGN;
+    case SPACE:
+    case BEYOND_ASCII: return false;
   }
-  if (c->phase != CALL && c->phase != WHOLE) return 0;
+  return false;
+}
+
+/* Bytes of the text whose tokens no continuation can change. */
+static size_t settled(const char *text, size_t n) {
+  for (size_t i = n; i-- > 1;)
+    if (cuts((uint8_t)text[i - 1], (uint8_t)text[i])) return i;
+  return 0;
+}
+
+static int32_t forced_text(struct rk_constraint *c, int32_t out[RK_MAX_FORCED]) {
   char text[RK_MAX_FORCED];
-  size_t n = rk_grammar_forced(c->schema, &c->g, text, sizeof text);
-  if (n < sizeof text) n = rk_utf8_complete((rk_str){text, n});
-  else n = rk_utf8_complete((rk_str){text, n - 1});
-  int32_t n_tokens = n ? rk_tokenize(c->m, (rk_str){text, n}, false, out, RK_MAX_FORCED) : 0;
-  if (n_tokens <= 0 || n_tokens > RK_MAX_FORCED) return 0;
-  /* Complete after it: nothing can join the last token. */
-  struct rk_grammar now, next;
-  rk_grammar_copy(&now, &c->g);
-  for (size_t i = 0; i < n; i++) {
-    RK_ASSERT(rk_grammar_step(c->schema, &now, (uint8_t)text[i], &next));
-    rk_grammar_copy(&now, &next);
+  bool stops;
+  size_t n = rk_matcher_forced(&c->g, text, sizeof text, &stops), known = stops ? n : settled(text, n), bytes = 0;
+  n = rk_utf8_complete((rk_str){text, n});
+  int32_t n_tokens = n && known ? rk_tokenize(c->m, (rk_str){text, n}, false, out, RK_MAX_FORCED) : 0, kept = 0;
+  if (n_tokens > RK_MAX_FORCED) return 0;
+  for (; kept < n_tokens; kept++) {
+    bytes += rk_token_bytes(c->m, out[kept]).n;
+    if (bytes > known) break;
   }
-  return rk_grammar_must_end(&now) ? n_tokens : n_tokens - 1;
+  return kept;
+}
+
+int32_t rk_constraint_forced(struct rk_constraint *c, int32_t out[RK_MAX_FORCED]) {
+  if (c->phase == DONE) return 0;
+  if (c->phase == CALL || c->phase == WHOLE) {
+    int32_t n = forced_text(c, out);
+    if (n > 0) return n;
+    set_mask(c, c->mask);
+    return rk_mask_list(c->mask, rk_vocab_words(c->v), out, 1) == 1 && !rk_token_is_special(c->m, out[0]) ? 1 : 0;
+  }
+  out[0] = only_token(c);
+  return out[0] >= 0 ? 1 : 0;
 }
 
 bool rk_constraint_call_fits(const struct rk_constraint *c, const char *name, const json_t *args) {
-  return c && c->schema && c->schema->nodes[c->schema->root].kind == RK_NODE_CALL &&
-         rk_schema_check_call(c->schema, name, args, NULL) == RK_OK;
+  return c && c->schema && rk_schema_check_call(c->schema, name, args, NULL) == RK_OK;
 }

@@ -4,7 +4,7 @@
  * the token <tool_call>, JSON that fits the tool's schema, and </tool_call>.
  * A reply that sets out as a bare or fenced {"name": TOOL, "arguments": ...} is
  * turned into a call, and into prose when there is no such tool. With a response format
- * the whole text fits its schema. A thinking model thinks first.
+ * the whole text fits its schema, with a grammar the grammar. A thinking model thinks first.
  *
  * Built on any thread, then used by the engine thread. */
 #ifndef RK_CHAT_CONSTRAINT_H
@@ -13,26 +13,29 @@
 #include "chat/chat.h"
 #include "chat/vocab.h"
 
-enum { RK_MAX_CALLS = 16, RK_MAX_FORCED = 256 };
+enum { RK_MAX_CALLS = 16, RK_MAX_FORCED = 256, RK_MAX_FEW = 64 };
 
 struct rk_constraint;
 
 /* *out is NULL when nothing is constrained (a raw prompt). RK_EINVAL: a schema
- * outside the subset; e names where. thinks: the template leaves the thinking
- * to the model. */
-rk_err rk_constraint_new(const struct rk_model *m, const struct rk_chat_request *req, bool thinks, struct rk_constraint **out,
+ * or grammar outside the subset, or one that allows nothing; e names where.
+ * thinks: the template leaves the thinking to the model. v outlives it. */
+rk_err rk_constraint_new(struct rk_vocab *v, const struct rk_chat_request *req, bool thinks, struct rk_constraint **out,
                          struct rk_error *e) RK_MUST_USE;
 void rk_constraint_free(struct rk_constraint *c);
 
-/* Tokens allowed next, in *mask. */
-void rk_constraint_mask(struct rk_constraint *c, struct rk_vocab *v, uint32_t *mask);
+/* Tokens allowed next, in *mask; returns how many when they are at most
+ * RK_MAX_FEW and then lists them in few (may be NULL), else a larger number. */
+int32_t rk_constraint_mask(struct rk_constraint *c, uint32_t *mask, int32_t few[RK_MAX_FEW]);
 enum rk_step { RK_STEP_GO, RK_STEP_END, RK_STEP_RESTART };
 /* Takes an allowed token. END: the reply is complete. RESTART: the reply so far
  * is to be forgotten; a call or other text takes its place. */
 enum rk_step rk_constraint_accept(struct rk_constraint *c, int32_t id);
-/* Tokens that can only follow, to be taken without asking the model; the last
- * one before a choice is left to it, so that it may join what follows. */
-int32_t rk_constraint_forced(const struct rk_constraint *c, int32_t out[RK_MAX_FORCED]);
+/* Tokens that can only follow, to be taken without asking the model: of the
+ * bytes that are certain those whose tokens no continuation can change, or the
+ * single token that is allowed. The rest up to the next choice is left to the
+ * model, so that it may join what follows. */
+int32_t rk_constraint_forced(struct rk_constraint *c, int32_t out[RK_MAX_FORCED]);
 /* Whether a call that was written without tags fits. */
 bool rk_constraint_call_fits(const struct rk_constraint *c, const char *name, const json_t *args);
 

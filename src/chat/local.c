@@ -38,7 +38,7 @@ static rk_err setup_run(struct run *r, struct rk_error *e) {
   rk_stop_init(&r->stop, req->stop, req->n_stop);
   rk_run_start_reply(r);
   bool thinks = l->template == RK_TEMPLATE_QWEN3 && req->thinking;
-  err = rk_constraint_new(l->model, req, thinks, &r->constraint, e);
+  err = rk_constraint_new(l->vocab, req, thinks, &r->constraint, e);
   if (!err) rk_run_jump_forward(r);
   return err;
 }

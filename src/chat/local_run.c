@@ -86,7 +86,7 @@ static int32_t sample(struct run *r, float *logits) {
   if (r->req->n_top_logprobs >= 0 && (raw = malloc((size_t)n_vocab * sizeof *raw))) memcpy(raw, logits, (size_t)n_vocab * sizeof *raw);
   if (r->constraint) {
     int64_t start_us = rk_mono_us();
-    rk_constraint_mask(r->constraint, l->vocab, l->mask);
+    rk_constraint_mask(r->constraint, l->mask, NULL);
     r->result.mask_ms += ms_since(start_us);
   }
   int32_t id = rk_sample(logits, n_vocab, &r->req->sampling, r->constraint ? l->mask : NULL, r->tokens + r->n_prompt,

@@ -290,6 +290,7 @@ failed:
 
 static rk_err start_stream(struct stream *s, struct rk_error *e) {
   const struct rk_chat_request *req = s->req;
+  if (req->grammar.p) return rk_fail(e, RK_EINVAL, "a remote model cannot be held to a grammar: use response_format");
   if (req->raw_prompt.p) return rk_fail(e, RK_EINVAL, "a remote model takes messages, not a raw prompt");
   rk_sse_init(&s->sse, EVENT_BYTES_MAX);
   rk_buf_init(&s->text, RK_MAX_FETCH_BYTES);

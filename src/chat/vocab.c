@@ -1,12 +1,13 @@
 #include "chat/vocab.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "base/utf8.h"
 
-enum { CACHE = 64, CODE_POINTS_MAX = 255 };
+enum { CODE_POINTS_MAX = 255, SHORT = 16 };
 
 /* A trie in the order of a walk: children follow their parent, `next` jumps
  * over what is below a node. */
@@ -21,23 +22,28 @@ struct trie {
   int32_t n;
 };
 
-struct cached {
-  uint64_t hash[2];
-  uint64_t used; /* 0: empty */
-  uint32_t *mask;
+struct made {
+  char *text; /* NULL: free */
+  size_t n;
+  struct rk_automaton *automaton;
+  uint64_t used;
 };
 
 struct rk_vocab {
+  const struct rk_model *model;
   int32_t n_vocab, n_words;
   struct trie plain, odd;
-  uint32_t *text_mask, *prose_mask, *plain_mask;
-  uint8_t *code_points;        /* [n_vocab] of plain tokens, else 0 */
-  int32_t most_code_points;
-  struct rk_grammar *states;   /* [RK_MAX_TOKEN_BYTES + 1]: the path of a walk */
-  struct cached cache[CACHE];
+  uint32_t *text_mask, *prose_mask;
+  uint32_t *plain_masks;  /* [SHORT + 1, n_words]: tokens of at most k code points; the last: all plain ones */
+  uint8_t *code_points;   /* [n_vocab] of plain tokens, else 0 */
+  int32_t *long_plain;    /* [n_long] plain tokens of more than SHORT - 1 code points */
+  int32_t n_long;
+  pthread_mutex_t lock;   /* of made and clock */
+  struct made made[RK_VOCAB_AUTOMATA];
   uint64_t clock;
 };
 
+const struct rk_model *rk_vocab_model(const struct rk_vocab *v) { return v->model; }
 int32_t rk_vocab_words(const struct rk_vocab *v) { return v->n_words; }
 const uint32_t *rk_vocab_text_mask(const struct rk_vocab *v) { return v->text_mask; }
 const uint32_t *rk_vocab_prose_mask(const struct rk_vocab *v) { return v->prose_mask; }
@@ -111,9 +117,10 @@ static bool build(struct rk_vocab *v, const struct rk_model *m, struct entry *pl
     if (begins_word(bytes)) rk_mask_set(v->prose_mask, id);
     int32_t n = plain_code_points(bytes);
     if (n > 0) {
-      rk_mask_set(v->plain_mask, id);
       v->code_points[id] = (uint8_t)n;
-      if (n > v->most_code_points) v->most_code_points = n;
+      rk_mask_set(v->plain_masks + (size_t)SHORT * (size_t)v->n_words, id);
+      for (int32_t k = n; k < SHORT; k++) rk_mask_set(v->plain_masks + (size_t)k * (size_t)v->n_words, id);
+      if (n >= SHORT) v->long_plain[v->n_long++] = id;
       plain[n_plain++] = (struct entry){bytes, id};
     } else {
       odd[n_odd++] = (struct entry){bytes, id};
@@ -128,16 +135,18 @@ rk_err rk_vocab_new(const struct rk_model *m, struct rk_vocab **out, struct rk_e
   struct rk_vocab *v = calloc(1, sizeof *v);
   *out = v;
   if (!v) return rk_fail(e, RK_ENOMEM, "no memory for the vocabulary");
+  v->model = m;
+  pthread_mutex_init(&v->lock, NULL);
   v->n_vocab = rk_model_info(m).n_vocab;
   v->n_words = (v->n_vocab + 31) / 32;
   size_t n = (size_t)v->n_vocab;
   struct entry *plain = malloc(n * sizeof *plain), *odd = malloc(n * sizeof *odd);
   v->text_mask = calloc((size_t)v->n_words, sizeof *v->text_mask);
   v->prose_mask = calloc((size_t)v->n_words, sizeof *v->prose_mask);
-  v->plain_mask = calloc((size_t)v->n_words, sizeof *v->plain_mask);
+  v->plain_masks = calloc((SHORT + 1) * (size_t)v->n_words, sizeof *v->plain_masks);
   v->code_points = calloc(n, 1);
-  v->states = malloc((RK_MAX_TOKEN_BYTES + 1) * sizeof *v->states);
-  bool ok = plain && odd && v->text_mask && v->prose_mask && v->plain_mask && v->code_points && v->states;
+  v->long_plain = malloc(n * sizeof *v->long_plain);
+  bool ok = plain && odd && v->text_mask && v->prose_mask && v->plain_masks && v->code_points && v->long_plain;
   if (ok) ok = build(v, m, plain, odd);
   free(plain);
   free(odd);
@@ -149,66 +158,122 @@ rk_err rk_vocab_new(const struct rk_model *m, struct rk_vocab **out, struct rk_e
 
 void rk_vocab_free(struct rk_vocab *v) {
   if (!v) return;
-  for (int i = 0; i < CACHE; i++) free(v->cache[i].mask);
+  for (int i = 0; i < RK_VOCAB_AUTOMATA; i++) {
+    free(v->made[i].text);
+    rk_automaton_free(v->made[i].automaton);
+  }
+  pthread_mutex_destroy(&v->lock);
   free(v->plain.nodes);
   free(v->odd.nodes);
   free(v->text_mask);
   free(v->prose_mask);
-  free(v->plain_mask);
+  free(v->plain_masks);
   free(v->code_points);
-  free(v->states);
+  free(v->long_plain);
   free(v);
 }
 
 /* ---- masks ---- */
 
-static void walk(struct rk_vocab *v, const struct trie *t, const struct rk_schema *s, uint32_t *mask) {
+/* The tokens of the trie that can follow in the state. Too many new states on
+ * the way: those that are not on the path are made again when needed. */
+static void walk(const struct trie *t, struct rk_automaton *a, int32_t state, uint32_t *mask) {
+  int32_t states[RK_MAX_TOKEN_BYTES + 1];
+  struct rk_mark marks[RK_MAX_TOKEN_BYTES + 1];
+  states[0] = state;
+  marks[0] = rk_automaton_mark(a);
   for (int32_t i = 0; i < t->n;) {
     const struct trie_node *n = &t->nodes[i];
-    if (!rk_grammar_step(s, &v->states[n->depth - 1], n->byte, &v->states[n->depth])) {
+    rk_automaton_relieve(a, marks[n->depth - 1]);
+    states[n->depth] = rk_automaton_step(a, states[n->depth - 1], n->byte);
+    if (states[n->depth] < 0) {
       i = n->next;
       continue;
     }
+    marks[n->depth] = rk_automaton_mark(a);
     if (n->token >= 0) rk_mask_set(mask, n->token);
     i++;
   }
 }
 
-static void add_short_plain(const struct rk_vocab *v, int64_t room, uint32_t *mask) {
-  for (int32_t id = 0; id < v->n_vocab; id++)
-    if (v->code_points[id] && v->code_points[id] <= room) rk_mask_set(mask, id);
+static void add_mask(uint32_t *mask, const uint32_t *other, int32_t n_words) {
+  for (int32_t i = 0; i < n_words; i++) mask[i] |= other[i];
 }
 
-static void compute(struct rk_vocab *v, const struct rk_schema *s, const struct rk_grammar *g, uint32_t *mask) {
-  const size_t bytes = (size_t)v->n_words * sizeof *mask;
-  int64_t room = rk_grammar_string_room(s, g);
-  rk_grammar_copy(&v->states[0], g);
-  if (room >= v->most_code_points) {
-    memcpy(mask, v->plain_mask, bytes);
-  } else {
-    memset(mask, 0, bytes);
-    if (room >= 0) add_short_plain(v, room, mask);
-    else walk(v, &v->plain, s, mask);
+static void add_plain(const struct rk_vocab *v, int64_t room, uint32_t *mask) {
+  const int64_t k = room == INT64_MAX ? SHORT : room < SHORT ? room : SHORT - 1;
+  add_mask(mask, v->plain_masks + (size_t)k * (size_t)v->n_words, v->n_words);
+  for (int32_t i = 0; i < v->n_long && k == SHORT - 1; i++)
+    if (v->code_points[v->long_plain[i]] <= room) rk_mask_set(mask, v->long_plain[i]);
+}
+
+static void compute(const struct rk_vocab *v, struct rk_automaton *a, int32_t state, uint32_t *mask) {
+  int32_t others = state;
+  int64_t room = rk_automaton_string_room(a, state, &others);
+  if (room < 0 && rk_automaton_absorbs_text(a, state)) {
+    room = INT64_MAX;
+    others = -1;
   }
-  walk(v, &v->odd, s, mask);
+  if (room >= 0) add_plain(v, room, mask);
+  if (others >= 0) walk(&v->plain, a, others, mask);
+  walk(&v->odd, a, state, mask);
 }
 
-void rk_vocab_mask(struct rk_vocab *v, const struct rk_schema *s, const struct rk_grammar *g, uint32_t *mask) {
-  const size_t bytes = (size_t)v->n_words * sizeof *mask;
-  uint64_t hash[2];
-  rk_grammar_hash(s, g, hash);
-  struct cached *slot = &v->cache[0];
-  for (int i = 0; i < CACHE; i++) {
-    struct cached *c = &v->cache[i];
-    if (c->used && c->hash[0] == hash[0] && c->hash[1] == hash[1]) {
-      c->used = ++v->clock;
-      memcpy(mask, c->mask, bytes);
-      return;
+void rk_vocab_mask(const struct rk_vocab *v, struct rk_matcher *m, uint32_t *mask) {
+  const size_t n = (size_t)v->n_words;
+  int32_t state = rk_matcher_lock(m);
+  bool found = false;
+  uint32_t *kept = state < 0 ? NULL : rk_automaton_mask(m->a, state, n, &found);
+  memset(mask, 0, n * sizeof *mask);
+  if (kept && !found) compute(v, m->a, state, kept);
+  if (kept) memcpy(mask, kept, n * sizeof *mask);
+  rk_automaton_unlock(m->a);
+}
+
+int32_t rk_mask_list(const uint32_t *mask, int32_t n_words, int32_t *ids, int32_t cap) {
+  int32_t n = 0;
+  for (int32_t i = 0; i < n_words; i++) {
+    uint32_t w = mask[i];
+    if (n + __builtin_popcount(w) > cap) {
+      n += __builtin_popcount(w);
+      continue;
     }
-    if (c->used < slot->used) slot = c;
+    for (; w; w &= w - 1) ids[n++] = 32 * i + __builtin_ctz(w);
   }
-  compute(v, s, g, mask);
-  if (!slot->mask && !(slot->mask = malloc(bytes))) return;
-  memcpy(slot->mask, mask, bytes);
-  *slot = (struct cached){{hash[0], hash[1]}, ++v->clock, slot->mask};
+  return n;
+}
+
+/* ---- automata made before ---- */
+
+static struct made *find(struct rk_vocab *v, rk_str text) {
+  for (int i = 0; i < RK_VOCAB_AUTOMATA; i++)
+    if (v->made[i].text && rk_str_eq((rk_str){v->made[i].text, v->made[i].n}, text)) return &v->made[i];
+  return NULL;
+}
+
+static void keep(struct rk_vocab *v, rk_str text, struct rk_automaton *a) {
+  struct made *slot = &v->made[0];
+  for (int i = 0; i < RK_VOCAB_AUTOMATA; i++)
+    if (v->made[i].used < slot->used) slot = &v->made[i];
+  char *copy = malloc(text.n + 1);
+  if (!copy) return;
+  memcpy(copy, text.p, text.n);
+  free(slot->text);
+  rk_automaton_free(slot->automaton);
+  *slot = (struct made){copy, text.n, rk_automaton_ref(a), ++v->clock};
+}
+
+rk_err rk_vocab_automaton(struct rk_vocab *v, rk_str text, rk_vocab_make *make, void *ud, struct rk_automaton **out, struct rk_error *e) {
+  pthread_mutex_lock(&v->lock);
+  struct made *m = find(v, text);
+  *out = m ? rk_automaton_ref(m->automaton) : NULL;
+  if (m) m->used = ++v->clock;
+  pthread_mutex_unlock(&v->lock);
+  if (*out) return RK_OK;
+  rk_err err = make(ud, out, e);
+  if (err) return err;
+  pthread_mutex_lock(&v->lock);
+  if (!find(v, text)) keep(v, text, *out);
+  pthread_mutex_unlock(&v->lock);
+  return RK_OK;
 }

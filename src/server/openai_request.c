@@ -113,6 +113,15 @@ static rk_err read_stream(struct rk_openai_request *q, struct rk_error *e) {
   return err;
 }
 
+/* GBNF, under the name that llama.cpp's server gives it. */
+static rk_err read_grammar(struct rk_openai_request *q, struct rk_error *e) {
+  const json_t *v = given(q->body, "grammar");
+  if (!v) return RK_OK;
+  if (!json_is_string(v)) return rk_fail(e, RK_EINVAL, "grammar must be a string in GBNF notation");
+  if (json_string_length(v) > 0) q->chat.grammar = (rk_str){json_string_value(v), json_string_length(v)};
+  return RK_OK;
+}
+
 /* What would change the answer and is not done here. Unknown names are ignored, as clients expect. */
 static rk_err check_unsupported(const json_t *body, struct rk_error *e) {
   static const char *const names[] = {"functions", "function_call", "audio", "web_search_options", "suffix"};
@@ -140,6 +149,7 @@ static rk_err start(struct rk_openai_request *q, json_t *body, const char *model
   if (!err) err = check_unsupported(body, e);
   if (!err) err = read_sampling(q, e);
   if (!err) err = read_lengths(q, e);
+  if (!err) err = read_grammar(q, e);
   return err ? err : read_stream(q, e);
 }
 

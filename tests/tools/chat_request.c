@@ -55,6 +55,7 @@ static void run(struct rk_chat_model *m, const json_t *in) {
       .stop = stop, .n_stop = n_stop, .n_top_logprobs = (int32_t)rk_json_i64(in, "n_top_logprobs", -1),
       .n_prefix_messages = (int32_t)rk_json_i64(in, "n_prefix_messages", 0), .owner = (uint64_t)rk_json_i64(in, "owner", 0),
       .timeout_ms = rk_json_i64(in, "timeout_ms", 0)};
+  if (json_is_string(json_object_get(in, "grammar"))) req.grammar = rk_json_str(in, "grammar");
   if (json_is_string(json_object_get(in, "raw_prompt"))) req.raw_prompt = rk_json_str(in, "raw_prompt");
   req.sampling.temperature = (float)json_number_value(json_object_get(in, "temperature"));
   req.sampling.seed = (uint64_t)rk_json_i64(in, "seed", 0);
