@@ -7,7 +7,7 @@
 #include "base/err.h"
 
 enum { B = RK_ATTN_BLOCK };
-/* Positions a block's tokens cost as much to compute as, per position before them: attention. */
+/* What a position before it adds to the cost of computing a token: attention. */
 #define DEPTH_COST (1.0 / 4096)
 
 static int32_t blocks_of(int32_t n) { return (n + B - 1) / B; }
