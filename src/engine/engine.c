@@ -359,7 +359,6 @@ static void give_up_one(struct rk_engine *en, struct rk_job *const jobs[], int32
     if (!is_done(jobs[i]) && (!youngest || (s && (!its || s->ticket > its->ticket)))) youngest = jobs[i], its = s;
   }
   if (!youngest) return;
-  if (!youngest) return;
   youngest->err = RK_EBUSY;
   en->stats.n_busy++;
   if (its) close_slot(en, its);
