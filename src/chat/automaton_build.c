@@ -210,6 +210,7 @@ rk_ex rk_ex_code_points(struct rk_builder *b, const struct rk_range *r, size_t n
   uint32_t from = 0; /* below it everything is done */
   for (size_t i = 0; i < n; i++) {
     uint32_t low = s[i].low > from ? s[i].low : from, high = s[i].high > 0x10ffff ? 0x10ffff : s[i].high;
+    if (in_json && low == 0) low = 1; /* JSON readers in C, ours too, take no NUL in a key */
     if (low > high) continue;
     from = high + 1;
     if (in_json)
