@@ -522,7 +522,7 @@ bool rk_matcher_stops(struct rk_matcher *m) {
   return stops;
 }
 
-size_t rk_matcher_forced(struct rk_matcher *m, char *out, size_t cap, bool *stops) {
+size_t rk_matcher_forced(struct rk_matcher *m, char *out, size_t cap, bool follow[256]) {
   int32_t state = rk_matcher_lock(m);
   size_t n = 0;
   while (state >= 0 && n < cap) {
@@ -532,7 +532,7 @@ size_t rk_matcher_forced(struct rk_matcher *m, char *out, size_t cap, bool *stop
     out[n++] = (char)byte;
     state = next;
   }
-  *stops = state >= 0 && rk_automaton_stops(m->a, state);
+  for (int x = 0; x < 256; x++) follow[x] = state >= 0 && rk_automaton_step(m->a, state, (uint8_t)x) >= 0;
   rk_automaton_unlock(m->a);
   return n;
 }

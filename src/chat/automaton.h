@@ -136,8 +136,8 @@ void rk_matcher_restart(struct rk_matcher *m);
 bool rk_matcher_take(struct rk_matcher *m, rk_str bytes);
 bool rk_matcher_ends(struct rk_matcher *m);
 bool rk_matcher_stops(struct rk_matcher *m); /* complete, and nothing can follow */
-/* The bytes that can only follow, until there is a choice; at most cap. stops: complete after them. */
-size_t rk_matcher_forced(struct rk_matcher *m, char *out, size_t cap, bool *stops);
+/* The bytes that can only follow, until there is a choice; at most cap. follow: which bytes can follow then. */
+size_t rk_matcher_forced(struct rk_matcher *m, char *out, size_t cap, bool follow[256]);
 /* The state, with the automaton locked; give the lock back. */
 int32_t rk_matcher_lock(struct rk_matcher *m);
 /* Whole text at once. */

@@ -334,8 +334,11 @@ static bool cuts(uint8_t before, uint8_t after) {
   return false;
 }
 
-/* Bytes of the text whose tokens no continuation can change. */
-static size_t settled(const char *text, size_t n) {
+/* Bytes of the text whose tokens no continuation can change; follow: the bytes with which it may go on. */
+static size_t settled(const char *text, size_t n, const bool follow[256]) {
+  bool ends = true;
+  for (int x = 0; x < 256 && n; x++) ends &= !follow[x] || cuts((uint8_t)text[n - 1], (uint8_t)x);
+  if (ends) return n;
   for (size_t i = n; i-- > 1;)
     if (cuts((uint8_t)text[i - 1], (uint8_t)text[i])) return i;
   return 0;
@@ -343,8 +346,8 @@ static size_t settled(const char *text, size_t n) {
 
 static int32_t forced_text(struct rk_constraint *c, int32_t out[RK_MAX_FORCED]) {
   char text[RK_MAX_FORCED];
-  bool stops;
-  size_t n = rk_matcher_forced(&c->g, text, sizeof text, &stops), known = stops ? n : settled(text, n), bytes = 0;
+  bool follow[256];
+  size_t n = rk_matcher_forced(&c->g, text, sizeof text, follow), known = settled(text, n, follow), bytes = 0;
   n = rk_utf8_complete((rk_str){text, n});
   int32_t n_tokens = n && known ? rk_tokenize(c->m, (rk_str){text, n}, false, out, RK_MAX_FORCED) : 0, kept = 0;
   if (n_tokens > RK_MAX_FORCED) return 0;

@@ -65,6 +65,7 @@ struct run {
   bool held;         /* no room in the KV: waits until another run ends */
   struct rk_draft draft;
   struct rk_constraint *constraint; /* NULL: none */
+  int32_t few[RK_MAX_FEW]; /* the job's only: tokens that are allowed next, when they are few */
   struct rk_reply reply;
   struct rk_stop stop;
   int64_t start_us, first_us, deadline_ms;

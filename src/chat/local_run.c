@@ -170,6 +170,16 @@ static int32_t rows_that_fit(struct run *r, int32_t n) {
   return r->n_rows_max = n;
 }
 
+/* Under a constraint that allows few tokens only their logits are wanted. */
+static void want_few(struct run *r) {
+  int64_t start_us = rk_mono_us();
+  int32_t n = rk_constraint_mask(r->constraint, r->l->mask, r->few);
+  r->result.mask_ms += ms_since(start_us);
+  if (n > RK_MAX_FEW) return;
+  r->job.only = r->few;
+  r->job.n_only = n;
+}
+
 void rk_run_plan(struct run *r, const int32_t *guesses, int32_t k) {
   k = rows_that_fit(r, k + 1) - 1;
   for (int32_t i = 0; i <= k; i++) r->rows[i] = r->n - 1 + i;
@@ -180,6 +190,9 @@ void rk_run_plan(struct run *r, const int32_t *guesses, int32_t k) {
   r->job.row_list = r->rows;
   r->job.n_rows = k + 1;
   r->job.logits = r->logits;
+  r->job.only = NULL;
+  r->job.n_only = 0;
+  if (k == 0 && r->constraint && r->req->n_top_logprobs < 0) want_few(r);
   r->in_flight = true;
 }
 

@@ -68,6 +68,7 @@ static void test_refused_by_name(void **state) {
       {"{" USER ",\"max_tokens\":0}", "max_tokens", RK_EINVAL},
       {"{" USER ",\"logit_bias\":{\"x\":1}}", "logit_bias", RK_EINVAL},
       {"{" USER ",\"response_format\":{\"type\":\"xml\"}}", "response_format", RK_EINVAL},
+      {"{" USER ",\"grammar\":5}", "grammar", RK_EINVAL},
       {"{" USER ",\"tools\":[{}]}", "tools[0]", RK_EINVAL},
       {"{" USER ",\"functions\":[{\"name\":\"f\"}]}", "functions", RK_EINVAL},
       {"{" USER ",\"modalities\":[\"text\",\"audio\"]}", "modalities", RK_EINVAL},
