@@ -37,7 +37,18 @@ static rk_err check_tools(const struct rk_chat_request *req, struct rk_error *e)
   return RK_OK;
 }
 
-static rk_err check_request(const struct rk_chat_request *req, struct rk_error *e) {
+/* A remote model's vocabulary is not known here: it judges the ids itself. */
+static rk_err check_bias(const struct rk_chat_model *m, const struct rk_sampling *s, struct rk_error *e) {
+  if (s->n_bias < 0 || s->n_bias > RK_MAX_LOGIT_BIAS)
+    return rk_fail(e, RK_EINVAL, "at most %d tokens can be biased", (int)RK_MAX_LOGIT_BIAS);
+  const int32_t n_vocab = m->engine ? rk_model_info(m->engine).n_vocab : INT32_MAX;
+  for (int32_t i = 0; i < s->n_bias; i++)
+    if (s->bias_ids[i] < 0 || s->bias_ids[i] >= n_vocab)
+      return rk_fail(e, RK_EINVAL, "logit_bias: there is no token %d, the model's ids are 0 to %d", s->bias_ids[i], n_vocab - 1);
+  return RK_OK;
+}
+
+static rk_err check_request(const struct rk_chat_model *m, const struct rk_chat_request *req, struct rk_error *e) {
   if (req->n_stop < 0 || req->n_stop > RK_MAX_STOP_STRINGS)
     return rk_fail(e, RK_EINVAL, "at most %d stop strings can be given", (int)RK_MAX_STOP_STRINGS);
   for (int32_t i = 0; i < req->n_stop; i++)
@@ -48,15 +59,14 @@ static rk_err check_request(const struct rk_chat_request *req, struct rk_error *
   if (req->grammar.p && (req->json_schema || req->json_object || rk_chat_tools(req)))
     return rk_fail(e, RK_EINVAL, "grammar stands alone: leave response_format and tools out, or set tool_choice to none");
   if (req->max_tokens < 0) return rk_fail(e, RK_EINVAL, "max_tokens must not be negative");
-  if (req->sampling.n_bias < 0 || req->sampling.n_bias > RK_MAX_LOGIT_BIAS)
-    return rk_fail(e, RK_EINVAL, "at most %d tokens can be biased", (int)RK_MAX_LOGIT_BIAS);
-  return check_tools(req, e);
+  rk_err err = check_bias(m, &req->sampling, e);
+  return err ? err : check_tools(req, e);
 }
 
 rk_err rk_chat_run(struct rk_chat_model *m, const struct rk_chat_request *req, const atomic_int *cancel, rk_chat_fn *fn,
                    void *ud, struct rk_chat_result *out, struct rk_error *e) {
   *out = (struct rk_chat_result){0};
-  rk_err err = check_request(req, e);
+  rk_err err = check_request(m, req, e);
   if (err) return err;
   atomic_fetch_add(&m->n_running, 1);
   err = m->ops->run(m, req, cancel, fn, ud, out, e);

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 
-enum { POLL_MS = 50 };
+enum { POLL_MS = 50, FIRST_ROWS = 32 };
 
 /* ---- a request (caller's thread) ---- */
 
@@ -153,6 +153,7 @@ static rk_err open_engine(struct local *l, const struct rk_chat_local_opts *o, s
   if (err) return err;
   l->mask = malloc((size_t)rk_vocab_words(l->vocab) * sizeof *l->mask);
   rk_pace_init(&l->pace);
+  l->read_rows[0] = FIRST_ROWS, l->read_rows[1] = FIRST_ROWS / 2;
   l->scratch = malloc(rk_sampler_scratch_bytes(info.n_vocab));
   l->base.name = strdup(o->model_name ? o->model_name : info.name);
   l->waiting = rk_fair_new(RK_MAX_RUNS_QUEUED);

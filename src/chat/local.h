@@ -39,6 +39,7 @@ struct local {
   uint32_t *mask;
   void *scratch;          /* the sampler's */
   struct rk_pace pace;
+  double read_rows[2];    /* rows for readers in a step: alone, beside writers */
   uint64_t n_steps;
   atomic_uint_fast64_t n_owners;
   pthread_mutex_t stats_lock;

@@ -9,7 +9,7 @@
 #include "chat/local.h"
 
 /* BESIDE: a step in which somebody writes; ALONE: one in which all read. */
-enum { BESIDE_US = 90000, ALONE_US = 350000, LEAST_ROWS = 8, FIRST_ROWS = 32, BUSY_MS = 30000, QUIET_MS = 300 };
+enum { BESIDE_MS = 120, ALONE_MS = 350, LEAST_ROWS = 8, MOST_ROWS = 256, BUSY_MS = 30000, QUIET_MS = 300 };
 
 static bool is_writing(const struct run *r) { return r->first_us != 0; }
 
@@ -55,6 +55,7 @@ struct step {
   struct rk_job *jobs[RK_RUNS_MAX];
   int32_t done[RK_RUNS_MAX]; /* of each job, before the step */
   int32_t n_jobs, n_rows;
+  int32_t n_writers, n_read_rows; /* of the jobs and rows */
 };
 
 static void add(struct step *s, struct run *r) {
@@ -86,8 +87,8 @@ static void add_writers(struct local *l, struct run *runs[], int32_t n, struct s
 }
 
 static void add_readers(struct local *l, struct run *runs[], int32_t n, struct step *s) {
-  const bool beside = s->n_jobs > 0;
-  int32_t room = l->pace.w > 0 ? rk_pace_rows(&l->pace, s->n_rows, beside ? BESIDE_US : ALONE_US, LEAST_ROWS) : FIRST_ROWS;
+  s->n_writers = s->n_jobs;
+  int32_t room = (int32_t)l->read_rows[s->n_writers > 0];
   for (int32_t i = 0; i < n && room > 0; i++) {
     struct run *r = runs[(i + (int32_t)(l->n_steps % (uint64_t)n)) % n];
     if (is_writing(r) || r->held || r->ended) continue;
@@ -96,7 +97,19 @@ static void add_readers(struct local *l, struct run *runs[], int32_t n, struct s
     r->job.n_most = room;
     add(s, r);
     room -= s->n_rows - before;
+    s->n_read_rows += s->n_rows - before;
   }
+}
+
+/* Steps of readers are sized by what the last one took: less at once when it took too long, a little more when it
+ * used its rows and had time left. */
+static void size_reading(struct local *l, const struct step *s, double ms) {
+  const bool beside = s->n_writers > 0;
+  double *rows = &l->read_rows[beside], fits = (beside ? BESIDE_MS : ALONE_MS) / ms;
+  if (s->n_read_rows == 0 || (fits > 1 && s->n_read_rows < (int32_t)*rows)) return;
+  *rows *= fits < 0.5 ? 0.5 : fits > 1.3 ? 1.3 : fits;
+  if (*rows < LEAST_ROWS) *rows = LEAST_ROWS;
+  if (*rows > MOST_ROWS) *rows = MOST_ROWS;
 }
 
 /* There was no room in the KV: the run waits for another to end, if one can. */
@@ -145,6 +158,7 @@ static void step(struct local *l, struct run *runs[], int32_t n) {
   publish(l);
   double ms = (double)(rk_mono_us() - start_us) / 1000;
   int32_t rows = rows_computed(&s);
+  size_reading(l, &s, ms);
   for (int32_t i = 0; i < n; i++)
     if (!runs[i]->ended) after(runs, n, runs[i], ms);
   rk_pace_note(&l->pace, rows, (double)(rk_mono_us() - start_us));

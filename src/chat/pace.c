@@ -44,13 +44,6 @@ double rk_pace_us(const struct rk_pace *p, int32_t rows) {
   return a + b * padded(rows);
 }
 
-int32_t rk_pace_rows(const struct rk_pace *p, int32_t beside, double budget_us, int32_t least) {
-  double a, b;
-  line(p, &a, &b);
-  double rows = (budget_us - a) / b - beside;
-  return rows > 1e6 ? 1000000 : rows > least ? (int32_t)rows : least;
-}
-
 int32_t rk_pace_guesses(const struct rk_pace *p, int32_t beside, double gain, double odds, int32_t k) {
   int32_t best = 0;
   double all = 1, right = 1, best_rate = MARGIN * (gain + 1) / rk_pace_us(p, beside + 1);

@@ -18,8 +18,6 @@ struct rk_pace {
 void rk_pace_init(struct rk_pace *p);
 void rk_pace_note(struct rk_pace *p, int32_t rows, double us);
 double rk_pace_us(const struct rk_pace *p, int32_t rows);
-/* Rows that may be added to a step of `beside` rows so that it takes budget_us; at least `least`. */
-int32_t rk_pace_rows(const struct rk_pace *p, int32_t beside, double budget_us, int32_t least);
 /* How many of k guesses that are right with these odds are worth computing, beside rows that give `gain` tokens. */
 int32_t rk_pace_guesses(const struct rk_pace *p, int32_t beside, double gain, double odds, int32_t k);
 

@@ -10,6 +10,9 @@ static const struct kind {
   {"--chats", rk_bench_chats},
   {"--ttft", rk_bench_ttft},
   {"kernels", rk_bench_kernels},
+  {"--stall", rk_bench_stall},
+  {"json", rk_bench_json},
+  {"copy", rk_bench_copy},
 };
 
 static bool names(const char *arg, const char *name) {
@@ -35,14 +38,20 @@ const struct rk_command rk_cmd_bench = {
   .help = "usage: rukou bench [--model M] [--prompt 512] [--gen 64] [--depth 0] [--threads N] [--repeat 1] [--json]\n"
           "       rukou bench --chats N [--gen 64]\n"
           "       rukou bench --ttft --prefix FILE --message FILE\n"
-          "       rukou bench kernels [--kernels NAME]\n\n"
+          "       rukou bench kernels [--kernels NAME]\n"
+          "       rukou bench --stall [--prompt 2000]\n"
+          "       rukou bench json DIR [--gen 512]\n"
+          "       rukou bench copy DIR [--gen 256]\n\n"
           "Reads --prompt tokens and writes --gen tokens, each with --depth tokens in front that are computed before the\n"
           "clock runs, after a short warm-up. The mean over --repeat runs is printed.\n\n"
           "  --chats N        N chats write together, after one alone: tokens per second, ratio, slowest chat / mean\n"
           "  --ttft           the time from the start of this process to the first token, when the prefix (system prompt and\n"
           "                   tools, a text file) is known from an earlier run, and the message (a text file) is new. The first\n"
           "                   run with a prefix computes and keeps it: measure the second\n"
-          "  kernels          each compute kernel beside the machine's read bandwidth and dot products (needs no model)\n\n"
+          "  kernels          each compute kernel beside the machine's read bandwidth and dot products (needs no model)\n"
+          "  --stall          the longest gap between tokens of a chat that writes while a long prompt arrives\n"
+          "  json DIR         DIR/*.json, each {\"schema\", \"prompt\"}: tokens, steps of the model, cost of the masks\n"
+          "  copy DIR         DIR/*.txt, each a prompt: what guessing ahead saves where a reply copies from it\n\n"
           "Options of all:\n"
           "  --model M        1.5b, 0.5b or the path of a GGUF file\n"
           "  --kernels NAME   scalar, avx2 or avx512 instead of the best (without a kind)\n"

@@ -7,16 +7,14 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/queue.h"
+#include "base/fair.h"
 #include "base/utf8.h"
 #include "server/openai_request.h"
 
-enum { MAX_WORKERS = 16, QUEUE_LEN = 64 };
-
 struct rk_openai {
   struct rk_chat_model *model;
-  struct rk_queue *jobs;
-  pthread_t workers[MAX_WORKERS];
+  struct rk_fair *jobs; /* of struct job, by who asks */
+  pthread_t workers[RK_MAX_COMPLETIONS];
   int32_t n_workers;
   atomic_int stopping;
   atomic_llong requests, errors, running, tokens_prefilled, tokens_cached, tokens_decoded;
@@ -273,18 +271,18 @@ static void run_job(struct job *j) {
 
 static void *work(void *ud) {
   struct rk_openai *o = ud;
-  for (struct job *j; (j = rk_queue_pop(o->jobs, -1));) run_job(j);
+  for (struct job *j; (j = rk_fair_pop(o->jobs, true));) run_job(j);
   return NULL;
 }
 
 rk_err rk_openai_new(struct rk_chat_model *model, int32_t n_workers, struct rk_openai **out, struct rk_error *e) {
   struct rk_openai *o = calloc(1, sizeof *o);
-  if (!o || !(o->jobs = rk_queue_new(QUEUE_LEN))) {
+  if (!o || !(o->jobs = rk_fair_new(RK_MAX_RUNS_QUEUED))) {
     free(o);
     return rk_fail(e, RK_ENOMEM, "out of memory");
   }
   o->model = model;
-  while (o->n_workers < n_workers && o->n_workers < MAX_WORKERS &&
+  while (o->n_workers < n_workers && o->n_workers < RK_MAX_COMPLETIONS &&
          pthread_create(&o->workers[o->n_workers], NULL, work, o) == 0)
     o->n_workers++;
   if (o->n_workers == 0) {
@@ -298,9 +296,9 @@ rk_err rk_openai_new(struct rk_chat_model *model, int32_t n_workers, struct rk_o
 void rk_openai_free(struct rk_openai *o) {
   if (!o) return;
   atomic_store(&o->stopping, 1);
-  rk_queue_close(o->jobs);
+  rk_fair_close(o->jobs);
   for (int32_t i = 0; i < o->n_workers; i++) pthread_join(o->workers[i], NULL);
-  rk_queue_free(o->jobs);
+  rk_fair_free(o->jobs);
   free(o);
 }
 
@@ -325,6 +323,17 @@ void rk_openai_model(struct rk_openai *o, struct rk_http_req *r) {
   rk_http_reply_error(r, &e);
 }
 
+/* Whose turn it is goes by key, and without one by address. */
+static uint64_t who(struct rk_http_req *r) {
+  char peer[64];
+  rk_str name = rk_http_header(r, "Authorization");
+  rk_http_peer(r, peer);
+  if (name.n == 0) name = rk_str_c(peer);
+  uint64_t h = 14695981039346656037u;
+  for (size_t i = 0; i < name.n; i++) h = (h ^ (unsigned char)name.p[i]) * 1099511628211u;
+  return h ? h : 1;
+}
+
 static void submit(struct rk_openai *o, struct rk_http_req *r, bool text) {
   atomic_fetch_add(&o->requests, 1);
   struct rk_error e = {0};
@@ -345,9 +354,10 @@ static void submit(struct rk_openai *o, struct rk_http_req *r, bool text) {
     j->calls = json_array();
     j->logprobs = json_array();
     rk_http_detach(r);
-    err = rk_queue_push(o->jobs, j);
+    j->ask.chat.user = who(r);
+    err = rk_fair_push(o->jobs, j->ask.chat.user, j);
     if (!err) return;
-    rk_fail(&e, err, "%d requests are waiting; try again later", QUEUE_LEN);
+    rk_fail(&e, err, "%zu requests wait for the model already; try again later", rk_fair_len(o->jobs));
   }
   atomic_fetch_add(&o->errors, 1);
   rk_http_reply_error(r, &e);

@@ -194,7 +194,7 @@ rk_err rk_server_start(const struct rk_server_opts *o, struct rk_server **out, s
   err = s->metrics ? RK_OK : rk_fail(e, RK_ENOMEM, "out of memory");
   if (!err) err = rk_events_new(o->store, o->agent, &s->events, e);
   if (!err) err = rk_workers_new(&s->workers, e);
-  if (!err) err = rk_openai_new(o->model, RK_MAX_TURNS_AT_ONCE, &s->openai, e);
+  if (!err) err = rk_openai_new(o->model, RK_MAX_COMPLETIONS, &s->openai, e);
   if (!err) err = rk_auth_start(s, e);
   if (!err) err = start_http(s, e);
   if (!err) {
