@@ -25,6 +25,7 @@ struct rk_chat_local_opts {
   const char *model_name;  /* as listed by /v1/models */
   int32_t n_threads, n_ctx, n_slots; /* 0: engine's defaults */
   uint64_t kv_bytes;       /* as in rk_engine_opts */
+  const char *kv_type;     /* as in rk_engine_opts */
   const char *cache_dir;   /* as in rk_engine_opts; NULL: nothing is kept over restarts */
   const uint8_t *model_id; /* [32] or NULL */
 };

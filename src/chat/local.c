@@ -140,7 +140,7 @@ static rk_err open_engine(struct local *l, const struct rk_chat_local_opts *o, s
   if (err) return err;
   l->n_runs_max = o->n_slots > 0 ? o->n_slots : RK_DEFAULT_RUNS;
   if (l->n_runs_max > RK_RUNS_MAX) l->n_runs_max = RK_RUNS_MAX;
-  struct rk_engine_opts eo = {.n_threads = o->n_threads, .n_ctx = o->n_ctx, .n_slots = l->n_runs_max, .kv_bytes = o->kv_bytes,
+  struct rk_engine_opts eo = {.n_threads = o->n_threads, .n_ctx = o->n_ctx, .kv_type = o->kv_type, .n_slots = l->n_runs_max, .kv_bytes = o->kv_bytes,
                               .cache_dir = o->cache_dir, .model_id = o->model_id};
   err = rk_engine_new(l->model, &eo, &l->engine, e);
   if (err) return err;

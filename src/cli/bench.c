@@ -54,6 +54,7 @@ const struct rk_command rk_cmd_bench = {
           "  copy DIR         DIR/*.txt, each a prompt: what guessing ahead saves where a reply copies from it\n\n"
           "Options of all:\n"
           "  --model M        1.5b, 0.5b or the path of a GGUF file\n"
+          "  --kv-type T      f16, q8_0 or kf16_vq8\n"
           "  --kernels NAME   scalar, avx2 or avx512 instead of the best (without a kind)\n"
           "  --no-pull        do not fetch a missing model\n"
           "  --json           one object: prefill_tps, decode_tps, load_ms, rss_bytes, kernels, and what was asked for\n\n"

@@ -78,7 +78,7 @@ static rk_err together(struct chat *chats, int n, struct outcome *o, struct rk_e
 
 static rk_err measure(struct rk_cli *c, const char *path, int n, int32_t gen, struct rk_error *e) {
   struct rk_chat_model *m = NULL;
-  rk_err err = rk_chat_open_local(&(struct rk_chat_local_opts){.model_path = path, .model_name = "bench", .n_threads = c->cfg.threads,
+  rk_err err = rk_chat_open_local(&(struct rk_chat_local_opts){.model_path = path, .model_name = "bench", .n_threads = c->cfg.threads, .kv_type = c->cfg.kv_type,
                                                                .n_ctx = PROMPT_TOKENS * 2 + 64 + gen, .n_slots = n}, &m, e);
   struct chat *chats = err ? NULL : calloc((size_t)n, sizeof *chats);
   if (!err && !chats) err = rk_fail(e, RK_ENOMEM, "out of memory");

@@ -78,7 +78,7 @@ static rk_err bench(const struct rk_cli *c, const char *path, const struct plan 
   struct rk_identity id;
   rk_err err = rk_identity_of(c->cfg.cache_dir, path, &id, e);
   if (!err) err = rk_model_open(path, &m, e);
-  struct rk_engine_opts opts = {.n_threads = c->cfg.threads, .n_ctx = (int32_t)longest, .n_slots = 1, .kernels = kernels,
+  struct rk_engine_opts opts = {.n_threads = c->cfg.threads, .n_ctx = (int32_t)longest, .n_slots = 1, .kernels = kernels, .kv_type = c->cfg.kv_type,
                                 .cache_dir = c->cfg.cache_dir, .model_id = id.sha256};
   if (!err) err = rk_engine_new(m, &opts, &en, e);
   int64_t load_ms = rk_mono_ms() - start_ms;

@@ -99,7 +99,8 @@ static rk_err bench(const struct rk_cli *c, const char *path, const char *kernel
   rk_err err = rk_identity_of(c->cfg.cache_dir, path, &id, e);
   if (!err) err = rk_model_open(path, &m, e);
   struct rk_engine_opts opts = {.n_threads = c->cfg.threads, .n_slots = 1, .kernels = kernels, .cache_dir = c->cfg.cache_dir, .model_id = id.sha256,
-                                .kv_bytes = (uint64_t)c->cfg.kv_memory << 20};
+                                .kv_bytes = (uint64_t)c->cfg.kv_memory << 20,
+                                .kv_type = c->cfg.kv_type};
   if (!err) err = rk_engine_new(m, &opts, &en, e);
   r.load = since_ms(start_us);
   if (!err) err = add_file(m, prefix, true, &t, e);

@@ -36,6 +36,8 @@ static const struct setting settings[] = {
   {"ctx", 'i', AT(ctx), "0", 0, 1048576, NULL, "Longest conversation in tokens; 0: what the model was trained for, at most 32768."},
   {"kv_memory", 'i', AT(kv_memory), "0", 0, 1048576, NULL,
    "Memory for conversations in MB, never more; 0: half of what is available when the model is loaded."},
+  {"kv_type", 'e', AT(kv_type), "f16", 0, 0, "f16|q8_0|kf16_vq8",
+   "Keys and values of the conversations: f16, q8_0 (little more than half the memory), or kf16_vq8 (values only)."},
   {"address", 's', AT(address), "127.0.0.1", 0, 0, NULL,
    "Address to serve on. Anything but loopback also needs tls_cert and tls_key, or trusted_proxy and public_origin."},
   {"port", 'i', AT(port), "0", 0, 65535, NULL, "Port to serve on. 0: 7100, or with --data a free one that the directory keeps."},

@@ -114,7 +114,7 @@ static rk_err open_model(const struct rk_cli *c, bool no_pull, struct rk_net **n
     rk_err err = rk_model_path(c, c->cfg.model, no_pull, path, sizeof path, e);
     if (err) return err;
     return rk_chat_open_local(&(struct rk_chat_local_opts){.model_path = path, .model_name = c->cfg.model, .n_threads = c->cfg.threads,
-                                                           .n_ctx = c->cfg.ctx, .n_slots = 1}, m, e);
+                                                           .n_ctx = c->cfg.ctx, .kv_type = c->cfg.kv_type, .n_slots = 1}, m, e);
   }
   if (rk_net_origin(c->cfg.base_url, origin, sizeof origin)) return rk_fail(e, RK_EINVAL, "base_url %s is no http(s) address", c->cfg.base_url);
   rk_err err = rk_net_new(net, e);
@@ -212,7 +212,7 @@ const struct rk_command rk_cmd_generate = {
           "  --bias ID:VALUE          added to a token's logit; may be repeated\n"
           "  --stop TEXT              end before TEXT; may be repeated\n"
           "  --logprobs N             log-probability of each token and of the N best, as JSON lines after the text\n"
-          "  --model M  --threads N  --ctx N  --base-url URL  --no-pull\n"
+          "  --model M  --threads N  --ctx N  --kv-type T  --base-url URL  --no-pull\n"
           "  --json                   one object: text, finish, seed, token counts, times, logprobs\n\n"
           "Examples:\n"
           "  rukou generate \"The capital of France is\" --max-tokens 8\n"

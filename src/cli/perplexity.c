@@ -68,7 +68,8 @@ static rk_err measure(const struct rk_cli *c, const struct rk_model *m, const ch
   struct rk_engine *en = NULL;
   int32_t *tokens = NULL, n = 0;
   struct score s = {0};
-  struct rk_engine_opts opts = {.n_threads = c->cfg.threads, .n_ctx = CHUNK, .n_slots = 1, .float_path = float_path};
+  struct rk_engine_opts opts = {.n_threads = c->cfg.threads, .n_ctx = CHUNK, .n_slots = 1, .float_path = float_path,
+                                .kv_type = c->cfg.kv_type};
   rk_err err = read_tokens(m, file, &tokens, &n, e);
   if (!err) err = rk_engine_new(m, &opts, &en, e);
   int32_t n_chunks = n / CHUNK;
@@ -104,11 +105,12 @@ static int run(struct rk_cli *c) {
 const struct rk_command rk_cmd_perplexity = {
   .name = "perplexity",
   .summary = "how well the engine predicts a text",
-  .help = "usage: rukou perplexity MODEL FILE [--chunks N] [--float] [--threads N] [--json]\n\n"
+  .help = "usage: rukou perplexity MODEL FILE [--chunks N] [--float] [--kv-type T] [--threads N] [--json]\n\n"
           "Cuts the text into chunks of 512 tokens that do not overlap, scores the second half of each, and prints the\n"
           "perplexity and the number of chunks. What is left at the end of the text is not scored.\n\n"
           "  --chunks N   only the first N chunks\n"
           "  --float      compute in float32 throughout (slow)\n"
+          "  --kv-type T  f16, q8_0 or kf16_vq8\n"
           "  --no-pull    do not fetch a missing model\n"
           "  --json       one object: ppl, chunks, context, tokens_scored, seconds\n\n"
           "Examples:\n"

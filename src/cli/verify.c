@@ -208,7 +208,7 @@ static int run_next(const struct rk_cli *c, const struct rk_model *m, const char
   struct next_run r = {.model = m};
   struct rk_error e;
   struct rk_engine_opts opts = {.n_threads = c->cfg.threads, .n_ctx = c->cfg.ctx ? c->cfg.ctx : 4096, .n_slots = 1,
-                                .float_path = float_path, .kernels = kernels};
+                                .float_path = float_path, .kernels = kernels, .kv_type = c->cfg.kv_type};
   rk_err err = rk_engine_new(m, &opts, &r.engine, &e);
   rk_progress_start(&r.progress, "prompts", 0, false);
   if (!err) err = each_line(file, check_next, &r, &e);

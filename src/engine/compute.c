@@ -18,6 +18,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/limits.h"
 #include "engine/deltanet.h"
@@ -70,12 +71,16 @@ struct rk_compute {
   float *qkv, *z, *ba;       /* [n_batch][channels, with z in older files], [n_v * dim], [2 * n_v] */
   float *normed, *router, *shared; /* [n_batch][n_embd], [n_expert], [n_embd] */
   float *rope;               /* [n_batch][n_rot]: cos, sin */
+  float *k_rope;             /* keys in Q8_0 with a bias: of all positions, see rk_kv8; [n_k_rope][head_dim] are made */
+  int32_t n_k_rope, n_ctx;
   struct input in, ff;       /* n_embd or n_head * head_dim wide; n_ff wide */
   float *attn_scratch;       /* [n_threads][attn_scratch_floats] */
   size_t attn_scratch_floats;
   struct group *groups;      /* [n_batch] */
   struct rk_row *wanted;     /* [n_batch] rows with logits */
 };
+
+static const float *f32(const struct rk_gguf_tensor *t) { return t ? (const float *)(const void *)t->data : NULL; }
 
 /* ---- groups of tokens ---- */
 
@@ -244,6 +249,23 @@ struct batch {
   int32_t n_groups;
 };
 
+/* Keys in Q8_0 are stored without their bias; to add it back, every position's angles are kept. */
+static bool bias_apart(const struct rk_compute *c) {
+  return c->kv.k_type == RK_KV_Q8_0 && c->m->layers[0].bk && c->m->hp.rope.n_rot == c->m->hp.head_dim;
+}
+
+static void grow_k_rope(struct rk_compute *c, int32_t n_pos) {
+  const struct rk_hparams *hp = &c->m->hp;
+  const int32_t hd = hp->head_dim;
+  for (int32_t pos = c->n_k_rope; pos < n_pos; pos++) {
+    float table[256]; /* head_dim <= 256 */
+    rk_rope_table(&hp->rope, c->inv_freq, c->rope_length, pos, table);
+    float *dst = c->k_rope + (size_t)(pos / 16 * 16) * (size_t)hd + pos % 16;
+    for (int32_t i = 0; i < hd / 2; i++) dst[32 * i] = table[i], dst[32 * i + 16] = table[hd / 2 + i];
+  }
+  if (n_pos > c->n_k_rope) c->n_k_rope = n_pos;
+}
+
 static void rope_heads(const struct rk_compute *c, float *x, int32_t n_head, const struct rk_gguf_tensor *norm,
                        const float *table, float scale) {
   const struct rk_hparams *hp = &c->m->hp;
@@ -299,8 +321,12 @@ static void attend(const struct batch *b, int32_t head_kv, int32_t i, int32_t n,
       q[t * per + h] = c->q + at;
       out[t * per + h] = c->att + at;
     }
+  const bool k8 = c->kv.k_type == RK_KV_Q8_0, v8 = c->kv.v_type == RK_KV_Q8_0;
+  struct rk_kv8 kv8 = {.k = k8, .v = v8, .rope = c->k_rope};
+  if (bias_apart(c)) kv8.k_bias = f32(c->m->layers[b->layer].bk) + head_kv * hp->head_dim;
   struct rk_attn a = {hp->head_dim, n * per, n_pos, q, out, (const uint8_t *const *)b->rows[i].kv,
-                      rk_kv_k_at(&c->kv, i_kv, head_kv), rk_kv_v_at(&c->kv, i_kv, head_kv), scratch};
+                      rk_kv_k_at(&c->kv, i_kv, head_kv), rk_kv_v_at(&c->kv, i_kv, head_kv), k8 || v8 ? &kv8 : NULL,
+                      scratch};
   if (c->float_path) rk_attn_f32_scalar(&a);
   else c->kern->attn(&a);
 }
@@ -359,8 +385,6 @@ static void delta_item(void *ctx, int32_t item, int32_t worker) {
 
 /* ---- the pass ---- */
 
-static const float *f32(const struct rk_gguf_tensor *t) { return t ? (const float *)(const void *)t->data : NULL; }
-
 static void embed_item(void *ctx, int32_t item, int32_t worker) {
   (void)worker;
   const struct batch *b = ctx;
@@ -408,8 +432,8 @@ static bool run_attention(struct batch *b) {
   const struct rk_layer *t = &c->m->layers[b->layer];
   const struct layer *l = &c->layers[b->layer];
   product(b, STORE, &c->in, 3,
-          (struct part[]){{&l->q, f32(t->bq), hp->gated_attn ? c->qg : c->q}, {&l->k, f32(t->bk), c->k},
-                          {&l->v, f32(t->bv), c->v}});
+          (struct part[]){{&l->q, f32(t->bq), hp->gated_attn ? c->qg : c->q},
+                          {&l->k, bias_apart(c) ? NULL : f32(t->bk), c->k}, {&l->v, f32(t->bv), c->v}});
   rk_pool_run(c->pool, b->n_groups, rope_item, b);
   if (b->layer == hp->n_layer - 1 && !keep_wanted(b)) return false;
   rk_pool_run(c->pool, b->n_groups * hp->n_head_kv, attn_item, b);
@@ -521,6 +545,7 @@ static void run_head(const struct batch *b) {
 void rk_compute_run(struct rk_compute *c, const struct rk_row *rows, int32_t n) {
   RK_ASSERT(n >= 1 && n <= c->n_batch);
   struct batch b = {.c = c, .rows = rows, .n = n, .groups = c->groups, .n_groups = make_groups(c->groups, n)};
+  for (int32_t i = 0; c->k_rope && i < n; i++) grow_k_rope(c, rows[i].pos + 1);
   rk_pool_run(c->pool, b.n_groups, embed_item, &b);
   for (b.layer = 0; b.layer < c->m->hp.n_layer; b.layer++)
     if (!run_layer(&b)) return;
@@ -632,6 +657,19 @@ static rk_err new_buffers(struct rk_compute *c, struct rk_error *e) {
   return RK_OK;
 }
 
+static size_t k_rope_bytes(const struct rk_compute *c) {
+  return sizeof *c->k_rope * (size_t)((c->n_ctx + 15) / 16 * 16) * (size_t)c->m->hp.head_dim;
+}
+
+/* Committed by the system as positions are reached. */
+static rk_err new_k_rope(struct rk_compute *c, struct rk_error *e) {
+  if (!bias_apart(c)) return RK_OK;
+  void *p = mmap(NULL, k_rope_bytes(c), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED) return rk_fail(e, RK_ENOMEM, "no memory for the engine's buffers");
+  c->k_rope = p;
+  return RK_OK;
+}
+
 static rk_err setup(struct rk_compute *c, const struct rk_compute_opts *o, struct rk_error *e) {
   const struct rk_hparams *hp = &c->m->hp;
   const size_t n_matrices = (size_t)hp->n_layer * LAYER_MATRICES + 1;
@@ -648,6 +686,7 @@ static rk_err setup(struct rk_compute *c, const struct rk_compute_opts *o, struc
   c->rope_length = rk_rope_init(&hp->rope, c->inv_freq);
   const struct needs need = find_needs(c);
   if (hp->n_expert) err = rk_moe_new(hp, c->kern, c->pool, need.experts[1], need.experts[0], &c->moe, e);
+  if (err == RK_OK) err = new_k_rope(c, e);
   if (err != RK_OK) return err;
   return new_buffers(c, e);
 }
@@ -662,6 +701,7 @@ rk_err rk_compute_new(const struct rk_model *m, const struct rk_compute_opts *o,
   c->pool = o->pool;
   c->kv = *kv;
   c->float_path = o->float_path;
+  c->n_ctx = o->n_ctx;
   c->n_batch = (o->n_batch + MAX_T - 1) / MAX_T * MAX_T;
   rk_err err = setup(c, o, e);
   if (err != RK_OK) {
@@ -675,6 +715,7 @@ rk_err rk_compute_new(const struct rk_model *m, const struct rk_compute_opts *o,
 void rk_compute_free(struct rk_compute *c) {
   if (!c) return;
   rk_weights_release(&c->weights);
+  if (c->k_rope) munmap(c->k_rope, k_rope_bytes(c));
   free(c->layers);
   free(c->inv_freq);
   rk_moe_free(c->moe);

@@ -17,6 +17,7 @@ struct rk_compute_opts {
   const struct rk_kernels *kernels;
   struct rk_pool *pool;      /* borrowed */
   int32_t n_batch;           /* most rows at once */
+  int32_t n_ctx;             /* positions of a sequence at most */
   bool float_path;
   const char *cache_dir;     /* as in rk_engine_opts */
   const uint8_t *model_id;

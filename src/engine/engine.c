@@ -91,6 +91,20 @@ static struct rk_kvdisk *open_disk(const struct rk_engine *en, const struct rk_e
   return rk_kvdisk_open(o->cache_dir, &id);
 }
 
+static rk_err pick_kv_type(const struct rk_engine_opts *o, struct rk_kv_shape *kv, struct rk_error *e) {
+  static const struct { const char *name; enum rk_kv_type k, v; } types[] = {
+    {"f16", RK_KV_F16, RK_KV_F16}, {"q8_0", RK_KV_Q8_0, RK_KV_Q8_0}, {"kf16_vq8", RK_KV_F16, RK_KV_Q8_0},
+  };
+  kv->k_type = kv->v_type = o->float_path ? RK_KV_F32 : RK_KV_F16;
+  if (o->float_path || !o->kv_type) return RK_OK;
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+    if (strcmp(types[i].name, o->kv_type) != 0) continue;
+    kv->k_type = types[i].k, kv->v_type = types[i].v;
+    return RK_OK;
+  }
+  return rk_fail(e, RK_EINVAL, "keys and values can not be kept as %s; take f16, q8_0 or kf16_vq8", o->kv_type);
+}
+
 static rk_err setup(struct rk_engine *en, const struct rk_engine_opts *o, struct rk_error *e) {
   const struct rk_hparams *hp = &en->m->hp;
   if (o->n_ctx < 0 || o->n_slots < 0 || o->n_slots > RK_MAX_KV_SLOTS || o->n_chunk < 0 ||
@@ -101,14 +115,17 @@ static rk_err setup(struct rk_engine *en, const struct rk_engine_opts *o, struct
   en->n_ctx = o->n_ctx ? o->n_ctx : hp->n_ctx_train < DEFAULT_CTX ? hp->n_ctx_train : DEFAULT_CTX;
   en->n_batch = o->n_chunk ? o->n_chunk : DEFAULT_BATCH;
   en->max_slots = o->n_slots ? o->n_slots : DEFAULT_SLOTS;
-  const enum rk_kv_type type = o->float_path ? RK_KV_F32 : RK_KV_F16;
-  en->kv = (struct rk_kv_shape){hp->n_kv_layer, hp->n_head_kv, hp->head_dim, type, type, rk_delta_state_bytes(hp)};
+  en->kv = (struct rk_kv_shape){.n_layer = hp->n_kv_layer, .n_head_kv = hp->n_head_kv, .head_dim = hp->head_dim,
+                                .state_bytes = rk_delta_state_bytes(hp)};
+  rk_err err = pick_kv_type(o, &en->kv, e);
+  if (err) return err;
   en->slots = calloc((size_t)en->max_slots, sizeof *en->slots);
   en->rows = calloc((size_t)en->n_batch, sizeof *en->rows);
   en->pool = rk_pool_new(o->n_threads > 0 ? o->n_threads : rk_usable_cores());
   if (!en->slots || !en->rows || !en->pool) return rk_fail(e, RK_ENOMEM, "no memory or threads for the engine");
-  struct rk_compute_opts co = {en->kern, en->pool, en->n_batch, o->float_path, o->cache_dir, o->model_id};
-  rk_err err = rk_compute_new(en->m, &co, &en->kv, &en->compute, e);
+  struct rk_compute_opts co = {.kernels = en->kern, .pool = en->pool, .n_batch = en->n_batch, .n_ctx = en->n_ctx,
+                               .float_path = o->float_path, .cache_dir = o->cache_dir, .model_id = o->model_id};
+  err = rk_compute_new(en->m, &co, &en->kv, &en->compute, e);
   if (!err) err = setup_kv(en, o->kv_bytes, e);
   if (!err && o->cache_dir && o->model_id && !o->float_path) en->disk = open_disk(en, o);
   return err;

@@ -65,6 +65,7 @@ struct rk_engine_opts {
   uint64_t kv_bytes;      /* memory of all KV, never more; 0: half of what is available after the weights */
   int32_t n_chunk;        /* tokens computed together at most; 0: 256 */
   bool float_path;        /* debug: float32 weights, activations and KV, scalar */
+  const char *kv_type;    /* NULL or "f16"; "q8_0": keys and values in 8 bits; "kf16_vq8": values only */
   const char *kernels;    /* NULL: best; "scalar" | "avx2" | "avx512" forces one */
   const char *cache_dir;  /* where repacked weights and KV may be kept over restarts; NULL: nowhere */
   const uint8_t *model_id; /* [32] SHA-256 of the model's file, needed to keep anything; NULL: not known */

@@ -3,10 +3,13 @@
 #include <string.h>
 
 #include "engine/kernels/kernels.h"
+#include "engine/kvquant.h"
 
 enum { LANES = 16 }; /* positions side by side in k */
 
-static size_t row_bytes(enum rk_kv_type t, int32_t head_dim) { return (size_t)head_dim * (t == RK_KV_F32 ? 4 : 2); }
+static size_t row_bytes(enum rk_kv_type t, int32_t head_dim) {
+  return t == RK_KV_Q8_0 ? rk_kv8_row_bytes(head_dim) : (size_t)head_dim * (t == RK_KV_F32 ? 4 : 2);
+}
 
 size_t rk_kv_k_bytes(const struct rk_kv_shape *h) { return RK_ATTN_BLOCK * row_bytes(h->k_type, h->head_dim); }
 size_t rk_kv_v_bytes(const struct rk_kv_shape *h) { return RK_ATTN_BLOCK * row_bytes(h->v_type, h->head_dim); }
@@ -33,6 +36,10 @@ static size_t k_index(int32_t head_dim, int32_t at) {
 static void store_k(enum rk_kv_type t, const struct rk_kernels *kern, uint8_t *plane, int32_t at, const float *k,
                     int32_t n) {
   const size_t first = k_index(n, at);
+  if (t == RK_KV_Q8_0) {
+    rk_kv8_store_k(kern, plane, at, k, n);
+    return;
+  }
   if (t == RK_KV_F32) {
     for (int32_t d = 0; d < n; d++) ((float *)(void *)plane)[first + (size_t)(LANES * d)] = k[d];
     return;
@@ -45,7 +52,8 @@ static void store_k(enum rk_kv_type t, const struct rk_kernels *kern, uint8_t *p
 static void store_v(enum rk_kv_type t, const struct rk_kernels *kern, uint8_t *plane, int32_t at, const float *v,
                     int32_t n) {
   uint8_t *row = plane + (size_t)at * row_bytes(t, n);
-  if (t == RK_KV_F32) memcpy(row, v, sizeof *v * (size_t)n);
+  if (t == RK_KV_Q8_0) rk_kv8_store_v(kern, plane, at, v, n);
+  else if (t == RK_KV_F32) memcpy(row, v, sizeof *v * (size_t)n);
   else kern->f32_to_f16(v, n, (uint16_t *)(void *)row);
 }
 
@@ -59,13 +67,23 @@ void rk_kv_store(uint8_t *const *blocks, const struct rk_kv_shape *h, const stru
   }
 }
 
+/* Lanes from..15 of n rows of 16 elements. */
+static void clear_lanes(uint8_t *rows, int32_t n, int32_t from, size_t elem) {
+  for (int32_t i = 0; i < n; i++) memset(rows + (size_t)(LANES * i + from) * elem, 0, (size_t)(LANES - from) * elem);
+}
+
 static void clear_head(const struct rk_kv_shape *h, uint8_t *k, uint8_t *v, int32_t n) {
-  const size_t elem = row_bytes(h->k_type, 1), row = row_bytes(h->v_type, h->head_dim);
-  const int32_t whole = (n + LANES - 1) / LANES * LANES;
-  for (int32_t d = 0; d < h->head_dim && n < whole; d++)
-    memset(k + (k_index(h->head_dim, n) + (size_t)(LANES * d)) * elem, 0, (size_t)(whole - n) * elem);
-  memset(k + k_index(h->head_dim, whole) * elem, 0, rk_kv_k_bytes(h) - k_index(h->head_dim, whole) * elem);
-  memset(v + (size_t)n * row, 0, (size_t)(RK_ATTN_BLOCK - n) * row);
+  const int32_t hd = h->head_dim, from = n % LANES, whole = (n + LANES - 1) / LANES * LANES;
+  const size_t k_row = row_bytes(h->k_type, hd), v_row = row_bytes(h->v_type, hd);
+  uint8_t *tile = k + (size_t)(n - from) * k_row;
+  if (from && h->k_type == RK_KV_Q8_0) {
+    clear_lanes(tile, hd, from, 1);
+    clear_lanes(tile + LANES * hd, (int32_t)(k_row - (size_t)hd) / 2, from, 2);
+  } else if (from) {
+    clear_lanes(tile, hd, from, k_row / (size_t)hd);
+  }
+  memset(k + (size_t)whole * k_row, 0, (size_t)(RK_ATTN_BLOCK - whole) * k_row);
+  memset(v + (size_t)n * v_row, 0, (size_t)(RK_ATTN_BLOCK - n) * v_row);
 }
 
 void rk_kv_clear(const struct rk_kv_shape *h, uint8_t *block, int32_t n) {

@@ -8,6 +8,8 @@
  *   ...
  *   layer 1, head 0:  k, v
  *
+ * Q8_0 planes: kernels/kernels.h, struct rk_kv8; their keys come without bias.
+ *
  * A sequence is a table of blocks: position p lies in block p / 64. Blocks of
  * one sequence need not be neighbours in memory; who holds them: radix.h. */
 #ifndef RK_ENGINE_KV_H
@@ -19,7 +21,7 @@
 
 struct rk_kernels;
 
-enum rk_kv_type { RK_KV_F16, RK_KV_F32 };
+enum rk_kv_type { RK_KV_F16, RK_KV_F32, RK_KV_Q8_0 };
 
 struct rk_kv_shape {
   int32_t n_layer, n_head_kv, head_dim;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/kernels/kernels.h"
+#include "engine/kernels/kv8.h"
 
 enum { G = RK_ATTN_GROUP };
 
@@ -55,7 +56,7 @@ static inline void group_clear(const struct rk_attn *a, int first, struct group 
   for (int i = 0; i < G; i++) g->max[i] = -1e30f;
 }
 
-typedef void group_block_fn(const struct rk_attn *a, struct group *g, int p0, float *s);
+typedef void group_block_fn(const struct rk_attn *a, struct group *g, const struct kv_block *b, int p0, float *s);
 typedef void group_finish_fn(const struct rk_attn *a, int first, const struct group *g);
 
 static inline void attn_groups(const struct rk_attn *a, group_block_fn *block, group_finish_fn *finish) {
@@ -69,11 +70,14 @@ static inline void attn_groups(const struct rk_attn *a, group_block_fn *block, g
     group_clear(a, i * G, &g);
     if (g.most > most) most = g.most;
   }
-  for (int p0 = 0; p0 < most; p0 += RK_ATTN_BLOCK)
+  for (int p0 = 0; p0 < most; p0 += RK_ATTN_BLOCK) {
+    const int n = most - p0 < RK_ATTN_BLOCK ? most - p0 : RK_ATTN_BLOCK;
+    const struct kv_block b = read_block(a, p0, n, (uint16_t *)(void *)(s + G * RK_ATTN_BLOCK));
     for (int i = 0; i < n_groups; i++) {
       group_init(a, i * G, a->scratch + floats * (size_t)i, &g);
-      if (p0 < g.most) block(a, &g, p0, s);
+      if (p0 < g.most) block(a, &g, &b, p0, s);
     }
+  }
   for (int i = 0; i < n_groups; i++) {
     group_init(a, i * G, a->scratch + floats * (size_t)i, &g);
     finish(a, i * G, &g);

@@ -527,19 +527,17 @@ INLINE void add_values(int n, struct group *g, const uint16_t *v, int hd, int n_
   }
 }
 
-static void attn_block(const struct rk_attn *a, struct group *g, int p0, float *s) {
+static void attn_block(const struct rk_attn *a, struct group *g, const struct kv_block *b, int p0, float *s) {
   const int hd = a->head_dim, n = g->most - p0 < RK_ATTN_BLOCK ? g->most - p0 : RK_ATTN_BLOCK;
   const int n_tiles = (n + 15) / 16;
-  const uint8_t *block = a->blocks[p0 / RK_ATTN_BLOCK];
-  const uint16_t *k = (const uint16_t *)(const void *)(block + a->k_at);
   float scale[G];
   for (int t = 0; t < n_tiles; t++)
-    RK_BY_COUNT(g->n, scores, g, k + (size_t)(16 * t) * (size_t)hd, hd, s + 16 * t);
+    RK_BY_COUNT(g->n, scores, g, b->k + (size_t)(16 * t) * (size_t)hd, hd, s + 16 * t);
   for (int i = 0; i < g->n; i++) {
     int valid = g->n_pos[i] - p0 < n ? g->n_pos[i] - p0 : n;
     scale[i] = soften(g, i, valid, n_tiles, s + i * RK_ATTN_BLOCK);
   }
-  RK_BY_COUNT(g->n, add_values, g, (const uint16_t *)(const void *)(block + a->v_at), hd, n, s, scale);
+  RK_BY_COUNT(g->n, add_values, g, b->v, hd, n, s, scale);
 }
 
 static void group_finish(const struct rk_attn *a, int first, const struct group *g) {

@@ -491,22 +491,20 @@ INLINE void add_values(int n, const struct group *g, const uint16_t *v, int hd, 
 
 /* A block has room for all its positions, so that scores may be made in pairs of 16. While keys are read, values
  * are on their way, and the next block's keys while values are: 2 * head_dim lines each. */
-static void attn_block(const struct rk_attn *a, struct group *g, int p0, float *s) {
+static void attn_block(const struct rk_attn *a, struct group *g, const struct kv_block *b, int p0, float *s) {
   const int hd = a->head_dim, n = g->most - p0 < RK_ATTN_BLOCK ? g->most - p0 : RK_ATTN_BLOCK;
   const int n_tiles = (n + 15) / 16;
   const uint8_t *block = a->blocks[p0 / RK_ATTN_BLOCK];
   const uint8_t *next = p0 + RK_ATTN_BLOCK < g->most ? a->blocks[p0 / RK_ATTN_BLOCK + 1] : block;
-  const uint16_t *k = (const uint16_t *)(const void *)(block + a->k_at);
-  const uint16_t *v = (const uint16_t *)(const void *)(block + a->v_at);
   float scale[G];
   for (int t = 0; t < n_tiles; t += 2)
-    RK_BY_COUNT(g->n, scores, g, k + (size_t)(16 * t) * (size_t)hd, hd, block + a->v_at + (size_t)(32 * t) * (size_t)hd,
+    RK_BY_COUNT(g->n, scores, g, b->k + (size_t)(16 * t) * (size_t)hd, hd, block + a->v_at + (size_t)(32 * t) * (size_t)hd,
                 s + 16 * t);
   for (int i = 0; i < g->n; i++) {
     int valid = g->n_pos[i] - p0 < n ? g->n_pos[i] - p0 : n;
     scale[i] = soften(g, i, valid, n_tiles, s + i * RK_ATTN_BLOCK);
   }
-  RK_BY_COUNT(g->n, add_values, g, v, hd, n, next + a->k_at, s, scale);
+  RK_BY_COUNT(g->n, add_values, g, b->v, hd, n, next + a->k_at, s, scale);
 }
 
 static void group_finish(const struct rk_attn *a, int first, const struct group *g) {

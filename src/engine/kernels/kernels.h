@@ -81,6 +81,20 @@ size_t rk_tile_bytes(enum rk_wformat f, int32_t n_blocks);
 /* One tile times T tokens. */
 typedef void rk_tile_fn(const uint8_t *w, const uint8_t *act, int32_t n_blocks, float *out);
 
+/* Keys, values or both in Q8_0: groups of 32 along the head (the last may be 16), G of them.
+ *   k  [64/16] x { i8 q[head_dim][16]; f16 d[G][16] }
+ *   v  [64] x { i8 q[head_dim]; f16 d[G] }
+ * Read as f16: d * q, for k plus its rotated bias, rounded to f16 (kv8.h). */
+struct rk_kv8 {
+  bool k, v;
+  const float *k_bias; /* [head_dim] of the key head, not rotated; NULL: it has none */
+  const float *rope;   /* [n_ctx/16][head_dim/2][2][16] cosines and sines of 16 positions; with k_bias */
+};
+/* Bytes of a position of one head. */
+static inline size_t rk_kv8_row_bytes(int32_t head_dim) {
+  return (size_t)(head_dim + 2 * ((head_dim + RK_BLOCK - 1) / RK_BLOCK));
+}
+
 /* Attention of n_q queries that read the same key head; each sees positions
  * 0..n_pos[i)-1. Position p lies in blocks[p / RK_ATTN_BLOCK], where this head has
  *   k_at: k  [RK_ATTN_BLOCK/16][head_dim][16]  16 positions side by side
@@ -96,6 +110,7 @@ struct rk_attn {
   float *const *out;      /* [n_q] -> [head_dim] */
   const uint8_t *const *blocks;
   size_t k_at, v_at;      /* bytes; f16, or f32 for attn_f32 */
+  const struct rk_kv8 *kv8; /* NULL: neither is in Q8_0 */
   float *scratch;         /* rk_attn_scratch_floats(n_q, head_dim) */
 };
 size_t rk_attn_scratch_floats(int32_t n_q, int32_t head_dim);

@@ -306,6 +306,8 @@ static void f32_to_f16(const float *x, int32_t n, uint16_t *out) {
 
 /* ---- attention ---- */
 
+#include "engine/kernels/kv8.h"
+
 static float element(const void *p, size_t i, bool f16) {
   return f16 ? rk_f16_f32(((const uint16_t *)p)[i]) : ((const float *)p)[i];
 }
@@ -318,12 +320,12 @@ static void attn_one(const struct rk_attn *a, int qi, bool f16) {
   memset(out, 0, sizeof *out * (size_t)hd);
   for (int p0 = 0; p0 < n_pos; p0 += RK_ATTN_BLOCK) {
     int n = n_pos - p0 < RK_ATTN_BLOCK ? n_pos - p0 : RK_ATTN_BLOCK;
-    const uint8_t *k = a->blocks[p0 / RK_ATTN_BLOCK] + a->k_at, *v = a->blocks[p0 / RK_ATTN_BLOCK] + a->v_at;
+    const struct kv_block b = read_block(a, p0, n, (uint16_t *)(void *)a->scratch);
     float new_max = max;
     for (int j = 0; j < n; j++) {
       size_t at = (size_t)(j / 16) * 16 * (size_t)hd + (size_t)(j % 16);
       s[j] = 0;
-      for (int d = 0; d < hd; d++) s[j] = fmaf(q[d], element(k, at + 16 * (size_t)d, f16), s[j]);
+      for (int d = 0; d < hd; d++) s[j] = fmaf(q[d], element(b.k, at + 16 * (size_t)d, f16), s[j]);
       new_max = fmaxf(new_max, s[j]);
     }
     float scale = exp_poly(max - new_max);
@@ -334,7 +336,7 @@ static void attn_one(const struct rk_attn *a, int qi, bool f16) {
       float p = exp_poly(s[j] - max);
       lane[j % 16] += p;
       for (int d = 0; d < hd; d++)
-        out[d] = fmaf(p, element(v, (size_t)j * (size_t)hd + (size_t)d, f16), out[d]);
+        out[d] = fmaf(p, element(b.v, (size_t)j * (size_t)hd + (size_t)d, f16), out[d]);
     }
   }
   float inverse = 1.0f / sum_lanes(lane);

@@ -49,7 +49,8 @@ const struct rk_kernels *rk_kernels_select(const char *name) {
 
 size_t rk_attn_scratch_floats(int32_t n_q, int32_t head_dim) {
   size_t groups = (size_t)(n_q + RK_ATTN_GROUP - 1) / RK_ATTN_GROUP;
-  return groups * RK_ATTN_GROUP * (2 * (size_t)head_dim + 16 + 1) + RK_ATTN_GROUP * RK_ATTN_BLOCK;
+  return groups * RK_ATTN_GROUP * (2 * (size_t)head_dim + 16 + 1) + RK_ATTN_GROUP * RK_ATTN_BLOCK +
+         RK_ATTN_BLOCK * (size_t)head_dim; /* two planes of f16 */
 }
 
 /* ---- self-test ---- */
@@ -107,10 +108,11 @@ static bool same_vectors(const struct rk_kernels *k) {
   return memcmp(a, b, sizeof a) == 0 && memcmp(ha, hb, sizeof ha) == 0;
 }
 
-static bool same_attention(const struct rk_kernels *k) {
+/* The same bytes serve as f16 and as Q8_0, whose keys are some 100 times as large. */
+static bool same_attention(const struct rk_kernels *k, const struct rk_kv8 *kv8) {
   static _Thread_local uint16_t kv[2][2 * RK_ATTN_BLOCK * TEST_DIM]; /* two blocks: k, v */
   static _Thread_local float q[TEST_Q][TEST_DIM], out[2][TEST_Q][TEST_DIM];
-  static _Thread_local float scratch[16 * (2 * TEST_DIM + 17) + 512];
+  static _Thread_local float scratch[16 * (2 * TEST_DIM + 17) + 512 + RK_ATTN_BLOCK * TEST_DIM];
   uint32_t seed = 9;
   int32_t n_pos[TEST_Q];
   const float *qp[TEST_Q];
@@ -119,10 +121,10 @@ static bool same_attention(const struct rk_kernels *k) {
   for (size_t i = 0; i < sizeof kv[0] / 2; i++)
     for (int s = 0; s < 2; s++) kv[s][i] = (uint16_t)((next(&seed) >> 16 & 0x83ff) | 0x3800);
   for (int i = 0; i < TEST_Q; i++) {
-    for (int d = 0; d < TEST_DIM; d++) q[i][d] = next_float(&seed);
+    for (int d = 0; d < TEST_DIM; d++) q[i][d] = next_float(&seed) * (kv8 ? 0.01f : 1.0f);
     n_pos[i] = TEST_POS - i, qp[i] = q[i], op[0][i] = out[0][i], op[1][i] = out[1][i];
   }
-  struct rk_attn a = {TEST_DIM, TEST_Q, n_pos, qp, op[0], blocks, 0, sizeof kv[0] / 2, scratch};
+  struct rk_attn a = {TEST_DIM, TEST_Q, n_pos, qp, op[0], blocks, 0, sizeof kv[0] / 2, kv8, scratch};
   rk_kernels_scalar.attn(&a);
   a.out = op[1];
   k->attn(&a);
@@ -143,9 +145,18 @@ static bool same_delta(const struct rk_kernels *k) {
   return memcmp(state[0], state[1], sizeof state[0]) == 0;
 }
 
+static bool same_attention_q8(const struct rk_kernels *k) {
+  static _Thread_local float bias[TEST_DIM], rope[2 * RK_ATTN_BLOCK * TEST_DIM];
+  uint32_t seed = 11;
+  for (int i = 0; i < TEST_DIM; i++) bias[i] = 100 * next_float(&seed);
+  for (size_t i = 0; i < sizeof rope / sizeof *rope; i++) rope[i] = next_float(&seed);
+  return same_attention(k, &(struct rk_kv8){.k = true, .v = true, .k_bias = bias, .rope = rope}) &&
+         same_attention(k, &(struct rk_kv8){.v = true});
+}
+
 bool rk_kernels_self_test(const struct rk_kernels *k) {
   for (int f = 0; f < RK_W_COUNT; f++)
     for (int tc = 0; tc < RK_T_COUNT; tc++)
       if (!same_tiles(k, (enum rk_wformat)f, (enum rk_tcount)tc)) return false;
-  return same_vectors(k) && same_attention(k) && same_delta(k);
+  return same_vectors(k) && same_attention(k, NULL) && same_attention_q8(k) && same_delta(k);
 }

@@ -96,19 +96,50 @@ static void test_chunks_threads_kernels(void **state) {
   }
 }
 
+static double distance(const float *a, const float *b) {
+  double num = 0, den = 0;
+  for (int k = 0; k < N * n_vocab; k++) {
+    double d = (double)a[k] - (double)b[k];
+    num += d * d, den += (double)b[k] * (double)b[k];
+  }
+  return sqrt(num / den);
+}
+
+/* Keys and values in 8 bits: the same bits in any company, and no further from F16 than
+ * activations in 8 bits make any small difference. */
+static void test_kv_types(void **state) {
+  const char *const types[] = {"q8_0", "kf16_vq8"}, *const kernels[] = {"scalar", "avx2", "avx512"};
+  const int32_t chunks[] = {1, 7, 64};
+  for (int i = 0; i < 4; i++) {
+    const struct rk_model *m = models[i / 2];
+    struct rk_engine_opts o = {.n_threads = 1, .n_ctx = CTX, .kv_type = types[i % 2]};
+    float *want = all_logits(m, o), *f16 = all_logits(m, (struct rk_engine_opts){.n_threads = 2, .n_ctx = CTX}), *got;
+    o.n_threads = 2;
+    for (int c = 0; c < 3; c++, free(got)) {
+      o.n_chunk = chunks[c];
+      assert_same(want, got = all_logits(m, o), N, types[i % 2]);
+    }
+    for (int k = 0; k < 3; k++) {
+      o.kernels = kernels[k];
+      if (!rk_kernels_select(kernels[k])) continue; /* said by the test above */
+      assert_same(want, got = all_logits(m, o), N, kernels[k]);
+      free(got);
+    }
+    print_message("%s: relative distance from f16 %.5f\n", types[i % 2], distance(want, f16));
+    assert_true(distance(want, f16) > 0);
+    assert_true(distance(want, f16) < 0.08);
+    free(want), free(f16);
+  }
+}
+
 /* The integer path stays near float32 arithmetic: neither is wrong by a layer. */
 static void test_near_float_path(void **state) {
   for (int i = 0; i < 2; i++) {
     float *a = all_logits(models[i], (struct rk_engine_opts){.n_threads = 2, .n_ctx = CTX});
     float *b = all_logits(models[i], (struct rk_engine_opts){.n_threads = 2, .n_ctx = CTX, .float_path = true});
-    double num = 0, den = 0;
-    for (int k = 0; k < N * n_vocab; k++) {
-      double d = (double)a[k] - (double)b[k];
-      num += d * d, den += (double)b[k] * (double)b[k];
-    }
-    print_message("relative distance %.4f\n", sqrt(num / den));
-    assert_true(sqrt(num / den) < 0.05);
-    assert_true(num > 0);
+    print_message("relative distance %.4f\n", distance(a, b));
+    assert_true(distance(a, b) < 0.05);
+    assert_true(distance(a, b) > 0);
     free(a), free(b);
   }
 }
@@ -267,6 +298,8 @@ static void test_options(void **state) {
   assert_int_equal(rk_engine_new(models[0], &(struct rk_engine_opts){.kernels = "mmx"}, &en, &e), RK_EINVAL);
   assert_non_null(strstr(e.msg, "mmx"));
   assert_int_equal(rk_engine_new(models[0], &(struct rk_engine_opts){.n_slots = 1000}, &en, &e), RK_EINVAL);
+  assert_int_equal(rk_engine_new(models[0], &(struct rk_engine_opts){.kv_type = "q4_0"}, &en, &e), RK_EINVAL);
+  assert_non_null(strstr(e.msg, "q8_0"));
   en = engine(models[0], (struct rk_engine_opts){0});
   assert_int_equal(rk_engine_n_ctx(en), 512);
   rk_engine_free(en);
@@ -274,7 +307,7 @@ static void test_options(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_chunks_threads_kernels), cmocka_unit_test(test_near_float_path),
+    cmocka_unit_test(test_chunks_threads_kernels), cmocka_unit_test(test_kv_types), cmocka_unit_test(test_near_float_path),
     cmocka_unit_test(test_reuse_has_the_same_bits), cmocka_unit_test(test_prefix_of_another_slot),
     cmocka_unit_test(test_rows), cmocka_unit_test(test_only), cmocka_unit_test(test_jobs_together), cmocka_unit_test(test_context_limit),
     cmocka_unit_test(test_options),

@@ -6,6 +6,7 @@
 
 #include "engine/f16.h"
 #include "engine/kernels/kernels.h"
+#include "engine/kvquant.h"
 #include "engine/repack.h"
 #include "quant_fixtures.h"
 
@@ -320,7 +321,7 @@ static void attention_case(const struct rk_kernels *k, struct rng *r, int hd, in
   for (int s = 0; s < 2; s++) {
     out[s] = malloc(sizeof **out * (size_t)(n_q * hd));
     for (int i = 0; i < n_q; i++) op[i] = out[s] + i * hd;
-    struct rk_attn a = {hd, n_q, np, qp, op, blocks, 0, (size_t)plane * 2, scratch};
+    struct rk_attn a = {hd, n_q, np, qp, op, blocks, 0, (size_t)plane * 2, NULL, scratch};
     (s ? k : &rk_kernels_scalar)->attn(&a);
   }
   if (memcmp(out[0], out[1], sizeof **out * (size_t)(n_q * hd)) != 0)
@@ -349,6 +350,111 @@ static void attention_of(const struct rk_kernels *k) {
 
 static void test_attention(void **state) { for_each_set(attention_of); }
 
+/* ---- attention over Q8_0 ---- */
+
+struct kv8_case {
+  int hd, n_q, n_pos;
+  size_t v_at, block_bytes;
+  uint8_t *mem;
+  const uint8_t *blocks[3];
+  float *bias, *rope;
+  struct rk_kv8 kv8;
+};
+
+/* Keys and values as kv.c stores them, by this set; values 16 bits wide where Q8_0 is not asked for. */
+static void kv8_fill(struct kv8_case *c, struct rng *r, const struct rk_kernels *k) {
+  float x[256];
+  uint16_t half[256];
+  for (int p = 0; p < c->n_pos; p++) {
+    uint8_t *block = c->mem + (size_t)(p / 64) * c->block_bytes;
+    for (int d = 0; d < c->hd; d++) x[d] = 2 * rng_float(r);
+    if (c->kv8.k) rk_kv8_store_k(k, block, p % 64, x, c->hd);
+    k->f32_to_f16(x, c->hd, half);
+    for (int d = 0; !c->kv8.k && d < c->hd; d++) memcpy(block + 2 * (p % 64 / 16 * 16 * c->hd + 16 * d + p % 16), &half[d], 2);
+    for (int d = 0; d < c->hd; d++) x[d] = rng_float(r);
+    rk_kv8_store_v(k, block + c->v_at, p % 64, x, c->hd);
+  }
+}
+
+static double kv8_k(const struct kv8_case *c, int p, int d) {
+  const int groups = (c->hd + 31) / 32, half = c->hd / 2;
+  const uint8_t *block = c->blocks[p / 64], *tile = block + p % 64 / 16 * 16 * (c->hd + 2 * groups);
+  if (!c->kv8.k) return (double)half_at(block + 2 * (p % 64 / 16 * 16 * c->hd + 16 * d + p % 16));
+  double k = (double)half_at(tile + 16 * c->hd + 2 * (d / 32 * 16 + p % 16)) * (int8_t)tile[16 * d + p % 16];
+  if (!c->kv8.k_bias) return k;
+  const float *rope = c->rope + p / 16 * 16 * c->hd + 32 * (d % half) + p % 16;
+  double cosine = (double)rope[0], sine = (double)rope[16], a = (double)c->bias[d % half], b = (double)c->bias[d % half + half];
+  return k + (d < half ? a * cosine - b * sine : a * sine + b * cosine);
+}
+
+static double kv8_v(const struct kv8_case *c, int p, int d) {
+  const uint8_t *row = c->blocks[p / 64] + c->v_at + p % 64 * (c->hd + 2 * ((c->hd + 31) / 32));
+  return (double)half_at(row + c->hd + 2 * (d / 32)) * (int8_t)row[d];
+}
+
+static void kv8_check(const struct kv8_case *c, const float *q, int n_pos, const float *out) {
+  for (int d = 0; d < c->hd; d += 7) {
+    double total = 0, sum = 0;
+    for (int p = 0; p < n_pos; p++) {
+      double s = 0;
+      for (int i = 0; i < c->hd; i++) s += (double)q[i] * kv8_k(c, p, i);
+      total += exp(s), sum += exp(s) * kv8_v(c, p, d);
+    }
+    if (!(fabs((double)out[d] - sum / total) < 4e-3)) /* keys are rounded to f16 */
+      fail_msg("Q8_0, %d wide, %d positions: %g, expected %g", c->hd, n_pos, (double)out[d], sum / total);
+  }
+}
+
+static void kv8_run(const struct rk_kernels *k, struct rng *r, struct kv8_case *c) {
+  const int n = c->n_q * c->hd;
+  float *q = malloc(sizeof *q * (size_t)n), *out[2], *scratch = malloc(sizeof *scratch * rk_attn_scratch_floats(c->n_q, c->hd));
+  int32_t np[56];
+  const float *qp[56];
+  float *op[56];
+  for (int i = 0; i < n; i++) q[i] = rng_float(r) / 4;
+  for (int s = 0; s < 2; s++) {
+    out[s] = malloc(sizeof **out * (size_t)n);
+    for (int i = 0; i < c->n_q; i++)
+      np[i] = c->n_pos - i / 7 > 0 ? c->n_pos - i / 7 : 1, qp[i] = q + i * c->hd, op[i] = out[s] + i * c->hd;
+    struct rk_attn a = {c->hd, c->n_q, np, qp, op, c->blocks, 0, c->v_at, &c->kv8, scratch};
+    (s ? k : &rk_kernels_scalar)->attn(&a);
+  }
+  if (memcmp(out[0], out[1], sizeof **out * (size_t)n) != 0)
+    fail_msg("%s: Q8_0 attention of %d queries, %d wide, over %d positions", k->name, c->n_q, c->hd, c->n_pos);
+  kv8_check(c, qp[c->n_q - 1], np[c->n_q - 1], op[c->n_q - 1]);
+  for (int s = 0; s < 2; s++) free(out[s]);
+  free(q), free(scratch);
+}
+
+/* kind: both with biases, both without, values only. */
+static void kv8_case(const struct rk_kernels *k, struct rng *r, int hd, int n_q, int n_pos, int kind) {
+  struct kv8_case c = {.hd = hd, .n_q = n_q, .n_pos = n_pos, .v_at = 128 * (size_t)hd, .block_bytes = 256 * (size_t)hd};
+  c.mem = calloc(3, c.block_bytes);
+  c.bias = malloc(sizeof(float) * (size_t)hd), c.rope = malloc(sizeof(float) * 192 * (size_t)hd);
+  for (int b = 0; b < 3; b++) c.blocks[b] = c.mem + (size_t)b * c.block_bytes;
+  for (int i = 0; i < hd; i++) c.bias[i] = 3 * rng_float(r);
+  for (int i = 0; i < 192 * hd; i++) {
+    const int p = i / (16 * hd) * 16 + i % 16, pair = i % (16 * hd) / 32;
+    const double angle = p * pow(10000, -2.0 * pair / hd);
+    c.rope[i] = (float)(i / 16 % 2 ? sin(angle) : cos(angle));
+  }
+  c.kv8 = (struct rk_kv8){kind < 2, true, kind == 0 ? c.bias : NULL, c.rope};
+  kv8_fill(&c, r, k);
+  kv8_run(k, r, &c);
+  free(c.mem), free(c.bias), free(c.rope);
+}
+
+static void attention_q8_of(const struct rk_kernels *k) {
+  struct rng r = {6};
+  const int dims[] = {16, 48, 64, 80, 128, 256}, queries[] = {1, 7, 56}, lengths[] = {1, 16, 63, 65, 150};
+  for (int i = 0; i < 6; i++)
+    for (int j = 0; j < 3; j++)
+      for (int l = 0; l < 5; l++)
+        for (int kind = 0; kind < 3; kind++) kv8_case(k, &r, dims[i], queries[j], lengths[l], kind);
+}
+
+static void test_attention_q8(void **state) { for_each_set(attention_q8_of); }
+
 static void test_self_test(void **state) {
   struct rk_kernels broken = rk_kernels_scalar;
   assert_true(rk_kernels_self_test(&broken));
@@ -362,6 +468,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_dequantize), cmocka_unit_test(test_reference), cmocka_unit_test(test_tiles),     cmocka_unit_test(test_extremes),
     cmocka_unit_test(test_vectors),    cmocka_unit_test(test_f16),       cmocka_unit_test(test_attention),
+    cmocka_unit_test(test_attention_q8),
     cmocka_unit_test(test_self_test),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
