@@ -271,7 +271,7 @@ static void run_job(struct job *j) {
 
 static void *work(void *ud) {
   struct rk_openai *o = ud;
-  for (struct job *j; (j = rk_fair_pop(o->jobs, true));) run_job(j);
+  for (struct job *j; (j = rk_fair_pop(o->jobs, -1));) run_job(j);
   return NULL;
 }
 
