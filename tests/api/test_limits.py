@@ -181,7 +181,7 @@ def test_300_requests_in_a_small_memory(tmp_path):
 
     with served(tmp_path / "d", *NO_SHOP, "--kv-memory", "1", model=model) as s:
         def ask(i):
-            body = {"model": str(model), "max_tokens": 60, "messages": [{"role": "user", "content": f"{i} " + "word " * 40}]}
+            body = {"model": model.stem, "max_tokens": 60, "messages": [{"role": "user", "content": f"{i} " + "word " * 40}]}
             try:
                 return s.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"}, timeout=100)
             except OSError:
