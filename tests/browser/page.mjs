@@ -476,7 +476,7 @@ page_test('recorded: a refused turn of the real model', async ({ mock, page }) =
 page_test('recorded: offers only, and a question', async ({ page }) => {
   await say(page, '#recorded browse-zh');
   await until('the cards', async () => (await page.locator('.card').count()) === recorded_of('browse-zh', 'card')[0].cards.length);
-  await until('the turn has ended', async () => (await page.locator('.composer textarea').isEnabled()));
+  await page.locator('.send.stop').waitFor({ state: 'detached' });
   assert.equal(await page.locator('.ap-pending').count(), 0);
   await say(page, '#recorded question-zh');
   await page.waitForSelector('.question');

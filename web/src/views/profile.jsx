@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
 import { state, toast } from '../store.js';
 import { profile_load, profile_save } from '../actions.js';
 import { t, money } from '../i18n.js';
@@ -66,10 +66,10 @@ function Instruments({ form, put }) {
 export function Profile() {
   const [form, set_form] = useState(state.profile);
   useEffect(() => { if (state.session && !state.profile) profile_load(); }, [state.session]);
-  useEffect(() => { if (state.profile) set_form(state.profile); }, [state.profile]);
+  useLayoutEffect(() => { if (state.profile) set_form(state.profile); }, [state.profile]); // at once: later it could undo what is being typed
   if (!form) return <main class="scroll page" id="main"><p class="loading"><span class="spinner" />{t('loading')}</p></main>;
 
-  const put = (path, value) => set_form(with_path(form, path, value));
+  const put = (path, value) => set_form((now) => with_path(now, path, value));
   const split = typeof form.address === 'object' && form.address !== null;
   const street = split ? 'address.street' : 'address';
   const save = (e) => {
