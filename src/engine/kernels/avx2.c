@@ -28,18 +28,6 @@
  * keeps all 32 broadcast activations of four tokens for later, on the stack. */
 #define FORGET(n) if ((n) > 1) __asm__ volatile("" ::: "memory")
 
-/* n tokens (1 or 4) out of the T of an activation block, the first of them number t0. */
-struct act {
-  const int8_t *q;
-  const float *d, *dsum;
-  const int32_t *nsum;
-};
-
-INLINE struct act act_block(const uint8_t *p, int T, int t0) {
-  const float *d = (const float *)(const void *)(p + (size_t)T * RK_BLOCK);
-  return (struct act){(const int8_t *)p + 4 * t0, d + t0, d + T + t0, (const int32_t *)(const void *)(d + 2 * T) + t0};
-}
-
 INLINE __m256i load(const uint8_t *p) { return _mm256_loadu_si256((const void *)p); }
 INLINE __m256 load_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128(p)); }
 INLINE __m256 load_u8(const uint8_t *p) {
@@ -134,6 +122,18 @@ INLINE void tile_32(const uint8_t *w, const uint8_t *act, int n_blocks, int T, i
   store(acc, n, out);
 }
 
+INLINE void clear_sums(__m256i isum[], int n) {
+  UNROLL for (int t = 0; t < n; t++) isum[t] = _mm256_setzero_si256();
+}
+
+/* isum += signed bytes of group g times activations. */
+INLINE void dot_signed(const struct act *a, int T, int n, int g, __m256i v, __m256i isum[]) {
+  const __m256i size = _mm256_abs_epi8(v);
+  UNROLL for (int t = 0; t < n; t++)
+    isum[t] = _mm256_add_epi32(
+      isum[t], widen(_mm256_maddubs_epi16(size, _mm256_sign_epi8(four_inputs(a, g, t, T), v))));
+}
+
 INLINE void tile_8s(const uint8_t *w, const uint8_t *act, int n_blocks, int T, int t0, int n, float *out) {
   __m256 acc[2][4];
   clear(acc, n);
@@ -142,14 +142,9 @@ INLINE void tile_8s(const uint8_t *w, const uint8_t *act, int n_blocks, int T, i
     UNROLL for (int h = 0; h < 2; h++) {
       FORGET(n);
       __m256i isum[4];
-      UNROLL for (int t = 0; t < n; t++) isum[t] = _mm256_setzero_si256();
-      UNROLL for (int g = 0; g < 8; g++) {
-        __m256i v = _mm256_xor_si256(load(w + 32 + 64 * g + 32 * h), _mm256_set1_epi8((char)0x80));
-        __m256i size = _mm256_abs_epi8(v);
-        UNROLL for (int t = 0; t < n; t++)
-          isum[t] = _mm256_add_epi32(
-            isum[t], widen(_mm256_maddubs_epi16(size, _mm256_sign_epi8(four_inputs(&a, g, t, T), v))));
-      }
+      clear_sums(isum, n);
+      UNROLL for (int g = 0; g < 8; g++)
+        dot_signed(&a, T, n, g, _mm256_xor_si256(load(w + 32 + 64 * g + 32 * h), _mm256_set1_epi8((char)0x80)), isum);
       scale_add(&a, n, isum, load_f16(w + 16 * h), acc[h]);
     }
   }
@@ -237,10 +232,6 @@ INLINE void dot_low2(const struct act *a, int T, int n, const uint8_t *plane, co
   }
 }
 
-INLINE void clear_sums(__m256i isum[], int n) {
-  UNROLL for (int t = 0; t < n; t++) isum[t] = _mm256_setzero_si256();
-}
-
 /* a in the low, b in the high 16 bits of each row. */
 INLINE __m256i pairs(__m256i a, __m256i b) { return _mm256_blend_epi16(a, _mm256_slli_epi32(b, 16), 0xaa); }
 
@@ -293,14 +284,6 @@ INLINE void tile_3k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, i
     }
   }
   store(acc, n, out);
-}
-
-/* isum += signed bytes of group g times activations. */
-INLINE void dot_signed(const struct act *a, int T, int n, int g, __m256i v, __m256i isum[]) {
-  const __m256i size = _mm256_abs_epi8(v);
-  UNROLL for (int t = 0; t < n; t++)
-    isum[t] = _mm256_add_epi32(
-      isum[t], widen(_mm256_maddubs_epi16(size, _mm256_sign_epi8(four_inputs(a, g, t, T), v))));
 }
 
 INLINE void dot_iq4(const struct act *a, int T, int n, const uint8_t *low, __m256i isum[]) {

@@ -18,17 +18,6 @@
 
 /* ---- tiles ---- */
 
-struct act {
-  const int8_t *q;
-  const float *d, *dsum;
-  const int32_t *nsum;
-};
-
-INLINE struct act act_block(const uint8_t *p, int T) {
-  const float *d = (const float *)(const void *)(p + (size_t)T * RK_BLOCK);
-  return (struct act){(const int8_t *)p, d, d + T, (const int32_t *)(const void *)(d + 2 * T)};
-}
-
 INLINE __m512i load(const uint8_t *p) { return _mm512_loadu_si512(p); }
 INLINE __m512 load_f16(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256(p)); }
 INLINE __m512 load_u8(const uint8_t *p) {
@@ -106,7 +95,7 @@ INLINE void tile_32(const uint8_t *w, const uint8_t *act, int n_blocks, int T, b
   __m512i isum[8];
   clear(acc, T);
   for (int b = 0; b < n_blocks; b++, act += rk_act_block_bytes(T)) {
-    struct act a = act_block(act, T);
+    struct act a = act_block(act, T, 0);
     __m512 s = load_f16(w), m = s;
     w += 32;
     if (min) m = load_f16(w), w += 32;
@@ -123,7 +112,7 @@ INLINE void tile_8s(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
   __m512i isum[8];
   clear(acc, T);
   for (int b = 0; b < n_blocks; b++, act += rk_act_block_bytes(T), w += 32 + 512) {
-    struct act a = act_block(act, T);
+    struct act a = act_block(act, T, 0);
     UNROLL for (int t = 0; t < T; t++) isum[t] = start(&a, t, T, 128);
     UNROLL for (int g = 0; g < 8; g++) dot_group(&a, g, T, load(w + 32 + 64 * g), isum);
     scale_add(&a, T, isum, load_f16(w), acc);
@@ -139,7 +128,7 @@ INLINE void tile_k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, bo
     const __m512 D = load_f16(w), M = _mm512_sub_ps(_mm512_setzero_ps(), load_f16(w + 32));
     w += 64;
     for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T)) {
-      struct act a = act_block(act, T);
+      struct act a = act_block(act, T, 0);
       __m512 s = _mm512_mul_ps(D, load_u8(w)), m = _mm512_mul_ps(M, load_u8(w + 16));
       w += 32;
       dot_low4(&a, T, bit5 ? w : NULL, bit5 ? w + 64 : w, 0, isum);
@@ -173,7 +162,7 @@ INLINE void tile_6k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
     const __m512 D = load_f16(w);
     w += 32;
     for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + 128 + 256) {
-      struct act a = act_block(act, T);
+      struct act a = act_block(act, T, 0);
       const __m512 s0 = _mm512_cvtepi32_ps(load_i8(w)), s1 = _mm512_cvtepi32_ps(load_i8(w + 16));
       dot_6k(&a, T, w + 160, w + 32, 0, low);
       dot_6k(&a, T, w + 160, w + 96, 1, high);
@@ -218,7 +207,7 @@ INLINE void tile_2k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
     const __m512 D = load_f16(w), M = load_f16(w + 32);
     w += 64;
     for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + 128) {
-      struct act a = act_block(act, T);
+      struct act a = act_block(act, T, 0);
       const __m512i sm0 = load_u8_i32(w), sm1 = load_u8_i32(w + 16);
       const __m512i m0 = _mm512_srli_epi32(sm0, 4), m1 = _mm512_srli_epi32(sm1, 4);
       dot_low2(&a, T, w + 32, NULL, 0, 0, low);
@@ -242,7 +231,7 @@ INLINE void tile_3k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
     const __m512 D = load_f16(w);
     w += 32;
     for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + 64 + 128) {
-      struct act a = act_block(act, T);
+      struct act a = act_block(act, T, 0);
       const __m512i s0 = low_half(load_i8(w)), s1 = low_half(load_i8(w + 16));
       dot_low2(&a, T, w + 96, w + 32, 0, 4, low);
       dot_low2(&a, T, w + 160, w + 32, 1, 4, high);
@@ -271,7 +260,7 @@ INLINE void tile_4n(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
   __m512i isum[8];
   clear(acc, T);
   for (int b = 0; b < n_blocks; b++, act += rk_act_block_bytes(T), w += 32 + 256) {
-    struct act a = act_block(act, T);
+    struct act a = act_block(act, T, 0);
     dot_iq4(&a, T, w + 32, isum);
     scale_add(&a, T, isum, load_f16(w), acc);
   }
@@ -286,7 +275,7 @@ INLINE void tile_4x(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
     const __m512 D = load_f16(w);
     w += 32;
     for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 16 + 256) {
-      struct act a = act_block(act, T);
+      struct act a = act_block(act, T, 0);
       dot_iq4(&a, T, w + 16, isum);
       scale_add(&a, T, isum, _mm512_mul_ps(D, _mm512_cvtepi32_ps(load_i8(w))), acc);
     }

@@ -61,18 +61,6 @@ static void unpack_iq4(const uint8_t *p, quants q) {
     for (int b = 0; b < 64; b++) q[g][b] = (uint8_t)(rk_iq4_values[q[g][b]] + 128);
 }
 
-/* View of one activation block of T tokens. */
-struct act {
-  const int8_t *q;
-  const float *d, *dsum;
-  const int32_t *nsum;
-};
-
-static struct act act_block(const uint8_t *p, int T) {
-  const float *d = (const float *)(const void *)(p + (size_t)T * RK_BLOCK);
-  return (struct act){(const int8_t *)p, d, d + T, (const int32_t *)(const void *)(d + 2 * T)};
-}
-
 /* Sum over groups g0..g1-1 of one row and token. */
 static int32_t dot(const quants q, const struct act *a, int row, int t, int T, int g0, int g1) {
   int32_t s = 0;
@@ -98,7 +86,7 @@ static void tile_32(const uint8_t *w, const uint8_t *act, int n_blocks, int T, b
                     float *acc) {
   memset(acc, 0, sizeof *acc * (size_t)T * RK_TILE);
   for (int b = 0; b < n_blocks; b++) {
-    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T);
+    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T, 0);
     float s[RK_TILE], m[RK_TILE];
     quants q;
     load_row_f16(w, s), w += 32;
@@ -114,7 +102,7 @@ static void tile_32(const uint8_t *w, const uint8_t *act, int n_blocks, int T, b
 static void tile_8s(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *acc) {
   memset(acc, 0, sizeof *acc * (size_t)T * RK_TILE);
   for (int b = 0; b < n_blocks; b++) {
-    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T);
+    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T, 0);
     float s[RK_TILE];
     quants q;
     load_row_f16(w, s), w += 32;
@@ -128,7 +116,7 @@ static void tile_k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, bo
   float D[RK_TILE] = {0}, M[RK_TILE] = {0};
   for (int b = 0; b < n_blocks; b++) {
     if (b % RK_SUPER == 0) load_row_f16(w, D), load_row_f16(w + 32, M), w += 64;
-    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T);
+    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T, 0);
     float s[RK_TILE], m[RK_TILE];
     quants q;
     for (int r = 0; r < RK_TILE; r++) s[r] = D[r] * (float)w[r], m[r] = -(M[r] * (float)w[16 + r]);
@@ -146,7 +134,7 @@ static void tile_6k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
   float D[RK_TILE] = {0};
   for (int b = 0; b < n_blocks; b++) {
     if (b % RK_SUPER == 0) load_row_f16(w, D), w += 32;
-    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T);
+    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T, 0);
     const int8_t *s = (const int8_t *)w;
     quants q;
     unpack_low4(w + 32 + 128, q);
@@ -166,7 +154,7 @@ static void tile_2k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
   float D[RK_TILE] = {0}, M[RK_TILE] = {0};
   for (int b = 0; b < n_blocks; b++, w += 32 + 128) {
     if (b % RK_SUPER == 0) load_row_f16(w, D), load_row_f16(w + 32, M), w += 64;
-    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T);
+    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T, 0);
     quants q;
     unpack_low2(w + 32, q);
     for (int t = 0; t < T; t++)
@@ -185,7 +173,7 @@ static void tile_3k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
   float D[RK_TILE] = {0};
   for (int b = 0; b < n_blocks; b++, w += 32 + 64 + 128) {
     if (b % RK_SUPER == 0) load_row_f16(w, D), w += 32;
-    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T);
+    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T, 0);
     const int8_t *s = (const int8_t *)w;
     quants q;
     unpack_low2(w + 32 + 64, q);
@@ -202,7 +190,7 @@ static void tile_3k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
 static void tile_4n(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *acc) {
   memset(acc, 0, sizeof *acc * (size_t)T * RK_TILE);
   for (int b = 0; b < n_blocks; b++, w += 32 + 256) {
-    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T);
+    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T, 0);
     float s[RK_TILE];
     quants q;
     load_row_f16(w, s);
@@ -216,7 +204,7 @@ static void tile_4x(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
   float D[RK_TILE] = {0};
   for (int b = 0; b < n_blocks; b++, w += 16 + 256) {
     if (b % RK_SUPER == 0) load_row_f16(w, D), w += 32;
-    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T);
+    struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T, 0);
     float s[RK_TILE];
     quants q;
     for (int r = 0; r < RK_TILE; r++) s[r] = D[r] * (float)(int8_t)w[r];

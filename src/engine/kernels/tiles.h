@@ -1,4 +1,4 @@
-/* tiles.h - the tile kernels every set has (internal): names, instances, table.
+/* tiles.h - the tile kernels every set has (internal): their activations, names, instances, table.
  *
  * A set writes one function a format for any token count T and says with
  * RK_TILE_CALL(T, fn, ...) how it is called with (w, act, n_blocks), T and what
@@ -7,6 +7,18 @@
 #define RK_ENGINE_KERNELS_TILES_H
 
 #include "engine/kernels/kernels.h"
+
+/* View of an activation block of T tokens, from token t0 on. */
+struct act {
+  const int8_t *q;
+  const float *d, *dsum;
+  const int32_t *nsum;
+};
+
+static inline __attribute__((always_inline)) struct act act_block(const uint8_t *p, int T, int t0) {
+  const float *d = (const float *)(const void *)(p + (size_t)T * RK_BLOCK);
+  return (struct act){(const int8_t *)p + 4 * t0, d + t0, d + T + t0, (const int32_t *)(const void *)(d + 2 * T) + t0};
+}
 
 #define RK_TILE_INSTANCE(name, T, ...) \
   static void name##_t##T(const uint8_t *w, const uint8_t *act, int32_t n_blocks, float *out) { \

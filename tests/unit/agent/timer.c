@@ -55,18 +55,9 @@ static json_t *waiting_turn(char turn_id[37]) {
   return a;
 }
 
-static int count_events(const char *type) {
-  json_t *events = rk_store_events(s.store, s.user, 0, 1000), *one;
-  size_t i;
-  int n = 0;
-  json_array_foreach(events, i, one) n += rk_str_eq_c(rk_json_str(one, "type"), type);
-  json_decref(events);
-  return n;
-}
-
 static void await(const char *type, int n) {
-  for (int64_t until = rk_mono_ms() + PATIENCE_MS; count_events(type) < n && rk_mono_ms() < until;) rk_sleep_ms(20);
-  assert_int_equal(count_events(type), n);
+  for (int64_t until = rk_mono_ms() + PATIENCE_MS; side_count_events(&s, type) < n && rk_mono_ms() < until;) rk_sleep_ms(20);
+  assert_int_equal(side_count_events(&s, type), n);
 }
 
 static void assert_turn(const char *turn_id, const char *state) {
@@ -85,12 +76,12 @@ static void an_approval_that_runs_out_ends_its_turn(void **state) {
   assert_turn(turn_id, "waiting");
   await("turn_done", 1);
   assert_turn(turn_id, "done");
-  assert_int_equal(count_events("approval_result"), 1);
+  assert_int_equal(side_count_events(&s, "approval_result"), 1);
   json_t *now = rk_trade_approval(s.trade, s.user, rk_json_cstr(a, "id", ""));
   assert_string_equal(rk_json_cstr(now, "state", ""), "expired");
   assert_int_equal(rk_agent_decide(agent, s.user, "page", rk_json_cstr(a, "id", ""), "approve", rk_json_cstr(a, "terms_hash", ""), &e), RK_EGONE);
   rk_sleep_ms(200);
-  assert_int_equal(count_events("turn_done"), 1);
+  assert_int_equal(side_count_events(&s, "turn_done"), 1);
   assert_int_equal(fake->checkouts[0].n_charges, 0);
   struct rk_agent_stats stats;
   rk_agent_stats(agent, &stats);
@@ -108,7 +99,7 @@ static void a_payment_of_unknown_outcome_is_looked_up_by_itself(void **state) {
   fake->busy = true; /* taken, but still worked on: unknown until a later look */
   assert_int_equal(rk_agent_decide(agent, s.user, "page", rk_json_cstr(a, "id", ""), "approve", rk_json_cstr(a, "terms_hash", ""), &e), RK_OK);
   await("turn_done", 1);
-  assert_int_equal(count_events("order"), 0);
+  assert_int_equal(side_count_events(&s, "order"), 0);
   assert_int_equal(rk_trade_n_open(s.trade), 1);
   fake->busy = false;
   await("order", 1);
@@ -123,8 +114,8 @@ static void a_waiting_turn_is_cancelled_once(void **state) {
   assert_int_equal(rk_agent_cancel(agent, s.user, turn_id, &e), RK_OK);
   assert_turn(turn_id, "cancelled");
   rk_sleep_ms(100);
-  assert_int_equal(count_events("turn_done"), 1);
-  assert_int_equal(count_events("approval_result"), 1);
+  assert_int_equal(side_count_events(&s, "turn_done"), 1);
+  assert_int_equal(side_count_events(&s, "approval_result"), 1);
   json_decref(a);
 }
 

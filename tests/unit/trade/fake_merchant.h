@@ -278,6 +278,15 @@ static struct rk_offer fake_offer(int32_t n_coupons) {
   return o;
 }
 
+static inline int side_count_events(const struct side *s, const char *type) {
+  json_t *events = rk_store_events(s->store, s->user, 0, 1000), *one;
+  size_t i;
+  int n = 0;
+  json_array_foreach(events, i, one) n += rk_str_eq_c(rk_json_str(one, "type"), type);
+  json_decref(events);
+  return n;
+}
+
 static rk_err side_prepare(struct side *s, const struct rk_offer *o, const char *instrument, int64_t limit, json_t **approval, struct rk_error *e) {
   return rk_trade_prepare(s->trade, &(struct rk_prepare){.user_id = s->user, .chat_id = s->chat_id, .turn_id = s->turn_id, .offer = o,
       .max_total_minor = limit, .deliver_by = "", .instrument_id = instrument, .address = {"张伟", "13800000000", "漕溪北路18号", "上海"}}, approval, e);

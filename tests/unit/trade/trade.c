@@ -45,15 +45,6 @@ static int count_ledger(const char *kind) {
   return n;
 }
 
-static int count_events(const char *type) {
-  json_t *events = rk_store_events(s.store, s.user, 0, 1000), *one;
-  size_t i;
-  int n = 0;
-  json_array_foreach(events, i, one) n += rk_str_eq_c(rk_json_str(one, "type"), type);
-  json_decref(events);
-  return n;
-}
-
 static size_t count_orders(void) {
   json_t *orders = rk_trade_orders(s.trade, s.user);
   size_t n = json_array_size(orders);
@@ -76,7 +67,7 @@ static void assert_one_order(void) {
   assert_int_equal(count_ledger("authorize"), 1);
   assert_int_equal(count_ledger("capture"), 1);
   assert_int_equal(count_ledger("void"), 0);
-  assert_int_equal(count_events("order"), 1);
+  assert_int_equal(side_count_events(&s, "order"), 1);
 }
 
 /* ---- the straight way ---- */
@@ -103,8 +94,8 @@ static void approve_buys_once(void **state) {
   assert_string_equal(rk_json_cstr(rk_json_obj(order, "delivery"), "date", ""), "2026-11-30");
   assert_state(a, "completed");
   assert_one_order();
-  assert_int_equal(count_events("approval_request"), 1);
-  assert_int_equal(count_events("approval_result"), 1);
+  assert_int_equal(side_count_events(&s, "approval_request"), 1);
+  assert_int_equal(side_count_events(&s, "approval_result"), 1);
   json_decref(order);
   order = rk_trade_order_status(s.trade, s.user, rk_json_cstr(again, "id", ""), &e);
   assert_string_equal(rk_json_cstr(order, "status", ""), "fulfilled");
@@ -150,7 +141,7 @@ static void money_given_back_is_in_the_ledger_once(void **state) {
   fake->refunded[1] = 99999900; /* more than was paid: never */
   assert_refunded(order, "refunded", 9600, 2);
   assert_int_equal(rk_store_balance(s.store, s.user, "wallet"), before);
-  assert_int_equal(count_events("order"), 4); /* bought, fulfilled, a part back, all back */
+  assert_int_equal(side_count_events(&s, "order"), 4); /* bought, fulfilled, a part back, all back */
   json_decref(order);
   json_decref(a);
 }
@@ -183,7 +174,7 @@ static void refuse_buys_nothing(void **state) {
   assert_int_equal(complete(a, &order), RK_EGONE);
   assert_state(a, "refused");
   assert_nothing_bought();
-  assert_int_equal(count_events("approval_result"), 1);
+  assert_int_equal(side_count_events(&s, "approval_result"), 1);
   json_decref(a);
 }
 
@@ -194,7 +185,7 @@ static void sent_twice_is_decided_once(void **state) {
   assert_int_equal(complete(a, &order), RK_OK);
   json_decref(order);
   assert_int_equal(decide(a, "approve"), RK_OK);
-  assert_int_equal(count_events("approval_result"), 1);
+  assert_int_equal(side_count_events(&s, "approval_result"), 1);
   assert_one_order();
   json_decref(a);
 }
@@ -229,7 +220,7 @@ static void too_late_is_too_late(void **state) {
   assert_int_equal(complete(b, &order), RK_EGONE); /* decided in time, but not sent in time */
   assert_state(b, "failed");
   assert_nothing_bought();
-  assert_int_equal(count_events("approval_result"), 2); /* approve of b, expired of a */
+  assert_int_equal(side_count_events(&s, "approval_result"), 2); /* approve of b, expired of a */
   json_decref(a);
   json_decref(b);
 }
@@ -264,7 +255,7 @@ static void limits_hold_on_the_merchants_total(void **state) {
   p.deliver_by = "";
   p.address.street = "";
   assert_int_equal(rk_trade_prepare(s.trade, &p, &a, &e), RK_EINVAL);
-  assert_int_equal(count_events("approval_request"), 1);
+  assert_int_equal(side_count_events(&s, "approval_request"), 1);
 }
 
 static void a_merchant_that_answers_something_else_is_refused(void **state) {
@@ -283,7 +274,7 @@ static void a_merchant_that_answers_something_else_is_refused(void **state) {
   assert_int_equal(side_prepare(&s, &o, NULL, 0, &a, &e), RK_EINVAL);
   fake->down = true;
   assert_int_equal(side_prepare(&s, &o, NULL, 0, &a, &e), RK_EUNAVAIL);
-  assert_int_equal(count_events("approval_request"), 0);
+  assert_int_equal(side_count_events(&s, "approval_request"), 0);
 }
 
 /* ---- wallet ---- */
