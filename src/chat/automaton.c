@@ -333,6 +333,17 @@ int rk_automaton_only(struct rk_automaton *a, int32_t state) {
   return only;
 }
 
+size_t rk_automaton_certain(struct rk_automaton *a, int32_t state, char *out, size_t cap) {
+  size_t n = 0;
+  while (n < cap) {
+    int byte = rk_automaton_only(a, state);
+    state = byte < 0 ? DEAD : rk_automaton_step(a, state, (uint8_t)byte);
+    if (state < 0) break;
+    out[n++] = (char)byte;
+  }
+  return n;
+}
+
 int64_t rk_automaton_string_room(struct rk_automaton *a, int32_t state, int32_t *rest) {
   const struct rk_fsm_state s = a->states[state];
   for (int32_t i = 0; i < s.n; i++) {
@@ -522,17 +533,9 @@ bool rk_matcher_stops(struct rk_matcher *m) {
   return stops;
 }
 
-size_t rk_matcher_forced(struct rk_matcher *m, char *out, size_t cap, bool follow[256]) {
+size_t rk_matcher_forced(struct rk_matcher *m, char *out, size_t cap) {
   int32_t state = rk_matcher_lock(m);
-  size_t n = 0;
-  while (state >= 0 && n < cap) {
-    int byte = rk_automaton_only(m->a, state);
-    int32_t next = byte < 0 ? -1 : rk_automaton_step(m->a, state, (uint8_t)byte);
-    if (next < 0) break;
-    out[n++] = (char)byte;
-    state = next;
-  }
-  for (int x = 0; x < 256; x++) follow[x] = state >= 0 && rk_automaton_step(m->a, state, (uint8_t)x) >= 0;
+  size_t n = state < 0 ? 0 : rk_automaton_certain(m->a, state, out, cap);
   rk_automaton_unlock(m->a);
   return n;
 }

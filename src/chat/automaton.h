@@ -105,6 +105,7 @@ int32_t rk_automaton_step(struct rk_automaton *a, int32_t state, uint8_t byte); 
 bool rk_automaton_ends(const struct rk_automaton *a, int32_t state);            /* complete here */
 bool rk_automaton_stops(const struct rk_automaton *a, int32_t state);           /* no byte can follow */
 int rk_automaton_only(struct rk_automaton *a, int32_t state);                   /* the one byte that can follow, -1: several, or the end */
+size_t rk_automaton_certain(struct rk_automaton *a, int32_t state, char *out, size_t cap); /* the bytes that can only follow, until there is a choice */
 /* Inside a JSON string between two code points: how many may follow at most
  * (INT64_MAX: any number), and the state of all that is possible besides;
  * -1 elsewhere. */
@@ -136,8 +137,7 @@ void rk_matcher_restart(struct rk_matcher *m);
 bool rk_matcher_take(struct rk_matcher *m, rk_str bytes);
 bool rk_matcher_ends(struct rk_matcher *m);
 bool rk_matcher_stops(struct rk_matcher *m); /* complete, and nothing can follow */
-/* The bytes that can only follow, until there is a choice; at most cap. follow: which bytes can follow then. */
-size_t rk_matcher_forced(struct rk_matcher *m, char *out, size_t cap, bool follow[256]);
+size_t rk_matcher_forced(struct rk_matcher *m, char *out, size_t cap); /* rk_automaton_certain() from where it stands */
 /* The state, with the automaton locked; give the lock back. */
 int32_t rk_matcher_lock(struct rk_matcher *m);
 /* Whole text at once. */

@@ -310,64 +310,12 @@ enum rk_step rk_constraint_accept(struct rk_constraint *c, int32_t id) {
 
 /* ---- jumping forward ---- */
 
-enum class { LETTER, DIGIT, SPACE, LINE, SIGN, BEYOND_ASCII };
-
-static enum class class_of(uint8_t c) {
-  if (c >= 0x80) return BEYOND_ASCII;
-  if ((c | 32) >= 'a' && (c | 32) <= 'z') return LETTER;
-  if (c >= '0' && c <= '9') return DIGIT;
-  return c == '\n' || c == '\r' ? LINE : c <= ' ' ? SPACE : SIGN;
-}
-
-/* Whether the tokenizer's splitting pattern always cuts between the two: what
- * stands before is a piece of its own then, whatever else follows. */
-static bool cuts(uint8_t before, uint8_t after) {
-  const enum class x = class_of(before), y = class_of(after);
-  switch (x) {
-    case LETTER: return y == DIGIT || y == SPACE || y == LINE || y == SIGN;
-    case DIGIT: return y != DIGIT;
-    case SIGN: return y == DIGIT || y == SPACE;
-    case LINE: return y == LETTER || y == DIGIT || y == SIGN;
-    case SPACE:
-    case BEYOND_ASCII: return false;
-  }
-  return false;
-}
-
-/* Bytes of the text whose tokens no continuation can change; follow: the bytes with which it may go on. */
-static size_t settled(const char *text, size_t n, const bool follow[256]) {
-  bool ends = true;
-  for (int x = 0; x < 256 && n; x++) ends &= !follow[x] || cuts((uint8_t)text[n - 1], (uint8_t)x);
-  if (ends) return n;
-  for (size_t i = n; i-- > 1;)
-    if (cuts((uint8_t)text[i - 1], (uint8_t)text[i])) return i;
-  return 0;
-}
-
-static int32_t forced_text(struct rk_constraint *c, int32_t out[RK_MAX_FORCED]) {
-  char text[RK_MAX_FORCED];
-  bool follow[256];
-  size_t n = rk_matcher_forced(&c->g, text, sizeof text, follow), known = settled(text, n, follow), bytes = 0;
-  n = rk_utf8_complete((rk_str){text, n});
-  int32_t n_tokens = n && known ? rk_tokenize(c->m, (rk_str){text, n}, false, out, RK_MAX_FORCED) : 0, kept = 0;
-  if (n_tokens > RK_MAX_FORCED) return 0;
-  for (; kept < n_tokens; kept++) {
-    bytes += rk_token_bytes(c->m, out[kept]).n;
-    if (bytes > known) break;
-  }
-  return kept;
-}
-
-int32_t rk_constraint_forced(struct rk_constraint *c, int32_t out[RK_MAX_FORCED]) {
+int32_t rk_constraint_certain(struct rk_constraint *c, int32_t out[RK_MAX_FORCED], int32_t *n_forced) {
+  *n_forced = 0;
   if (c->phase == DONE) return 0;
-  if (c->phase == CALL || c->phase == WHOLE) {
-    int32_t n = forced_text(c, out);
-    if (n > 0) return n;
-    set_mask(c, c->mask);
-    return rk_mask_list(c->mask, rk_vocab_words(c->v), out, 1) == 1 && !rk_token_is_special(c->m, out[0]) ? 1 : 0;
-  }
+  if (c->phase == CALL || c->phase == WHOLE) return rk_vocab_certain(c->v, &c->g, c->mask, out, RK_MAX_FORCED, n_forced);
   out[0] = only_token(c);
-  return out[0] >= 0 ? 1 : 0;
+  return *n_forced = out[0] >= 0;
 }
 
 bool rk_constraint_call_fits(const struct rk_constraint *c, const char *name, const json_t *args) {

@@ -31,11 +31,10 @@ enum rk_step { RK_STEP_GO, RK_STEP_END, RK_STEP_RESTART };
 /* Takes an allowed token. END: the reply is complete. RESTART: the reply so far
  * is to be forgotten; a call or other text takes its place. */
 enum rk_step rk_constraint_accept(struct rk_constraint *c, int32_t id);
-/* Tokens that can only follow, to be taken without asking the model: of the
- * bytes that are certain those whose tokens no continuation can change, or the
- * single token that is allowed. The rest up to the next choice is left to the
- * model, so that it may join what follows. */
-int32_t rk_constraint_forced(struct rk_constraint *c, int32_t out[RK_MAX_FORCED]);
+/* Tokens of what can only follow. The first *n_forced are to be taken without
+ * asking the model. The others it writes itself, so that it may join them with
+ * what comes behind; it seldom does. */
+int32_t rk_constraint_certain(struct rk_constraint *c, int32_t out[RK_MAX_FORCED], int32_t *n_forced);
 /* Whether a call that was written without tags fits. */
 bool rk_constraint_call_fits(const struct rk_constraint *c, const char *name, const json_t *args);
 

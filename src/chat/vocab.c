@@ -175,19 +175,20 @@ void rk_vocab_free(struct rk_vocab *v) {
 
 /* ---- masks ---- */
 
-/* The tokens of the trie that can follow in the state. Too many new states on
- * the way: those that are not on the path are made again when needed. */
-static void walk(const struct trie *t, struct rk_automaton *a, int32_t state, uint32_t *mask) {
+/* The tokens of a trie, or of a subtree at some depth, that can follow in the
+ * state. Too many new states on the way: those that are not on the path are
+ * made again when needed. */
+static void walk(struct trie t, int32_t first, size_t depth, struct rk_automaton *a, int32_t state, uint32_t *mask) {
   int32_t states[RK_MAX_TOKEN_BYTES + 1];
   struct rk_mark marks[RK_MAX_TOKEN_BYTES + 1];
-  states[0] = state;
-  marks[0] = rk_automaton_mark(a);
-  for (int32_t i = 0; i < t->n;) {
-    const struct trie_node *n = &t->nodes[i];
+  states[depth] = state;
+  marks[depth] = rk_automaton_mark(a);
+  for (int32_t i = 0; i < t.n;) {
+    const struct trie_node *n = &t.nodes[i];
     rk_automaton_relieve(a, marks[n->depth - 1]);
     states[n->depth] = rk_automaton_step(a, states[n->depth - 1], n->byte);
     if (states[n->depth] < 0) {
-      i = n->next;
+      i = n->next - first;
       continue;
     }
     marks[n->depth] = rk_automaton_mark(a);
@@ -207,16 +208,55 @@ static void add_plain(const struct rk_vocab *v, int64_t room, uint32_t *mask) {
     if (v->code_points[v->long_plain[i]] <= room) rk_mask_set(mask, v->long_plain[i]);
 }
 
+/* The subtree of the tokens that begin with s; n 0: there is none. */
+static struct trie below(const struct trie *t, rk_str s) {
+  struct trie at = *t;
+  for (size_t depth = 0; depth < s.n; depth++) {
+    int32_t i = 0, base = (int32_t)(at.nodes - t->nodes);
+    while (i < at.n && at.nodes[i].byte != (uint8_t)s.p[depth]) i = at.nodes[i].next - base;
+    if (i >= at.n) return (struct trie){0};
+    at = (struct trie){at.nodes + i + 1, at.nodes[i].next - base - i - 1};
+  }
+  return at;
+}
+
+/* The bytes that can only follow, as far as they are whole code points, and the
+ * state behind them. None in the middle of a code point. */
+static rk_str certain_text(struct rk_automaton *a, int32_t state, char text[RK_MAX_CERTAIN], int32_t *after) {
+  size_t n = rk_automaton_certain(a, state, text, RK_MAX_CERTAIN);
+  n = rk_utf8_complete((rk_str){text, n});
+  if (n && ((uint8_t)text[0] & 0xc0) == 0x80) n = 0;
+  for (size_t i = 0; i < n; i++) state = rk_automaton_step(a, state, (uint8_t)text[i]);
+  *after = state;
+  return (rk_str){text, n};
+}
+
+/* Tokens that begin with all of the text and go on as the state allows. */
+static void add_longer(const struct rk_vocab *v, struct rk_automaton *a, rk_str text, int32_t after, uint32_t *mask) {
+  const struct trie *const tries[] = {&v->plain, &v->odd};
+  for (int i = 0; i < 2; i++) {
+    struct trie t = below(tries[i], text);
+    if (t.n > 0) walk(t, (int32_t)(t.nodes - tries[i]->nodes), text.n, a, after, mask);
+  }
+}
+
 static void compute(const struct rk_vocab *v, struct rk_automaton *a, int32_t state, uint32_t *mask) {
-  int32_t others = state;
+  char text[RK_MAX_CERTAIN];
+  int32_t others = state, after, first;
+  rk_str certain = certain_text(a, state, text, &after);
+  if (certain.n > 0 && rk_tokenize(v->model, certain, false, &first, 1) > 0) {
+    add_longer(v, a, certain, after, mask);
+    rk_mask_set(mask, first);
+    return;
+  }
   int64_t room = rk_automaton_string_room(a, state, &others);
   if (room < 0 && rk_automaton_absorbs_text(a, state)) {
     room = INT64_MAX;
     others = -1;
   }
   if (room >= 0) add_plain(v, room, mask);
-  if (others >= 0) walk(&v->plain, a, others, mask);
-  walk(&v->odd, a, state, mask);
+  if (others >= 0) walk(v->plain, 0, 0, a, others, mask);
+  walk(v->odd, 0, 0, a, state, mask);
 }
 
 void rk_vocab_mask(const struct rk_vocab *v, struct rk_matcher *m, uint32_t *mask) {
@@ -228,6 +268,32 @@ void rk_vocab_mask(const struct rk_vocab *v, struct rk_matcher *m, uint32_t *mas
   if (kept && !found) compute(v, m->a, state, kept);
   if (kept) memcpy(mask, kept, n * sizeof *mask);
   rk_automaton_unlock(m->a);
+}
+
+/* Whether an allowed token begins with all of the text and goes on. */
+static bool joins(const struct rk_vocab *v, struct rk_automaton *a, rk_str text, int32_t after, uint32_t *mask) {
+  if (text.n >= RK_MAX_TOKEN_BYTES) return false;
+  memset(mask, 0, (size_t)v->n_words * sizeof *mask);
+  add_longer(v, a, text, after, mask);
+  int32_t none;
+  return rk_mask_list(mask, v->n_words, &none, 0) > 0;
+}
+
+int32_t rk_vocab_certain(const struct rk_vocab *v, struct rk_matcher *m, uint32_t *mask, int32_t *ids, int32_t cap, int32_t *n_forced) {
+  char text[RK_MAX_CERTAIN];
+  int32_t state = rk_matcher_lock(m), after, n = 0;
+  rk_str left = state < 0 ? (rk_str){0} : certain_text(m->a, state, text, &after);
+  const bool cut = left.n > RK_MAX_CERTAIN - 4;
+  if (left.n > 0) n = rk_tokenize(v->model, left, false, ids, cap);
+  n = n < 0 ? 0 : n > cap ? cap : n;
+  if (cut) n /= 2; /* where the text was cut off its tokens may be others */
+  for (*n_forced = 0; *n_forced < n; ++*n_forced) {
+    if (!cut && joins(v, m->a, left, after, mask)) break;
+    size_t bytes = rk_token_bytes(v->model, ids[*n_forced]).n;
+    left = (rk_str){left.p + bytes, left.n - bytes};
+  }
+  rk_automaton_unlock(m->a);
+  return n;
 }
 
 int32_t rk_mask_list(const uint32_t *mask, int32_t n_words, int32_t *ids, int32_t cap) {

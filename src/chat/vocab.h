@@ -14,7 +14,7 @@
 #include "chat/automaton.h"
 #include "engine/engine.h"
 
-enum { RK_VOCAB_AUTOMATA = 16 };
+enum { RK_VOCAB_AUTOMATA = 16, RK_MAX_CERTAIN = 512 /* bytes looked at */ };
 
 struct rk_vocab;
 
@@ -26,8 +26,14 @@ int32_t rk_vocab_words(const struct rk_vocab *v); /* of a mask */
 const uint32_t *rk_vocab_text_mask(const struct rk_vocab *v);
 /* Those that begin with a letter, digit or other non-ASCII sign, perhaps after a space. Borrowed. */
 const uint32_t *rk_vocab_prose_mask(const struct rk_vocab *v);
-/* Sets mask to the tokens whose bytes may follow. */
+/* Sets mask to the tokens whose bytes may follow. Where bytes can only follow
+ * these are, as a tokenizer would have it, the first of their own tokens and
+ * every token that begins with all of them and goes on. */
 void rk_vocab_mask(const struct rk_vocab *v, struct rk_matcher *m, uint32_t *mask);
+/* Tokens of the bytes that can only follow, at most cap. Of these the first
+ * *n_forced have no other choice; the others might join what comes behind
+ * them. mask is scratch. */
+int32_t rk_vocab_certain(const struct rk_vocab *v, struct rk_matcher *m, uint32_t *mask, int32_t *ids, int32_t cap, int32_t *n_forced);
 
 /* The automaton of a text: one made before, or a new one by make. One reference. */
 typedef rk_err rk_vocab_make(void *ud, struct rk_automaton **out, struct rk_error *e);

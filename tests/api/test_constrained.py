@@ -114,6 +114,24 @@ def test_grammar(noise_model):
         assert done["n_decode_steps"] < done["n_completion"]
 
 
+def tokens_of(events):
+    return [e["logprob"]["bytes"] for e in events if "logprob" in e]
+
+
+def test_forced_text_is_not_torn(noise_model):
+    """Where bytes are certain the model may only write their own tokens, or one that begins with all of them and goes on."""
+    sure, joined = {"temperature": 1.5, "max_tokens": 40, "n_top_logprobs": 0}, set()
+    key = 'root ::= "{\\"query\\":\\"" [^"]{0,9} "\\"}"'
+    for events in ask(noise_model, [{"grammar": key, "seed": s, **sure} for s in range(12)]):
+        first, second, third, *_ = tokens_of(events)
+        assert (first, second) == ('{"', "query") and third.startswith('":"')
+    for events in ask(noise_model, [{"grammar": 'root ::= "http" [a-z]{0,3} "."?', "seed": s, **sure} for s in range(40)]):
+        first = tokens_of(events)[0]
+        assert first.startswith("http")
+        joined.add(first)
+    assert {"http", "https"} <= joined
+
+
 @pytest.mark.parametrize("grammar, says", [("root ::= \"a\" root", "no text at all"), ("root ::= root \"a\" | \"b\"", "left recursion"),
                                            ("root ::= x", "not defined"), ("root = 1", "line 1")])
 def test_grammar_that_cannot_be(noise_model, grammar, says):

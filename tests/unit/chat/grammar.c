@@ -318,9 +318,8 @@ static const char tools_text[] =
 static const char *forced(struct rk_automaton *a) {
   static char out[200];
   struct rk_matcher m;
-  bool follow[256];
   rk_matcher_init(&m, rk_automaton_ref(a), 1 << 20);
-  out[rk_matcher_forced(&m, out, sizeof out - 1, follow)] = 0;
+  out[rk_matcher_forced(&m, out, sizeof out - 1)] = 0;
   rk_matcher_release(&m);
   return out;
 }
