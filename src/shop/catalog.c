@@ -63,6 +63,7 @@ static rk_err read_conf(const struct rk_table *conf, struct rk_catalog *c, struc
   const char *currency = "", *offset = "";
   rk_err err = rk_conf_get(conf, "name_zh", &c->title.zh, e);
   if (!err) err = rk_conf_get(conf, "name_en", &c->title.en, e);
+  if (!err) err = rk_conf_get(conf, "id_prefix", &c->id_prefix, e);
   if (!err) err = rk_conf_get(conf, "refund_rule_zh", &c->refund_rule.zh, e);
   if (!err) err = rk_conf_get(conf, "refund_rule_en", &c->refund_rule.en, e);
   if (!err) err = rk_conf_get(conf, "currency", &currency, e);
@@ -70,6 +71,7 @@ static rk_err read_conf(const struct rk_table *conf, struct rk_catalog *c, struc
   if (err) return err;
   int hours, minutes;
   char sign;
+  if (strlen(c->id_prefix) != 2) return rk_fail(e, RK_EFORMAT, "%s: id_prefix has two letters", conf->path);
   if (strlen(currency) != 3) return rk_fail(e, RK_EFORMAT, "%s: currency is an ISO 4217 code", conf->path);
   if (sscanf(offset, "%c%2d:%2d", &sign, &hours, &minutes) != 3 || (sign != '+' && sign != '-'))
     return rk_fail(e, RK_EFORMAT, "%s: utc_offset looks like +08:00", conf->path);
@@ -105,6 +107,7 @@ rk_err rk_catalog_load(const char *dir, struct rk_arena *a, struct rk_catalog *o
   struct rk_table conf;
   rk_err err = rk_conf_load(a, clean, "shop.conf", &conf, e);
   if (!err) err = read_conf(&conf, out, e);
+  if (!err && rk_travel_kind_of(&conf)) return rk_seller_load(clean, &conf, a, out, e);
   if (!err) err = load_categories(a, common, out, e);
   if (!err) err = rk_table_load(a, common, "attrs.tsv", 6, &out->attrs, e);
   if (!err) err = rk_table_load(a, common, "options.tsv", 6, &out->options, e);

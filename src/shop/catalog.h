@@ -13,8 +13,12 @@
 #include "base/limits.h"
 #include "json/json.h"
 #include "shop/table.h"
+#include "shop/travel.h"
 
 enum { RK_MAX_AXES = 4, RK_MAX_FACTS = 12, RK_MAX_PRODUCT_REVIEWS = 3, RK_MAX_ITEMS_PER_PRODUCT = 64 };
+
+/* Delivery class of what is delivered by nobody: no address, no parcel. */
+#define RK_NO_DELIVERY "none"
 
 struct rk_text { const char *zh, *en; };
 static inline const char *rk_text_in(struct rk_text t, bool en) { return en ? t.en : t.zh; }
@@ -49,6 +53,8 @@ struct rk_coupon_rule { const char *code, *category; /* "*" all */ int64_t amoun
 
 struct rk_catalog {
   const char *name;                             /* of the directory */
+  const char *id_prefix;
+  struct rk_travel *travel;                     /* of a seller of dated places, who has no products of his own; else NULL */
   struct rk_text title, refund_rule;
   char currency[4];
   int32_t utc_offset_minutes;
@@ -66,6 +72,8 @@ const struct rk_item *rk_catalog_item(const struct rk_catalog *c, rk_str item_id
 const struct rk_product *rk_catalog_product(const struct rk_catalog *c, rk_str product_id);
 bool rk_coupon_fits(const struct rk_coupon_rule *r, const struct rk_category *c);
 
+/* Made by seller.c for rk_catalog_load. */
+rk_err rk_seller_load(const char *dir, const struct rk_table *conf, struct rk_arena *a, struct rk_catalog *c, struct rk_error *e) RK_MUST_USE;
 /* Made by generate.c for rk_catalog_load. */
 rk_err rk_catalog_generate(const char *dir, const char *common, const struct rk_table *conf, struct rk_arena *a,
                            struct rk_catalog *c, struct rk_error *e) RK_MUST_USE;

@@ -93,6 +93,7 @@ static json_t *extra_json(const struct rk_shop *s, const struct rk_product *p, d
 }
 
 static int32_t stock_of(const struct rk_shop *s, const int32_t *stock, const struct rk_item *item) {
+  if (!stock) return item->first_stock; /* dated places: what is left now */
   int32_t lo = 0, hi = s->catalog.n_items;
   while (lo < hi) {
     int32_t mid = lo + (hi - lo) / 2;
@@ -124,14 +125,28 @@ static json_t *product_json(const struct rk_shop *s, const struct rk_hit *hit, c
   return v;
 }
 
-/* Everything's stock; NULL: answered. */
-static int32_t *read_stock(struct rk_shop *s, struct rk_shop_answer *out) {
+json_t *product_view(const struct rk_shop *s, const struct rk_product *p, bool en) {
+  return product_json(s, &(struct rk_hit){.product = p, .relevance = 1}, NULL, en);
+}
+
+/* What a request reads the catalogue with: everything's stock, or for dated places an arena where products are made. */
+struct view { int32_t *stock; struct rk_arena *arena; };
+
+static void view_release(struct view *v) {
+  free(v->stock);
+  if (v->arena) rk_arena_free(v->arena);
+}
+
+/* False: answered. */
+static bool view_open(struct rk_shop *s, struct view *v, struct rk_shop_answer *out) {
   struct rk_error e = {0};
-  int32_t *stock = calloc((size_t)s->catalog.n_items + 1, sizeof *stock);
-  if (stock && rk_shop_store_stock_all(s->db, &s->catalog, stock, &e) == RK_OK) return stock;
-  free(stock);
+  *v = (struct view){0};
+  if (s->catalog.travel) v->arena = rk_arena_new(SELLER_ARENA_BYTES);
+  else v->stock = calloc((size_t)s->catalog.n_items + 1, sizeof *v->stock);
+  if (v->arena || (v->stock && rk_shop_store_stock_all(s->db, &s->catalog, v->stock, &e) == RK_OK)) return true;
+  view_release(v);
   answer_error(out, 503, "unavailable", "the catalogue cannot be read now: %s", e.msg);
-  return NULL;
+  return false;
 }
 
 /* ---- filters ---- */
@@ -161,7 +176,7 @@ void handle_search(struct rk_shop *s, const struct caller *c, const json_t *body
   rk_str query = rk_str_trim(rk_json_str(body, "query")), cursor = rk_json_str(rk_json_obj(body, "pagination"), "cursor");
   const json_t *filters = rk_json_obj(body, "filters");
   int64_t limit = rk_json_i64(rk_json_obj(body, "pagination"), "limit", 10), from = 0;
-  if (query.n == 0 && json_object_size(filters) == 0) {
+  if (!s->catalog.travel && query.n == 0 && json_object_size(filters) == 0) {
     answer_error(out, 400, "invalid_request", "a search names a query or filters");
     return;
   }
@@ -170,18 +185,23 @@ void handle_search(struct rk_shop *s, const struct caller *c, const json_t *body
     return;
   }
   if (limit > MAX_PAGE) limit = MAX_PAGE;
-  int32_t *stock = read_stock(s, out);
-  struct rk_hit *hits = stock ? calloc((size_t)s->catalog.n_products + 1, sizeof *hits) : NULL;
-  if (stock && !hits) answer_error(out, 503, "unavailable", "out of memory");
+  if (s->catalog.travel) {
+    seller_search(s, c, body, from, limit, out);
+    return;
+  }
+  struct view view;
+  if (!view_open(s, &view, out)) return;
+  struct rk_hit *hits = calloc((size_t)s->catalog.n_products + 1, sizeof *hits);
+  if (!hits) answer_error(out, 503, "unavailable", "out of memory");
   if (hits) {
     int32_t n = find_hits(s, query, filters, hits);
     json_t *products = json_array(), *page = json_pack("{s:b, s:i}", "has_next_page", from + limit < n, "total_count", n);
-    for (int64_t i = from; i < n && i < from + limit; i++) json_array_append_new(products, product_json(s, &hits[i], stock, wants_english(body)));
+    for (int64_t i = from; i < n && i < from + limit; i++) json_array_append_new(products, product_json(s, &hits[i], view.stock, wants_english(body)));
     if (from + limit < n) json_object_set_new(page, "cursor", json_sprintf("%lld", (long long)(from + limit)));
     out->status = 200;
     out->body = json_pack("{s:o, s:o, s:o}", "ucp", ucp_envelope(s, c, RK_UCP_SEARCH), "products", products, "pagination", page);
   }
-  free(stock);
+  view_release(&view);
   free(hits);
 }
 
@@ -220,9 +240,23 @@ static json_t *looked_up(const struct rk_shop *s, const struct rk_product *p, co
   return v;
 }
 
-static const struct rk_product *product_of(const struct rk_shop *s, rk_str id) {
-  const struct rk_item *item = rk_catalog_item(&s->catalog, id);
-  return item ? item->product : rk_catalog_product(&s->catalog, id);
+static const struct rk_item *item_of(const struct rk_shop *s, const struct view *v, rk_str id) {
+  return v->arena ? seller_item(s, id, NULL, v->arena) : rk_catalog_item(&s->catalog, id);
+}
+
+static const struct rk_product *product_of(const struct rk_shop *s, const struct view *v, rk_str id) {
+  const struct rk_item *item = item_of(s, v, id);
+  if (item) return item->product;
+  return v->arena ? seller_product(s, id, v->arena) : rk_catalog_product(&s->catalog, id);
+}
+
+/* Whether an earlier one of the ids led to the same product, or is this unknown id. */
+static bool stood_before(const struct rk_shop *s, const struct view *view, const json_t *ids, size_t at, const struct rk_product *p) {
+  for (size_t k = 0; k < at; k++) {
+    const struct rk_product *other = p ? product_of(s, view, id_at(ids, k)) : NULL;
+    if (p ? other && strcmp(other->id, p->id) == 0 : rk_str_eq(id_at(ids, at), id_at(ids, k))) return true;
+  }
+  return false;
 }
 
 void handle_lookup(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out) {
@@ -232,18 +266,16 @@ void handle_lookup(struct rk_shop *s, const struct caller *c, const json_t *body
     answer_error(out, 400, n ? "request_too_large" : "invalid_request", "a lookup names 1 to %d ids", MAX_LOOKUP_IDS);
     return;
   }
-  int32_t *stock = read_stock(s, out);
-  if (!stock) return;
+  struct view view;
+  if (!view_open(s, &view, out)) return;
   json_t *products = json_array(), *messages = json_array();
   for (size_t i = 0; i < n; i++) {
-    const struct rk_product *p = product_of(s, id_at(ids, i));
-    bool again = false;
-    for (size_t k = 0; k < i; k++) again = again || (p ? product_of(s, id_at(ids, k)) == p : rk_str_eq(id_at(ids, i), id_at(ids, k)));
-    if (again) continue;
+    const struct rk_product *p = product_of(s, &view, id_at(ids, i));
+    if (stood_before(s, &view, ids, i, p)) continue;
     if (!p) json_array_append_new(messages, not_found_info(id_at(ids, i)));
-    else if (passes(p, rk_json_obj(body, "filters"))) json_array_append_new(products, looked_up(s, p, ids, stock, wants_english(body)));
+    else if (passes(p, rk_json_obj(body, "filters"))) json_array_append_new(products, looked_up(s, p, ids, view.stock, wants_english(body)));
   }
-  free(stock);
+  view_release(&view);
   out->status = 200;
   out->body = json_pack("{s:o, s:o, s:o}", "ucp", ucp_envelope(s, c, RK_UCP_LOOKUP), "products", products, "messages", messages);
 }
@@ -309,19 +341,16 @@ static json_t *detail_json(const struct rk_shop *s, const struct rk_product *p, 
 
 void handle_product(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out) {
   rk_str id = rk_json_str(body, "id");
-  const struct rk_product *p = product_of(s, id);
+  struct view view;
   if (id.n == 0) {
     answer_error(out, 400, "invalid_request", "id names a product or an item");
     return;
   }
-  if (!p) {
-    out->status = 200;
-    out->body = ucp_refusal("not_found", "unrecoverable", "there is no such product");
-    return;
-  }
-  int32_t *stock = read_stock(s, out);
-  if (!stock) return;
+  if (!view_open(s, &view, out)) return;
+  const struct rk_item *item = item_of(s, &view, id);
+  const struct rk_product *p = item ? item->product : product_of(s, &view, id);
   out->status = 200;
-  out->body = json_pack("{s:o, s:o}", "ucp", ucp_envelope(s, c, RK_UCP_LOOKUP), "product", detail_json(s, p, rk_catalog_item(&s->catalog, id), body, stock));
-  free(stock);
+  if (p) out->body = json_pack("{s:o, s:o}", "ucp", ucp_envelope(s, c, RK_UCP_LOOKUP), "product", detail_json(s, p, item, body, view.stock));
+  else out->body = ucp_refusal("not_found", "unrecoverable", "there is no such product");
+  view_release(&view);
 }

@@ -19,7 +19,7 @@
 
 enum { MAX_FIELD_BYTES = 500 };
 
-struct line { const struct rk_item *item; int32_t quantity; };
+struct line { const struct rk_item *item; int32_t quantity; char seats[SEATS_TEXT_BYTES]; /* of a film, or "" */ };
 
 /* A session worked out. Borrowed parts live as long as row. */
 struct session {
@@ -33,7 +33,17 @@ struct session {
   const struct rk_delivery_rule *delivery;   /* chosen, or the cheapest; NULL: no address yet */
   json_t *messages;
   bool ready;
+  struct rk_arena *arena;          /* where items of dated places are made; NULL in a shop of goods */
 };
+
+static void session_release(struct session *x) {
+  json_decref(x->messages);
+  if (x->arena) rk_arena_free(x->arena);
+}
+
+static bool is_sold_here(const struct rk_shop *s, rk_str item_id) {
+  return s->catalog.travel ? seller_sells(s, item_id) : rk_catalog_item(&s->catalog, item_id) != NULL;
+}
 
 /* ---- reading a request into state ---- */
 
@@ -61,17 +71,18 @@ static bool read_lines(struct rk_shop *s, const json_t *list, json_t *lines, str
   }
   json_array_foreach(list, i, v) {
     int64_t quantity = rk_json_i64(v, "quantity", -1);
-    const struct rk_item *item = rk_catalog_item(&s->catalog, rk_json_str(rk_json_obj(v, "item"), "id"));
-    if (quantity < 1 || quantity > RK_MAX_QUANTITY) {
-      answer_error(out, 400, "invalid_request", "line_items[%zu].quantity is 1 to %d", i, RK_MAX_QUANTITY);
+    rk_str item = rk_json_str(rk_json_obj(v, "item"), "id");
+    int32_t most = s->catalog.travel ? RK_MAX_TRAVEL_PARTY : RK_MAX_QUANTITY;
+    if (quantity < 1 || quantity > most) {
+      answer_error(out, 400, "invalid_request", "line_items[%zu].quantity is 1 to %d", i, (int)most);
       return false;
     }
-    if (!item) {
+    if (!is_sold_here(s, item)) {
       out->status = 200;
       out->body = ucp_refusal("item_unavailable", "unrecoverable", "no such item is sold here");
       return false;
     }
-    json_array_append_new(lines, json_pack("{s:s, s:I}", "item", item->id, "quantity", (json_int_t)quantity));
+    json_array_append_new(lines, json_pack("{s:s%, s:I}", "item", item.p, item.n, "quantity", (json_int_t)quantity));
   }
   return true;
 }
@@ -106,6 +117,7 @@ static json_t *read_state(struct rk_shop *s, const json_t *body, struct rk_shop_
   rk_str option = rk_json_str(json_array_get(rk_json_arr(method, "groups"), 0), "selected_option_id");
   json_t *state = json_pack("{s:o, s:o, s:b, s:I, s:s%}", "lines", lines, "buyer", buyer, "en", wants_english(body), "quoted_ms",
                             (json_int_t)rk_now_ms(), "option", option.p ? option.p : "", option.n <= 64 ? option.n : 0);
+  if (s->catalog.travel) json_object_set_new(state, "travelers", seller_read_travelers(body));
   if (!read_lines(s, rk_json_arr(body, "line_items"), lines, out)) goto bad;
   rk_str type = rk_json_str(method, "type");
   if (type.n && !rk_str_eq(type, RK_STR("shipping"))) {
@@ -134,15 +146,17 @@ static void work_out_lines(struct rk_shop *s, struct session *x) {
   json_array_foreach(list, i, v) {
     struct line *line = &x->lines[x->n_lines];
     char path[64];
-    *line = (struct line){rk_catalog_item(&s->catalog, rk_json_str(v, "item")), (int32_t)rk_json_i64(v, "quantity", 1)};
+    rk_str id = rk_json_str(v, "item");
+    *line = (struct line){.item = x->arena ? seller_item(s, id, x->id, x->arena) : rk_catalog_item(&s->catalog, id), .quantity = (int32_t)rk_json_i64(v, "quantity", 1)};
     if (!line->item) continue; /* the tables changed since */
     x->n_lines++;
+    if (x->arena) seller_seats(s, x->id, line->item->id, x->en, line->seats);
     x->subtotal += line->item->price_minor * line->quantity;
     int32_t wanted = 0;
     for (int32_t k = 0; k < x->n_lines; k++)
       if (x->lines[k].item == line->item) wanted += x->lines[k].quantity;
     snprintf(path, sizeof path, "$.line_items[%zu]", i);
-    if (rk_shop_store_stock(s->db, line->item->id) < wanted)
+    if (x->arena ? !seller_has_places(s, list, id, x->id) : rk_shop_store_stock(s->db, line->item->id) < wanted)
       say(x, "error", "out_of_stock", path, "recoverable", "库存不足", "Not enough of this item is in stock");
     if (strcmp(line->item->product->category->delivery_class, x->lines[0].item->product->category->delivery_class) != 0)
       say(x, "error", "fulfillment_incompatible", path, "recoverable", "该商品的配送方式与其他商品不同，请分开下单",
@@ -187,7 +201,8 @@ static bool is_offered(const struct session *x, const struct rk_delivery_rule *d
 static void work_out_delivery(struct rk_shop *s, struct session *x) {
   rk_str option = rk_json_str(x->state, "option");
   const struct rk_delivery_rule *cheapest = NULL;
-  if (rk_json_str(rk_json_obj(x->state, "address"), "street_address").n == 0) {
+  bool delivered = x->n_lines == 0 || strcmp(x->lines[0].item->product->category->delivery_class, RK_NO_DELIVERY) != 0;
+  if (delivered && rk_json_str(rk_json_obj(x->state, "address"), "street_address").n == 0) {
     say(x, "error", "missing", "$.fulfillment.methods[0].destinations[0].street_address", "recoverable", "请填写收货地址", "A delivery address is needed");
     return;
   }
@@ -203,10 +218,17 @@ static void work_out_delivery(struct rk_shop *s, struct session *x) {
   x->fee = x->delivery ? x->delivery->fee_minor : 0;
 }
 
+static void work_out_travelers(struct rk_shop *s, struct session *x) {
+  if ((int32_t)json_array_size(rk_json_arr(x->state, "travelers")) < seller_travelers_wanted(s, rk_json_arr(x->state, "lines")))
+    say(x, "error", "missing", "$['" RK_UCP_TRAVEL_KEY "'].travelers", "recoverable", "请填写出行人姓名", "The names of those who travel are needed");
+}
+
 static void work_out(struct rk_shop *s, json_t *row, struct session *x) {
   *x = (struct session){.row = row, .id = rk_json_cstr(row, "id", ""), .state = rk_json_obj(row, "state"), .messages = json_array()};
   x->en = rk_json_bool(x->state, "en", false);
+  if (s->catalog.travel) x->arena = rk_arena_new(SELLER_ARENA_BYTES);
   work_out_lines(s, x);
+  if (x->arena) work_out_travelers(s, x);
   work_out_discount(s, x);
   work_out_delivery(s, x);
   x->total = x->subtotal - x->discount + x->fee;
@@ -234,9 +256,15 @@ static json_t *totals_json(const struct session *x) {
   return out;
 }
 
+static json_t *line_options(const struct line *l) {
+  json_t *options = rk_item_options(l->item);
+  if (l->seats[0]) json_object_set_new(options, "seats", json_string(l->seats));
+  return options;
+}
+
 static json_t *item_json(const struct session *x, const struct line *l) {
   return json_pack("{s:s, s:s, s:I, s:{s:o}}", "id", l->item->id, "title", rk_text_in(l->item->product->title, x->en), "price",
-                   (json_int_t)l->item->price_minor, RK_UCP_OFFER_KEY, "options", rk_item_options(l->item));
+                   (json_int_t)l->item->price_minor, RK_UCP_OFFER_KEY, "options", line_options(l));
 }
 
 static json_t *line_totals(const struct line *l) {
@@ -308,6 +336,7 @@ static json_t *view_json(const struct rk_shop *s, const struct caller *c, const 
   if (json_object_get(c->active, RK_UCP_FULFILLMENT)) json_object_set_new(v, "fulfillment", fulfillment_json(s, x));
   if (json_object_get(c->active, RK_UCP_DISCOUNT)) json_object_set_new(v, "discounts", discounts_json(x));
   if (json_object_size(rk_json_obj(x->state, "buyer"))) json_object_set(v, "buyer", rk_json_obj(x->state, "buyer"));
+  if (x->arena) json_object_set_new(v, RK_UCP_TRAVEL_KEY, json_pack("{s:O}", "travelers", rk_json_arr(x->state, "travelers")));
   return v;
 }
 
@@ -339,13 +368,15 @@ static void answer_view(struct rk_shop *s, const struct caller *c, json_t *row, 
   bool expired = rk_now_ms() >= rk_json_i64(row, "expires_ms", 0);
   if (expired) say(&x, "error", "expired", NULL, "unrecoverable", "结算已过期，请重新下单", "The checkout has expired; start a new one");
   out->body = view_json(s, c, &x, expired || !is_open(row) ? "canceled" : x.ready ? "ready_for_complete" : "incomplete");
-  json_decref(x.messages);
+  session_release(&x);
 }
 
 static void put_and_answer(struct rk_shop *s, const struct caller *c, const char *id, json_t *state, int32_t http, struct rk_shop_answer *out) {
   struct rk_error e = {0};
   int64_t expires_ms = rk_now_ms() + CHECKOUT_TTL_MS;
-  if (rk_shop_store_put_checkout(s->db, id, c->url, "open", state, NULL, NULL, expires_ms, &e)) {
+  rk_err err = rk_shop_store_put_checkout(s->db, id, c->url, "open", state, NULL, NULL, expires_ms, &e);
+  if (!err && s->catalog.travel) err = seller_hold(s, id, state, expires_ms, &e);
+  if (err) {
     answer_error(out, 503, "unavailable", "the checkout cannot be stored: %s", e.msg);
     return;
   }
@@ -358,7 +389,7 @@ static bool all_sold_out(struct rk_shop *s, const json_t *state) {
   size_t i;
   json_t *v;
   json_array_foreach(rk_json_arr(state, "lines"), i, v)
-    if (rk_shop_store_stock(s->db, rk_json_cstr(v, "item", "")) > 0) return false;
+    if (s->catalog.travel || rk_shop_store_stock(s->db, rk_json_cstr(v, "item", "")) > 0) return false;
   return true;
 }
 
@@ -406,11 +437,13 @@ void handle_cancel(struct rk_shop *s, const struct caller *c, const char *id, st
   work_out(s, row, &x);
   json_array_clear(x.messages);
   json_t *view = view_json(s, c, &x, "canceled");
-  if (rk_shop_store_put_checkout(s->db, id, c->url, "canceled", x.state, view, NULL, rk_json_i64(row, "expires_ms", 0), &e)) {
+  rk_err err = rk_shop_store_put_checkout(s->db, id, c->url, "canceled", x.state, view, NULL, rk_json_i64(row, "expires_ms", 0), &e);
+  if (!err) err = rk_shop_store_release(s->db, id, &e);
+  if (err) {
     answer_error(out, 503, "unavailable", "the checkout cannot be stored: %s", e.msg);
     json_decref(view);
   } else out->status = 200, out->body = view;
-  json_decref(x.messages);
+  session_release(&x);
   json_decref(row);
 }
 
@@ -471,14 +504,16 @@ static json_t *report_json(const struct rk_shop *s, const struct session *x, con
     const struct rk_product *p = x->lines[i].item->product;
     json_array_append_new(lines, json_pack("{s:s, s:s, s:s, s:s, s:{s:s, s:s}, s:o, s:o, s:i, s:I, s:f, s:i}", "item_id", x->lines[i].item->id, "product_id", p->id,
                                            "category", p->category->id, "title", rk_text_in(p->title, x->en), "titles", "zh", p->title.zh, "en", p->title.en,
-                                           "attributes", rk_product_facts(p), "options", rk_item_options(x->lines[i].item), "quantity",
+                                           "attributes", rk_product_facts(p), "options", line_options(&x->lines[i]), "quantity",
                                            (int)x->lines[i].quantity, "unit_minor", (json_int_t)x->lines[i].item->price_minor,
                                            "rating", p->rating_tenths / 10.0, "n_reviews", (int)p->n_reviews));
   }
   if (x->discount) json_array_append_new(codes, json_string(x->coupon->code));
-  return json_pack("{s:s, s:s, s:o, s:o, s:o, s:{s:s, s:s}, s:O, s:{s:s, s:s, s:I, s:s}}", "shop", s->catalog.name, "status", "placed", "lines", lines, "totals", totals_json(x),
+  json_t *v = json_pack("{s:s, s:s, s:o, s:o, s:o, s:{s:s, s:s}, s:O, s:{s:s, s:s, s:I, s:s}}", "shop", s->catalog.name, "status", "placed", "lines", lines, "totals", totals_json(x),
                    "discounts", codes, "instrument", "id", rk_json_cstr(instrument, "id", ""), "kind", kind, "address", rk_json_obj(x->state, "address"),
                    "delivery", "id", x->delivery->id, "title", rk_text_in(x->delivery->title, x->en), "fee_minor", (json_int_t)x->fee, "date", date);
+  if (x->arena) json_object_set(v, "travelers", rk_json_arr(x->state, "travelers"));
+  return v;
 }
 
 static void order_id(const struct rk_shop *s, char out[40]) {
@@ -486,7 +521,7 @@ static void order_id(const struct rk_shop *s, char out[40]) {
   char date[11];
   promised_date(&s->catalog, rk_now_ms(), 0, date);
   rk_random(r, sizeof r);
-  snprintf(out, 40, "%c%c%.2s%.2s%.2s-%02X%02X%02X%02X", s->catalog.products[0].id[0] & ~0x20, s->catalog.products[0].id[1] & ~0x20,
+  snprintf(out, 40, "%c%c%.2s%.2s%.2s-%02X%02X%02X%02X", s->catalog.id_prefix[0] & ~0x20, s->catalog.id_prefix[1] & ~0x20,
            date + 2, date + 5, date + 8, r[0], r[1], r[2], r[3]);
 }
 
@@ -497,7 +532,8 @@ static rk_err place(struct rk_shop *s, const struct caller *c, const struct sess
   order_id(s, id);
   snprintf(url, sizeof url, "%s/orders/%s", s->origin, id);
   rk_err err = RK_OK;
-  for (int32_t i = 0; !err && i < x->n_lines; i++) err = rk_shop_store_take(s->db, x->lines[i].item->id, x->lines[i].quantity, e);
+  if (s->catalog.travel) err = rk_shop_store_sell(s->db, x->id, e);
+  for (int32_t i = 0; !err && !s->catalog.travel && i < x->n_lines; i++) err = rk_shop_store_take(s->db, x->lines[i].item->id, x->lines[i].quantity, e);
   json_t *report = report_json(s, x, instrument, p->kind), *order = order_json(s, c, x, id, url), *view = view_json(s, c, x, "completed");
   json_object_set_new(view, "order", json_pack("{s:s, s:s, s:s}", "id", id, "label", id, "permalink_url", url));
   if (!err) err = rk_shop_store_add_order(s->db, id, x->id, c->url, report, order, x->total, s->catalog.currency, e);
@@ -535,7 +571,7 @@ void handle_complete(struct rk_shop *s, const struct caller *c, const char *id, 
     rk_err err = place(s, c, &x, instrument, &claims, out, &e);
     if (err) answer_error(out, 503, "unavailable", "the order cannot be stored now: %s", e.msg);
   }
-  json_decref(x.messages);
+  session_release(&x);
   json_decref(row);
 }
 

@@ -17,7 +17,6 @@ struct gen {
   struct rk_arena *arena;
   struct rk_catalog *c;
   struct rk_table models, listed, wanted, reviews, injections;
-  const char *id_prefix;
   int64_t seed, listed_percent;
   int32_t room;                 /* products there is space for */
   int32_t n_in_category;        /* products made so far of the category at hand */
@@ -206,7 +205,7 @@ static void add_reviews(struct gen *g, struct rk_product *p) {
 }
 
 static rk_err finish(struct gen *g, struct rk_product *p, struct rk_text model, bool best, bool dearest) {
-  p->id = rk_arena_printf(g->arena, "%s-%04d", g->id_prefix, g->c->n_products + 1);
+  p->id = rk_arena_printf(g->arena, "%s-%04d", g->c->id_prefix, g->c->n_products + 1);
   if (!p->id) return out_of_room(g);
   p->title = (struct rk_text){fill(g, p, p->category->title.zh, model.zh, false), fill(g, p, p->category->title.en, model.en, true)};
   p->description = p->category->description;
@@ -333,7 +332,6 @@ static rk_err load_tables(struct gen *g, const char *dir, const char *common, co
   if (!err) err = rk_table_load(g->arena, common, "reviews.tsv", 3, &g->reviews, g->e);
   if (!err) err = rk_table_load(g->arena, common, "injections.tsv", 6, &g->injections, g->e);
   if (!err) err = rk_table_load(g->arena, dir, "products.tsv", 5, &g->wanted, g->e);
-  if (!err) err = rk_conf_get(conf, "id_prefix", &g->id_prefix, g->e);
   if (!err) err = rk_conf_get(conf, "seed", &seed, g->e);
   if (!err) err = rk_conf_get(conf, "listed_percent", &percent, g->e);
   if (err) return err;

@@ -46,6 +46,14 @@ rk_err rk_shop_db_path(const char *dir, const char *data_dir, char *path, size_t
   return n > 0 && (size_t)n < size ? RK_OK : rk_fail(e, RK_EINVAL, "the data directory's path is too long");
 }
 
+/* So that an agent knows which sellers to ask for trains. */
+static void declare_travel(struct rk_shop *s) {
+  static const char *const kinds[] = {[RK_TRAVEL_TRAIN] = "train", [RK_TRAVEL_FLIGHT] = "flight", [RK_TRAVEL_STAY] = "stay",
+                                      [RK_TRAVEL_TICKET] = "ticket", [RK_TRAVEL_FILM] = "film"};
+  json_object_set_new(s->capabilities, RK_UCP_TRAVEL_KEY, json_pack("[{s:s, s:{s:s}}]", "version", RK_UCP_VERSION, "config", "kind",
+                                                                    kinds[rk_travel_kind(s->catalog.travel)]));
+}
+
 rk_err rk_shop_open(const struct rk_shop_opts *o, struct rk_shop **out, struct rk_error *e) {
   char path[PATH_BYTES];
   struct rk_shop *s = calloc(1, sizeof *s);
@@ -55,7 +63,8 @@ rk_err rk_shop_open(const struct rk_shop_opts *o, struct rk_shop **out, struct r
   s->arena = rk_arena_new(CATALOG_BYTES);
   s->capabilities = rk_ucp_capabilities();
   rk_err err = s->arena && s->capabilities ? rk_catalog_load(o->dir, s->arena, &s->catalog, e) : rk_fail(e, RK_ENOMEM, "out of memory");
-  if (!err) err = rk_index_new(&s->catalog, &s->index, e);
+  if (!err && !s->catalog.travel) err = rk_index_new(&s->catalog, &s->index, e);
+  if (!err && s->catalog.travel) declare_travel(s);
   if (!err) err = shop_dir(o->dir, o->data_dir, path, sizeof path - 16, e);
   if (!err) err = make_dirs(path, e);
   size_t n = strnlen(path, sizeof path);

@@ -17,7 +17,11 @@ static const struct rk_migration migrations[] = {
    "CREATE TABLE payments(jti TEXT PRIMARY KEY, checkout_id TEXT NOT NULL UNIQUE, order_id TEXT NOT NULL REFERENCES orders(id),"
    " kind TEXT NOT NULL, amount_minor INTEGER NOT NULL, currency TEXT NOT NULL, time_ms INTEGER NOT NULL) STRICT;"
    "CREATE TABLE answers(agent TEXT NOT NULL, key TEXT NOT NULL, request TEXT NOT NULL, sha256 TEXT NOT NULL,"
-   " status INTEGER NOT NULL, body_json TEXT NOT NULL, time_ms INTEGER NOT NULL, PRIMARY KEY(agent, key)) STRICT;"}};
+   " status INTEGER NOT NULL, body_json TEXT NOT NULL, time_ms INTEGER NOT NULL, PRIMARY KEY(agent, key)) STRICT;"},
+  {"CREATE TABLE bookings(id INTEGER PRIMARY KEY, checkout_id TEXT NOT NULL, item_id TEXT NOT NULL, stock_key TEXT NOT NULL,"
+   " seats TEXT NOT NULL, quantity INTEGER NOT NULL CHECK(quantity > 0), sold INTEGER NOT NULL, expires_ms INTEGER NOT NULL) STRICT;"
+   "CREATE INDEX bookings_stock ON bookings(stock_key);"
+   "CREATE INDEX bookings_checkout ON bookings(checkout_id);"}};
 
 rk_err rk_shop_store_open(const char *path, struct rk_db **out, struct rk_error *e) {
   return rk_db_open(path, migrations, sizeof migrations / sizeof *migrations, out, e);
@@ -72,6 +76,35 @@ rk_err rk_shop_store_take(struct rk_db *db, const char *item_id, int32_t quantit
   rk_err err = rk_db_run(db, e, "UPDATE items SET stock=stock-? WHERE id=? AND stock>=?", "iti", (int64_t)quantity, item_id, (int64_t)quantity);
   if (!err && rk_db_changes(db) != 1) err = rk_fail(e, RK_ECONFLICT, "fewer than %d of %s are left", quantity, item_id);
   return err;
+}
+
+int32_t rk_shop_store_booked(struct rk_db *db, const char *stock_key, const char *checkout_id) {
+  int32_t n = INT32_MAX;
+  rk_err err = rk_db_each(db, NULL, take_i32, &n, "SELECT coalesce(sum(quantity), 0) FROM bookings WHERE stock_key=? AND checkout_id<>?"
+                          " AND (sold OR expires_ms>?)", "tti", stock_key, checkout_id ? checkout_id : "", rk_now_ms());
+  return err ? INT32_MAX : n;
+}
+
+rk_err rk_shop_store_hold(struct rk_db *db, const struct rk_booking *b, struct rk_error *e) {
+  return rk_db_run(db, e, "INSERT INTO bookings(checkout_id, item_id, stock_key, seats, quantity, sold, expires_ms) VALUES(?,?,?,?,?,0,?)", "ttttii",
+                   b->checkout_id, b->item_id, b->stock_key, b->seats, (int64_t)b->quantity, b->expires_ms);
+}
+
+rk_err rk_shop_store_release(struct rk_db *db, const char *checkout_id, struct rk_error *e) {
+  return rk_db_run(db, e, "DELETE FROM bookings WHERE NOT sold AND (checkout_id=? OR expires_ms<=?)", "ti", checkout_id, rk_now_ms());
+}
+
+rk_err rk_shop_store_sell(struct rk_db *db, const char *checkout_id, struct rk_error *e) {
+  rk_err err = rk_db_run(db, e, "UPDATE bookings SET sold=1 WHERE checkout_id=? AND NOT sold AND expires_ms>?", "ti", checkout_id, rk_now_ms());
+  return !err && rk_db_changes(db) == 0 ? rk_fail(e, RK_ECONFLICT, "the places are not held any more") : err;
+}
+
+json_t *rk_shop_store_seats(struct rk_db *db, const char *stock_key) {
+  return rk_db_all(db, NULL, "SELECT seats FROM bookings WHERE stock_key=? AND (sold OR expires_ms>?)", "ti", stock_key, rk_now_ms());
+}
+
+json_t *rk_shop_store_booking(struct rk_db *db, const char *checkout_id, const char *item_id) {
+  return rk_db_one(db, NULL, "SELECT seats, quantity FROM bookings WHERE checkout_id=? AND item_id=? LIMIT 1", "tt", checkout_id, item_id);
 }
 
 rk_err rk_shop_store_put_checkout(struct rk_db *db, const char *id, const char *agent, const char *status, const json_t *state,

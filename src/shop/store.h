@@ -20,6 +20,17 @@ int32_t rk_shop_store_stock(struct rk_db *db, const char *item_id);
 /* RK_ECONFLICT: fewer are left. */
 rk_err rk_shop_store_take(struct rk_db *db, const char *item_id, int32_t quantity, struct rk_error *e) RK_MUST_USE;
 
+/* Places of a dated service (travel.h) that a checkout holds until expires_ms, or has bought. */
+struct rk_booking { const char *checkout_id, *item_id, *stock_key, *seats /* "17,18" or "" */; int32_t quantity; int64_t expires_ms; };
+/* What others than checkout_id (may be NULL) hold or have bought of a stock. */
+int32_t rk_shop_store_booked(struct rk_db *db, const char *stock_key, const char *checkout_id);
+rk_err rk_shop_store_hold(struct rk_db *db, const struct rk_booking *b, struct rk_error *e) RK_MUST_USE;
+rk_err rk_shop_store_release(struct rk_db *db, const char *checkout_id, struct rk_error *e) RK_MUST_USE; /* what is held, not what is bought */
+/* RK_ECONFLICT: it holds nothing any more. */
+rk_err rk_shop_store_sell(struct rk_db *db, const char *checkout_id, struct rk_error *e) RK_MUST_USE;
+json_t *rk_shop_store_seats(struct rk_db *db, const char *stock_key);                           /* [{seats}] held or bought */
+json_t *rk_shop_store_booking(struct rk_db *db, const char *checkout_id, const char *item_id);  /* {seats, quantity}; NULL: none */
+
 /* A checkout: {id, status, agent, state, view|null, order_id|null, expires_ms}. NULL: none. */
 rk_err rk_shop_store_put_checkout(struct rk_db *db, const char *id, const char *agent, const char *status, const json_t *state,
                                   const json_t *view, const char *order_id, int64_t expires_ms, struct rk_error *e) RK_MUST_USE;
