@@ -71,6 +71,7 @@ static rk_err read_conf(const struct rk_table *conf, struct rk_catalog *c, struc
   if (err) return err;
   int hours, minutes;
   char sign;
+  if (rk_conf_get(conf, "no_refund", &c->no_refund, NULL)) c->no_refund = "";
   if (strlen(c->id_prefix) != 2) return rk_fail(e, RK_EFORMAT, "%s: id_prefix has two letters", conf->path);
   if (strlen(currency) != 3) return rk_fail(e, RK_EFORMAT, "%s: currency is an ISO 4217 code", conf->path);
   if (sscanf(offset, "%c%2d:%2d", &sign, &hours, &minutes) != 3 || (sign != '+' && sign != '-'))

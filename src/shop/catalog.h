@@ -54,6 +54,7 @@ struct rk_coupon_rule { const char *code, *category; /* "*" all */ int64_t amoun
 struct rk_catalog {
   const char *name;                             /* of the directory */
   const char *id_prefix;
+  const char *no_refund;                        /* delivery classes, separated by spaces, whose goods are not taken back */
   struct rk_travel *travel;                     /* of a seller of dated places, who has no products of his own; else NULL */
   struct rk_text title, refund_rule;
   char currency[4];

@@ -66,6 +66,8 @@ bool seller_has_places(const struct rk_shop *s, const json_t *lines, rk_str item
 rk_err seller_hold(struct rk_shop *s, const char *checkout_id, const json_t *state, int64_t expires_ms, struct rk_error *e) RK_MUST_USE;
 /* The seats of a film that the checkout holds or has bought; false: none. */
 bool seller_seats(const struct rk_shop *s, const char *checkout_id, const char *item_id, bool en, char out[SEATS_TEXT_BYTES]);
+/* Frees places that were bought; of a film the last seats. */
+rk_err seller_unsell(struct rk_shop *s, const char *checkout_id, const char *item_id, int32_t quantity, struct rk_error *e) RK_MUST_USE;
 int32_t seller_travelers_wanted(const struct rk_shop *s, const json_t *lines);
 json_t *seller_read_travelers(const json_t *body); /* [{name, kind}]; new reference */
 
@@ -76,6 +78,12 @@ void handle_update(struct rk_shop *s, const struct caller *c, const char *id, co
 void handle_complete(struct rk_shop *s, const struct caller *c, const char *id, const json_t *body, struct rk_shop_answer *out);
 void handle_cancel(struct rk_shop *s, const struct caller *c, const char *id, struct rk_shop_answer *out);
 void handle_order(struct rk_shop *s, const struct caller *c, const char *id, struct rk_shop_answer *out);
+
+/* ---- refund.c: inside the request's transaction, except get ---- */
+void handle_refund_quote(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out);
+void handle_refund_confirm(struct rk_shop *s, const struct caller *c, const char *id, struct rk_shop_answer *out);
+void handle_refund_get(struct rk_shop *s, const struct caller *c, const char *id, struct rk_shop_answer *out);
+
 /* The payment token of a completion's body; empty: none. */
 rk_str completion_token(const json_t *body);
 

@@ -272,6 +272,19 @@ rk_err seller_hold(struct rk_shop *s, const char *checkout_id, const json_t *sta
   return err;
 }
 
+rk_err seller_unsell(struct rk_shop *s, const char *checkout_id, const char *item_id, int32_t quantity, struct rk_error *e) {
+  json_t *booking = rk_shop_store_booking(s->db, checkout_id, item_id);
+  int64_t kept = rk_json_i64(booking, "quantity", 0) - quantity;
+  char seats[MAX_SEATS_TEXT] = "";
+  rk_str rest = rk_json_str(booking, "seats"), one;
+  for (size_t at = 0; kept > 0 && rest.n; kept--) {
+    rk_str_cut(rest, ',', &one, &rest);
+    at += (size_t)snprintf(seats + at, sizeof seats - at, "%s%.*s", at ? "," : "", RK_STR_ARG(one));
+  }
+  json_decref(booking);
+  return rk_shop_store_unsell(s->db, checkout_id, item_id, quantity, seats, e);
+}
+
 bool seller_seats(const struct rk_shop *s, const char *checkout_id, const char *item_id, bool en, char out[SEATS_TEXT_BYTES]) {
   struct rk_travel_item t;
   size_t at = 0;

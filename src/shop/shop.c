@@ -102,7 +102,7 @@ void rk_shop_set_origin(struct rk_shop *s, const char *origin) { snprintf(s->ori
 
 /* ---- requests ---- */
 
-enum op { OP_NONE, OP_SEARCH, OP_LOOKUP, OP_PRODUCT, OP_CREATE, OP_GET, OP_UPDATE, OP_COMPLETE, OP_CANCEL, OP_ORDER };
+enum op { OP_NONE, OP_SEARCH, OP_LOOKUP, OP_PRODUCT, OP_CREATE, OP_GET, OP_UPDATE, OP_COMPLETE, OP_CANCEL, OP_ORDER, OP_REFUND, OP_REFUND_GET, OP_REFUND_CONFIRM };
 
 /* "/checkout-sessions/ID/complete" -> op and ID. allowed: the method is wrong for a path that exists. */
 static enum op route(rk_str method, rk_str path, char id[MAX_ID_BYTES], bool *exists) {
@@ -111,7 +111,8 @@ static enum op route(rk_str method, rk_str path, char id[MAX_ID_BYTES], bool *ex
     {"/catalog/product", NULL, "POST", OP_PRODUCT},
     {"/checkout-sessions", NULL, "POST", OP_CREATE}, {"/checkout-sessions/", "", "GET", OP_GET},
     {"/checkout-sessions/", "", "PUT", OP_UPDATE}, {"/checkout-sessions/", "/complete", "POST", OP_COMPLETE},
-    {"/checkout-sessions/", "/cancel", "POST", OP_CANCEL}, {"/orders/", "", "GET", OP_ORDER}};
+    {"/checkout-sessions/", "/cancel", "POST", OP_CANCEL}, {"/orders/", "", "GET", OP_ORDER},
+    {"/refunds", NULL, "POST", OP_REFUND}, {"/refunds/", "", "GET", OP_REFUND_GET}, {"/refunds/", "/confirm", "POST", OP_REFUND_CONFIRM}};
   *exists = false;
   for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
     rk_str rest = path, suffix = rk_str_c(routes[i].suffix), prefix = rk_str_c(routes[i].prefix);
@@ -142,6 +143,9 @@ static void run(struct rk_shop *s, enum op op, const struct caller *c, const cha
     case OP_COMPLETE: handle_complete(s, c, id, body, out); break;
     case OP_CANCEL: handle_cancel(s, c, id, out); break;
     case OP_ORDER: handle_order(s, c, id, out); break;
+    case OP_REFUND: handle_refund_quote(s, c, body, out); break;
+    case OP_REFUND_GET: handle_refund_get(s, c, id, out); break;
+    case OP_REFUND_CONFIRM: handle_refund_confirm(s, c, id, out); break;
     case OP_NONE: break;
   }
 }
@@ -198,11 +202,12 @@ static void answer_request(struct rk_shop *s, enum op op, const char *id, const 
   struct caller c;
   struct rk_error e = {0};
   json_t *body = NULL;
-  bool write = op == OP_CREATE || op == OP_UPDATE || op == OP_COMPLETE || op == OP_CANCEL;
+  bool refund = op == OP_REFUND || op == OP_REFUND_GET || op == OP_REFUND_CONFIRM;
+  bool write = op == OP_CREATE || op == OP_UPDATE || op == OP_COMPLETE || op == OP_CANCEL || op == OP_REFUND || op == OP_REFUND_CONFIRM;
   if (!caller_find(s, r->agent, false, &c, out)) return;
-  if (op != OP_GET && op != OP_ORDER) {
+  if (op != OP_GET && op != OP_ORDER && op != OP_REFUND_GET) {
     rk_str text = rk_str_trim(r->body);
-    body = op == OP_CANCEL && text.n == 0 ? json_object() : rk_json_parse(text, RK_MAX_HTTP_BODY_BYTES, &e);
+    body = (op == OP_CANCEL || op == OP_REFUND_CONFIRM) && text.n == 0 ? json_object() : rk_json_parse(text, RK_MAX_HTTP_BODY_BYTES, &e);
     if (!json_is_object(body)) {
       answer_error(out, 400, "invalid_request", "the body is no JSON object: %s", e.msg);
       goto out;
@@ -213,7 +218,7 @@ static void answer_request(struct rk_shop *s, enum op op, const char *id, const 
     if (!caller_find(s, r->agent, true, &c, out)) goto out;
   }
   bool lookup = op == OP_LOOKUP || op == OP_PRODUCT;
-  const char *root = op == OP_SEARCH ? RK_UCP_SEARCH : lookup ? RK_UCP_LOOKUP : op == OP_ORDER ? RK_UCP_ORDER : RK_UCP_CHECKOUT;
+  const char *root = op == OP_SEARCH ? RK_UCP_SEARCH : lookup ? RK_UCP_LOOKUP : op == OP_ORDER ? RK_UCP_ORDER : refund ? RK_UCP_REFUND : RK_UCP_CHECKOUT;
   if (!json_object_get(c.active, root)) {
     out->status = 200;
     out->body = ucp_refusal("capabilities_incompatible", "unrecoverable", "the agent's profile lacks the capability of this operation");

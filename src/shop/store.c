@@ -21,7 +21,9 @@ static const struct rk_migration migrations[] = {
   {"CREATE TABLE bookings(id INTEGER PRIMARY KEY, checkout_id TEXT NOT NULL, item_id TEXT NOT NULL, stock_key TEXT NOT NULL,"
    " seats TEXT NOT NULL, quantity INTEGER NOT NULL CHECK(quantity > 0), sold INTEGER NOT NULL, expires_ms INTEGER NOT NULL) STRICT;"
    "CREATE INDEX bookings_stock ON bookings(stock_key);"
-   "CREATE INDEX bookings_checkout ON bookings(checkout_id);"}};
+   "CREATE INDEX bookings_checkout ON bookings(checkout_id);"
+   "CREATE TABLE refunds(id TEXT PRIMARY KEY, order_id TEXT NOT NULL REFERENCES orders(id), agent TEXT NOT NULL, status TEXT NOT NULL,"
+   " lines_json TEXT NOT NULL, amount_minor INTEGER NOT NULL, fee_minor INTEGER NOT NULL, expires_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL) STRICT;"}};
 
 rk_err rk_shop_store_open(const char *path, struct rk_db **out, struct rk_error *e) {
   return rk_db_open(path, migrations, sizeof migrations / sizeof *migrations, out, e);
@@ -136,7 +138,51 @@ rk_err rk_shop_store_add_order(struct rk_db *db, const char *id, const char *che
 }
 
 json_t *rk_shop_store_order(struct rk_db *db, const char *id) {
-  return rk_db_one(db, NULL, "SELECT agent, view_json FROM orders WHERE id=?", "t", id);
+  return rk_db_one(db, NULL, "SELECT agent, checkout_id, report_json, view_json, total_minor, placed_ms FROM orders WHERE id=?", "t", id);
+}
+
+rk_err rk_shop_store_put_order(struct rk_db *db, const char *id, const json_t *report, const json_t *view, struct rk_error *e) {
+  char *report_text = rk_json_dump(report), *view_text = rk_json_dump(view);
+  rk_err err = report_text && view_text ? rk_db_run(db, e, "UPDATE orders SET report_json=?, view_json=? WHERE id=?", "ttt", report_text, view_text, id)
+                                        : rk_fail(e, RK_ENOMEM, "out of memory");
+  free(view_text);
+  free(report_text);
+  return err;
+}
+
+json_t *rk_shop_store_refund(struct rk_db *db, const char *id) {
+  return rk_db_one(db, NULL, "SELECT id, order_id, agent, status, lines_json, amount_minor, fee_minor, expires_ms FROM refunds WHERE id=?", "t", id);
+}
+
+rk_err rk_shop_store_put_refund(struct rk_db *db, const struct rk_refund_row *r, struct rk_error *e) {
+  char *lines = rk_json_dump(r->lines);
+  rk_err err = lines ? rk_db_run(db, e, "INSERT INTO refunds VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET status=excluded.status,"
+                                 " changed_ms=excluded.changed_ms", "tttttiiii", r->id, r->order_id, r->agent, r->status, lines, r->amount_minor,
+                                 r->fee_minor, r->expires_ms, rk_now_ms())
+                     : rk_fail(e, RK_ENOMEM, "out of memory");
+  free(lines);
+  return err;
+}
+
+static bool take_i64(void *ud, const struct rk_row *row) {
+  *(int64_t *)ud = rk_row_i64(row, 0);
+  return false;
+}
+
+int64_t rk_shop_store_refunded(struct rk_db *db, const char *order_id) {
+  int64_t sum = INT64_MAX; /* unreadable: nothing more goes back */
+  rk_err err = rk_db_each(db, NULL, take_i64, &sum, "SELECT coalesce(sum(amount_minor), 0) FROM refunds WHERE order_id=? AND status='completed'", "t", order_id);
+  return err ? INT64_MAX : sum;
+}
+
+rk_err rk_shop_store_put_back(struct rk_db *db, const char *item_id, int32_t quantity, struct rk_error *e) {
+  return rk_db_run(db, e, "UPDATE items SET stock=stock+? WHERE id=?", "it", (int64_t)quantity, item_id);
+}
+
+rk_err rk_shop_store_unsell(struct rk_db *db, const char *checkout_id, const char *item_id, int32_t quantity, const char *seats, struct rk_error *e) {
+  rk_err err = rk_db_run(db, e, "DELETE FROM bookings WHERE checkout_id=? AND item_id=? AND quantity<=?", "tti", checkout_id, item_id, (int64_t)quantity);
+  return err ? err : rk_db_run(db, e, "UPDATE bookings SET quantity=quantity-?, seats=? WHERE checkout_id=? AND item_id=?", "ittt", (int64_t)quantity, seats,
+                              checkout_id, item_id);
 }
 
 json_t *rk_shop_store_orders(struct rk_db *db, struct rk_error *e) {

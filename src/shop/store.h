@@ -39,8 +39,20 @@ json_t *rk_shop_store_checkout(struct rk_db *db, const char *id);
 /* report: the order for `rukou shop orders`; view: the UCP order. */
 rk_err rk_shop_store_add_order(struct rk_db *db, const char *id, const char *checkout_id, const char *agent, const json_t *report,
                                const json_t *view, int64_t total_minor, const char *currency, struct rk_error *e) RK_MUST_USE;
-json_t *rk_shop_store_order(struct rk_db *db, const char *id);  /* {agent, view}; NULL: none */
+json_t *rk_shop_store_order(struct rk_db *db, const char *id);  /* {agent, checkout_id, report, view, total_minor, placed_ms}; NULL: none */
+rk_err rk_shop_store_put_order(struct rk_db *db, const char *id, const json_t *report, const json_t *view, struct rk_error *e) RK_MUST_USE;
 json_t *rk_shop_store_orders(struct rk_db *db, struct rk_error *e); /* [report + payment], oldest first */
+
+/* A refund: quoted, then completed. {id, order_id, agent, status, lines, amount_minor, fee_minor, expires_ms}; NULL: none. */
+json_t *rk_shop_store_refund(struct rk_db *db, const char *id);
+struct rk_refund_row { const char *id, *order_id, *agent, *status; const json_t *lines; int64_t amount_minor, fee_minor, expires_ms; };
+rk_err rk_shop_store_put_refund(struct rk_db *db, const struct rk_refund_row *r, struct rk_error *e) RK_MUST_USE;
+int64_t rk_shop_store_refunded(struct rk_db *db, const char *order_id); /* minor units of completed ones */
+/* Goods go back into stock; places are free again. */
+rk_err rk_shop_store_put_back(struct rk_db *db, const char *item_id, int32_t quantity, struct rk_error *e) RK_MUST_USE;
+/* seats: those that are kept. */
+rk_err rk_shop_store_unsell(struct rk_db *db, const char *checkout_id, const char *item_id, int32_t quantity, const char *seats,
+                            struct rk_error *e) RK_MUST_USE;
 
 struct rk_charge { const char *jti, *checkout_id, *order_id, *kind, *currency; int64_t amount_minor; };
 /* One per jti, one per checkout: RK_ECONFLICT otherwise. */

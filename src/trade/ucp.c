@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "trade/payment_token.h"
 
+#define OURS "https://rukou.example" /* the authority of example.rukou.* */
 #define SPEC "https://ucp.dev/" RK_UCP_VERSION
 
 enum { MAX_ATTRS = 32, MAX_DELIVERIES = 16, MAX_COUPONS = 16, MAX_VARIANTS = 512, MAX_PRODUCTS = 200 };
@@ -30,6 +31,8 @@ json_t *rk_ucp_capabilities(void) {
   declare(caps, RK_UCP_ORDER, "order", "order", NULL);
   declare(caps, RK_UCP_SEARCH, "catalog/search", "catalog_search", NULL);
   declare(caps, RK_UCP_LOOKUP, "catalog/lookup", "catalog_lookup", NULL);
+  json_object_set_new(caps, RK_UCP_REFUND, json_pack("[{s:s, s:s, s:s}]", "version", RK_UCP_VERSION, "spec", OURS "/specification/refund", "schema",
+                                                     OURS "/schemas/refund.json"));
   return caps;
 }
 

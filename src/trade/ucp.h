@@ -22,7 +22,8 @@
 #define RK_UCP_DISCOUNT "dev.ucp.shopping.discount"
 #define RK_UCP_FULFILLMENT "dev.ucp.shopping.fulfillment"
 #define RK_UCP_OFFER_KEY "dev.rukou.offer"
-#define RK_UCP_TRAVEL_KEY "dev.rukou.travel" /* dated places: query of a search, travelers of a checkout, capability */
+#define RK_UCP_TRAVEL_KEY "example.rukou.travel" /* dated places: query of a search, travelers of a checkout, capability */
+#define RK_UCP_REFUND "example.rukou.refund" /* ours: UCP has no request for money back (docs/ucp.md) */
 
 enum { RK_MAX_UCP_TEXT_BYTES = 4096, RK_MAX_UCP_MESSAGES = 32, RK_MAX_UCP_REVIEWS = 8 };
 

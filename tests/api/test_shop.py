@@ -180,7 +180,7 @@ def test_discovery(agent, shops):
         v = json.loads(r.read())
         assert r.status == 200 and r.getheader("Cache-Control") == "public, max-age=60"
         assert v["ucp"]["version"] == VERSION and len(v["signing_keys"]) == 1
-        assert set(v["ucp"]["capabilities"]) == {f"dev.ucp.shopping.{c}" for c in CAPABILITIES}
+        assert set(v["ucp"]["capabilities"]) == {f"dev.ucp.shopping.{c}" for c in CAPABILITIES} | {"example.rukou.refund"}
         assert v["ucp"]["services"]["dev.ucp.shopping"][0]["endpoint"] == shop.origin
         kinds = v["ucp"]["payment_handlers"]["dev.rukou.sandbox"][0]["available_instruments"]
         assert [k["type"] for k in kinds] == ["card", "wallet"]
