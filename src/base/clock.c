@@ -9,6 +9,8 @@
 #include <time.h>
 
 static int64_t offset_ms;         /* added to the system clock */
+static bool simulated;            /* then both clocks stand still between calls */
+static int64_t simulated_ms, simulated_mono_ms;
 static bool zone_fixed;
 static int zone_minutes;
 static bool seeded;
@@ -40,11 +42,26 @@ rk_err rk_clock_init(struct rk_error *e) {
   return RK_OK;
 }
 
-int64_t rk_now_ms(void) { return clock_us(CLOCK_REALTIME) / 1000 + offset_ms; }
-int64_t rk_mono_us(void) { return clock_us(CLOCK_MONOTONIC); }
+void rk_clock_simulate(int64_t utc_ms) {
+  if (simulated && utc_ms > simulated_ms) simulated_mono_ms += utc_ms - simulated_ms;
+  simulated = true;
+  simulated_ms = utc_ms;
+}
+
+void rk_random_seed(uint64_t seed) {
+  seeded = true;
+  seed_state = seed;
+}
+
+int64_t rk_now_ms(void) { return simulated ? simulated_ms : clock_us(CLOCK_REALTIME) / 1000 + offset_ms; }
+int64_t rk_mono_us(void) { return simulated ? simulated_mono_ms * 1000 : clock_us(CLOCK_MONOTONIC); }
 int64_t rk_mono_ms(void) { return rk_mono_us() / 1000; }
 
 void rk_sleep_ms(int64_t ms) {
+  if (simulated) {
+    if (ms > 0) rk_clock_simulate(simulated_ms + ms);
+    return;
+  }
   struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
   while (ms > 0 && nanosleep(&ts, &ts) != 0 && errno == EINTR) {}
 }

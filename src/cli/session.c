@@ -373,6 +373,11 @@ json_t *rk_session_orders(struct rk_session *s, struct rk_error *e) {
 json_t *rk_session_ledger(struct rk_session *s, struct rk_error *e) {
   return is_client(s) ? get_list(s, "/api/ledger", "entries", e) : rk_trade_ledger(s->app.trade, user_of(s));
 }
+json_t *rk_session_audit(struct rk_session *s, struct rk_error *e) {
+  if (is_client(s)) return get_list(s, "/api/ledger/audit", "audit", e);
+  json_t *audit = NULL;
+  return rk_trade_audit(s->app.trade, &audit, e) ? NULL : audit;
+}
 json_t *rk_session_profile(struct rk_session *s, struct rk_error *e) {
   return is_client(s) ? get_list(s, "/api/profile", "profile", e) : rk_store_profile(s->app.store, user_of(s));
 }

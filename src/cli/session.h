@@ -26,6 +26,7 @@ rk_err rk_session_follow(struct rk_session *s, const char *chat_id, const char *
 /* New references; NULL with e. */
 json_t *rk_session_orders(struct rk_session *s, struct rk_error *e);
 json_t *rk_session_ledger(struct rk_session *s, struct rk_error *e);
+json_t *rk_session_audit(struct rk_session *s, struct rk_error *e);
 json_t *rk_session_profile(struct rk_session *s, struct rk_error *e);
 rk_err rk_session_set_profile(struct rk_session *s, const json_t *profile, struct rk_error *e) RK_MUST_USE;
 /* {url}: a new one-time sign-in address of the running server; NULL when this process is the server. */

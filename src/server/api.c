@@ -248,7 +248,21 @@ void rk_route_order(struct rk_http_req *r, void *ctx) {
 void rk_route_ledger(struct rk_http_req *r, void *ctx) {
   const struct rk_server *s = ctx;
   json_t *entries = rk_trade_ledger(s->o.trade, user_of(r));
-  reply_named(r, "entries", entries ? entries : json_array(), "entries");
+  rk_http_reply_json(r, 200, json_pack("{s:o, s:o}", "entries", entries, "accounts", rk_trade_accounts(s->o.trade, user_of(r))));
+}
+
+/* Reads every row of money and every signature, on a worker. */
+static void audit(struct rk_http_req *r, void *ctx) {
+  const struct rk_server *s = ctx;
+  struct rk_error e = {0};
+  json_t *found = NULL;
+  if (rk_trade_audit(s->o.trade, &found, &e)) rk_http_reply_error(r, &e);
+  else reply_named(r, "audit", found, "audit");
+}
+
+void rk_route_audit(struct rk_http_req *r, void *ctx) {
+  struct rk_server *s = ctx;
+  rk_workers_run(s->workers, r, audit, s);
 }
 
 void rk_route_profile(struct rk_http_req *r, void *ctx) {

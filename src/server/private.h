@@ -77,6 +77,7 @@ void rk_route_chat_delete(struct rk_http_req *r, void *ctx);
 void rk_route_orders(struct rk_http_req *r, void *ctx);
 void rk_route_order(struct rk_http_req *r, void *ctx);
 void rk_route_ledger(struct rk_http_req *r, void *ctx);
+void rk_route_audit(struct rk_http_req *r, void *ctx);
 void rk_route_profile(struct rk_http_req *r, void *ctx);
 void rk_route_profile_set(struct rk_http_req *r, void *ctx);
 void rk_route_page(struct rk_http_req *r, void *ctx);

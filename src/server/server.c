@@ -105,6 +105,7 @@ static void v1_completions(struct rk_http_req *r, void *ctx) { rk_openai_complet
   X("GET",    "/api/orders",               RK_KEY,     rk_route_orders) \
   X("GET",    "/api/orders/:id",           RK_KEY,     rk_route_order) \
   X("GET",    "/api/ledger",               RK_KEY,     rk_route_ledger) \
+  X("GET",    "/api/ledger/audit",         RK_KEY,     rk_route_audit) \
   X("GET",    "/api/profile",              RK_KEY,     rk_route_profile) \
   X("PUT",    "/api/profile",              RK_SESSION, rk_route_profile_set) \
   X("GET",    "/v1/models",                RK_LOCAL,   v1_models) \

@@ -13,11 +13,14 @@
 
 #include "base/limits.h"
 
+enum { STATEMENTS = 256 }; /* kept compiled; the program has fewer than that */
+
 /* One connection, one lock. The lock is recursive: a transaction holds it from
  * begin to commit, and every call takes it for its own duration, so a reader of
  * another thread never sees half a transaction. */
 struct rk_db {
   sqlite3 *conn;
+  struct { sqlite3_stmt *st; bool busy; } cache[STATEMENTS]; /* by hash of the SQL; a statement is compiled once */
   pthread_mutex_t lock;
   int depth;        /* of begin, all of the thread that holds the lock */
   rk_err doomed;    /* a statement of this transaction failed so that SQLite undid all of it */
@@ -81,20 +84,57 @@ static int bind_all(sqlite3_stmt *st, const char *fmt, va_list ap) {
   return rc;
 }
 
+/* FNV-1a */
+static uint32_t hash_of(const char *sql) {
+  uint32_t h = 2166136261u;
+  for (const char *p = sql; *p; p++) h = (h ^ (unsigned char)*p) * 16777619u;
+  return h;
+}
+
+/* The compiled statement, out of its place in the cache; *place < 0: it has none. */
+static int take_statement(struct rk_db *db, const char *sql, sqlite3_stmt **st, int *place) {
+  const char *tail = "";
+  int i = (int)(hash_of(sql) % STATEMENTS);
+  bool free_place = !db->cache[i].busy;
+  *place = free_place ? i : -1;
+  *st = NULL;
+  if (free_place && db->cache[i].st && strcmp(sqlite3_sql(db->cache[i].st), sql) == 0) *st = db->cache[i].st;
+  int rc = *st ? SQLITE_OK : sqlite3_prepare_v3(db->conn, sql, -1, free_place ? SQLITE_PREPARE_PERSISTENT : 0, st, &tail);
+  RK_ASSERT(rc != SQLITE_OK || *tail == 0);
+  if (rc != SQLITE_OK || !free_place) {
+    *place = -1;
+    return rc;
+  }
+  if (db->cache[i].st != *st) sqlite3_finalize(db->cache[i].st);
+  db->cache[i].st = *st;
+  db->cache[i].busy = true;
+  return rc;
+}
+
+static void put_back(struct rk_db *db, sqlite3_stmt *st, int place) {
+  if (place < 0) {
+    sqlite3_finalize(st);
+    return;
+  }
+  sqlite3_reset(st);
+  sqlite3_clear_bindings(st);
+  db->cache[place].busy = false;
+}
+
 /* Runs one statement, calling fn (may be NULL) for each row. */
 static rk_err run(struct rk_db *db, struct rk_error *e, bool (*fn)(void *, const struct rk_row *), void *ud,
                   const char *sql, const char *fmt, va_list ap) {
   if (e) e->code = RK_OK;
   sqlite3_stmt *st = NULL;
-  const char *tail = "";
+  int place = -1;
   lock(db);
   rk_err err = RK_OK;
   if (db->depth > 0 && db->doomed) {
     err = rk_fail(e, db->doomed, "an earlier step of this transaction failed: nothing of it was stored");
     goto out;
   }
-  int rc = sqlite3_prepare_v2(db->conn, sql, -1, &st, &tail);
-  RK_ASSERT(rc != SQLITE_OK || (*tail == 0 && (size_t)sqlite3_bind_parameter_count(st) == strlen(fmt)));
+  int rc = take_statement(db, sql, &st, &place);
+  RK_ASSERT(rc != SQLITE_OK || (size_t)sqlite3_bind_parameter_count(st) == strlen(fmt));
   if (rc == SQLITE_OK) rc = bind_all(st, fmt, ap);
   if (rc == SQLITE_OK)
     while ((rc = sqlite3_step(st)) == SQLITE_ROW)
@@ -104,7 +144,7 @@ static rk_err run(struct rk_db *db, struct rk_error *e, bool (*fn)(void *, const
       }
   if (rc != SQLITE_DONE) err = db_fail(db, rc, e);
   else db->changes = sqlite3_changes64(db->conn);
-  sqlite3_finalize(st);
+  put_back(db, st, place);
 out:
   unlock(db);
   return err;
@@ -334,6 +374,7 @@ rk_err rk_db_open(const char *path, const struct rk_migration *migrations, int32
 
 void rk_db_close(struct rk_db *db) {
   if (!db) return;
+  for (size_t i = 0; i < STATEMENTS; i++) sqlite3_finalize(db->cache[i].st);
   sqlite3_close(db->conn);
   pthread_mutex_destroy(&db->lock);
   free(db);

@@ -123,51 +123,7 @@ rk_err rk_store_order_status(struct rk_store *s, const char *order_id, const cha
   return rk_db_run(rk_store_db(s), e, "UPDATE orders SET status=? WHERE id=?", "tt", status, order_id);
 }
 
-/* ---- ledger ---- */
-
-rk_err rk_store_ledger_add(struct rk_store *s, const struct rk_ledger_new *l, struct rk_error *e) {
-  char id[37];
-  rk_uuid7(id);
-  return rk_db_run(rk_store_db(s), e, "INSERT INTO ledger(id, user_id, time_ms, kind, approval_id, order_id, instrument_id,"
-                   " merchant_origin, amount_minor, currency) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "ttitttttit", id, l->user_id,
-                   rk_now_ms(), l->kind, l->approval_id, l->order_id, l->instrument_id, l->merchant_origin, l->amount_minor, l->currency);
-}
-
-json_t *rk_store_ledger(struct rk_store *s, const char *user_id) {
-  return rk_db_all(rk_store_db(s), NULL, "SELECT id, time_ms, approval_id, order_id, kind, instrument_id, merchant_origin,"
-                   " amount_minor, currency FROM ledger WHERE user_id=? ORDER BY seq", "t", user_id);
-}
-
-static bool keep_sum(void *ud, const struct rk_row *r) {
-  *(int64_t *)ud = rk_row_i64(r, 0);
-  return false;
-}
-
-/* An authorization counts while nothing has ended it: its capture then counts instead, its void frees it. */
-int64_t rk_store_balance(struct rk_store *s, const char *user_id, const char *instrument_id) {
-  int64_t sum = 0;
-  struct rk_error e;
-  if (rk_db_each(rk_store_db(s), &e, keep_sum, &sum,
-                 "SELECT COALESCE(SUM(CASE l.kind WHEN 'opening' THEN l.amount_minor WHEN 'refund' THEN l.amount_minor"
-                 " WHEN 'capture' THEN -l.amount_minor WHEN 'authorize' THEN CASE WHEN EXISTS(SELECT 1 FROM ledger x"
-                 " WHERE x.approval_id=l.approval_id AND x.kind IN ('capture','void')) THEN 0 ELSE -l.amount_minor END"
-                 " ELSE 0 END), 0) FROM ledger l WHERE l.user_id=? AND l.instrument_id=?", "tt", user_id, instrument_id))
-    return 0; /* unreadable: nothing can be spent */
-  return sum;
-}
-
-int64_t rk_store_refunded(struct rk_store *s, const char *approval_id) {
-  int64_t sum = INT64_MAX / 2; /* unreadable: nothing is given back twice */
-  if (rk_db_each(rk_store_db(s), NULL, keep_sum, &sum, "SELECT COALESCE(SUM(amount_minor), 0) FROM ledger WHERE approval_id=? AND kind='refund'",
-                 "t", approval_id))
-    return INT64_MAX / 2;
-  return sum;
-}
-
 int64_t rk_store_reserved(struct rk_store *s, const char *user_id, const char *instrument_id) {
-  int64_t sum = INT64_MAX / 2; /* unreadable: all of it */
-  if (rk_db_each(rk_store_db(s), NULL, keep_sum, &sum, "SELECT COALESCE(SUM(total_minor), 0) FROM approvals WHERE user_id=?"
-                 " AND instrument_id=? AND state='approved'", "tt", user_id, instrument_id))
-    return INT64_MAX / 2;
-  return sum;
+  return rk_store_number(s, RK_STORE_UNREADABLE, "SELECT COALESCE(SUM(total_minor), 0) FROM approvals WHERE user_id=?"
+                         " AND instrument_id=? AND state='approved' AND kind='purchase'", user_id, instrument_id);
 }

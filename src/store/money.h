@@ -61,7 +61,10 @@ json_t *rk_store_order_of_approval(struct rk_store *s, const char *approval_id);
 json_t *rk_store_orders(struct rk_store *s, const char *user_id); /* newest first */
 rk_err rk_store_order_status(struct rk_store *s, const char *order_id, const char *status, struct rk_error *e) RK_MUST_USE;
 
-/* ---- ledger ---- */
+/* ---- ledger: double entry ---- */
+/* An entry posts itself in the same statement: its amount to one account, and
+ * from another (schema.c, v3). Accounts are of a user and a currency:
+ * funds:INSTRUMENT, held:INSTRUMENT (authorized, not ended), spent:ORIGIN, equity:opening. */
 struct rk_ledger_new {
   const char *user_id, *kind;       /* opening | authorize | capture | void | refund */
   const char *approval_id, *order_id, *instrument_id, *merchant_origin;
@@ -69,10 +72,13 @@ struct rk_ledger_new {
 };
 rk_err rk_store_ledger_add(struct rk_store *s, const struct rk_ledger_new *l, struct rk_error *e) RK_MUST_USE;
 json_t *rk_store_ledger(struct rk_store *s, const char *user_id); /* docs/api.md, oldest first */
+json_t *rk_store_accounts(struct rk_store *s, const char *user_id); /* [{account, currency, balance_minor}]; sum zero per currency */
 int64_t rk_store_refunded(struct rk_store *s, const char *approval_id); /* sum of its refunds */
-/* Openings and refunds less charges and open authorizations. */
+/* Of funds: openings and refunds less charges and open authorizations. */
 int64_t rk_store_balance(struct rk_store *s, const char *user_id, const char *instrument_id);
 /* Totals of approvals in state approved: decided, but not yet in the ledger. */
 int64_t rk_store_reserved(struct rk_store *s, const char *user_id, const char *instrument_id);
+/* Looks through all rows of money: [{check, ok, wrong: how many rows}]. An error: it could not be looked through. */
+rk_err rk_store_audit(struct rk_store *s, json_t **out, struct rk_error *e) RK_MUST_USE;
 
 #endif

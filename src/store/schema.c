@@ -101,5 +101,84 @@ static const char v1[] =
 /* Why a purchase failed, as a code: the words for it are in the user's language. */
 static const char v2[] = "ALTER TABLE approvals ADD COLUMN failure_code TEXT;";
 
-const struct rk_migration rk_store_migrations[] = {{v1}, {v2}};
+/* Double entry. An entry of the ledger posts itself: leg 0 adds its amount to
+ * one account, leg 1 takes it from another, so that every entry, and with it
+ * the sum over all accounts of a currency, is zero.
+ *
+ *   opening    +funds:INSTRUMENT  -equity:opening
+ *   authorize  +held:INSTRUMENT   -funds:INSTRUMENT
+ *   capture    +spent:MERCHANT    -held:INSTRUMENT
+ *   void       +funds:INSTRUMENT  -held:INSTRUMENT
+ *   refund     +funds:INSTRUMENT  -spent:MERCHANT */
+static const char v3[] =
+    "CREATE TABLE accounts(id INTEGER PRIMARY KEY, user_id TEXT NOT NULL REFERENCES users(id),"
+    " kind TEXT NOT NULL CHECK(kind IN ('funds','held','spent','equity')), name TEXT NOT NULL, currency TEXT NOT NULL,"
+    " balance_minor INTEGER NOT NULL DEFAULT 0, UNIQUE(user_id, kind, name, currency)) STRICT;"
+    "CREATE TABLE postings(entry INTEGER NOT NULL REFERENCES ledger(seq), leg INTEGER NOT NULL CHECK(leg IN (0,1)),"
+    " account INTEGER NOT NULL REFERENCES accounts(id), amount_minor INTEGER NOT NULL, PRIMARY KEY(entry, leg)) STRICT, WITHOUT ROWID;"
+    "CREATE VIEW ledger_legs AS"
+    " SELECT seq, user_id, currency, 0 AS leg, CASE kind WHEN 'authorize' THEN 'held' WHEN 'capture' THEN 'spent' ELSE 'funds' END AS kind,"
+    "  CASE kind WHEN 'capture' THEN COALESCE(merchant_origin,'') ELSE instrument_id END AS name, amount_minor FROM ledger"
+    " UNION ALL SELECT seq, user_id, currency, 1, CASE kind WHEN 'opening' THEN 'equity' WHEN 'authorize' THEN 'funds' WHEN 'refund' THEN 'spent' ELSE 'held' END,"
+    "  CASE kind WHEN 'opening' THEN 'opening' WHEN 'refund' THEN COALESCE(merchant_origin,'') ELSE instrument_id END, -amount_minor FROM ledger;"
+    "CREATE TRIGGER postings_balance AFTER INSERT ON postings BEGIN"
+    " UPDATE accounts SET balance_minor=balance_minor+NEW.amount_minor WHERE id=NEW.account; END;"
+    "CREATE TRIGGER postings_of_the_entry BEFORE INSERT ON postings WHEN NEW.amount_minor IS NOT"
+    "  (SELECT CASE NEW.leg WHEN 0 THEN amount_minor ELSE -amount_minor END FROM ledger WHERE seq=NEW.entry)"
+    " BEGIN SELECT RAISE(ABORT, 'a posting is the amount of its entry'); END;"
+    "CREATE TRIGGER postings_fixed BEFORE UPDATE ON postings BEGIN SELECT RAISE(ABORT, 'postings are append-only'); END;"
+    "CREATE TRIGGER postings_kept BEFORE DELETE ON postings BEGIN SELECT RAISE(ABORT, 'postings are append-only'); END;"
+    "CREATE TRIGGER accounts_fixed BEFORE UPDATE OF id, user_id, kind, name, currency ON accounts"
+    " BEGIN SELECT RAISE(ABORT, 'only the balance of an account changes'); END;"
+    "CREATE TRIGGER accounts_kept BEFORE DELETE ON accounts BEGIN SELECT RAISE(ABORT, 'accounts are never deleted'); END;"
+    "INSERT INTO accounts(user_id, kind, name, currency) SELECT DISTINCT user_id, kind, name, currency FROM ledger_legs;"
+    "INSERT INTO postings SELECT l.seq, l.leg, a.id, l.amount_minor FROM ledger_legs l JOIN accounts a USING(user_id, kind, name, currency);"
+    "CREATE TRIGGER ledger_posts AFTER INSERT ON ledger BEGIN"
+    " INSERT INTO accounts(user_id, kind, name, currency) SELECT user_id, kind, name, currency FROM ledger_legs WHERE seq=NEW.seq"
+    "  ON CONFLICT DO NOTHING;"
+    " INSERT INTO postings SELECT l.seq, l.leg, a.id, l.amount_minor FROM ledger_legs l JOIN accounts a USING(user_id, kind, name, currency)"
+    "  WHERE l.seq=NEW.seq; END;"
+    "CREATE INDEX ledger_by_order ON ledger(order_id);"
+
+    /* what an approval is about, where it came from, and what the merchant asked for later */
+    "ALTER TABLE approvals ADD COLUMN kind TEXT NOT NULL DEFAULT 'purchase' CHECK(kind IN ('purchase','cancel','return','change'));"
+    "ALTER TABLE approvals ADD COLUMN supersedes TEXT REFERENCES approvals(id);"
+    "ALTER TABLE approvals ADD COLUMN plan_id TEXT;"
+    "ALTER TABLE approvals ADD COLUMN plan_position INTEGER;"
+    "ALTER TABLE approvals ADD COLUMN subject_order_id TEXT REFERENCES orders(id);"
+    "ALTER TABLE approvals ADD COLUMN category_claimed TEXT;"   /* by the merchant: may deny, never allow */
+    "ALTER TABLE approvals ADD COLUMN category_own TEXT;"       /* by the user's own words */
+    "ALTER TABLE approvals ADD COLUMN asked_json TEXT;"         /* what the merchant was asked for: the start of an edit */
+    "ALTER TABLE approvals ADD COLUMN fresh_json TEXT;"         /* the merchant's terms when they were no longer these */
+    "CREATE INDEX approvals_by_plan ON approvals(plan_id) WHERE plan_id IS NOT NULL;"
+    "CREATE TRIGGER approvals_origin_fixed BEFORE UPDATE OF kind, supersedes, plan_position, subject_order_id, category_claimed,"
+    " category_own, asked_json ON approvals BEGIN SELECT RAISE(ABORT, 'what an approval is about never changes'); END;"
+    "CREATE TRIGGER approvals_plan_fixed BEFORE UPDATE OF plan_id ON approvals WHEN OLD.plan_id IS NOT NULL"
+    " BEGIN SELECT RAISE(ABORT, 'an approval stays in its plan'); END;"
+    "CREATE TABLE plans(seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, user_id TEXT NOT NULL REFERENCES users(id),"
+    " chat_id TEXT NOT NULL, turn_id TEXT NOT NULL, title TEXT NOT NULL,"
+    " state TEXT NOT NULL CHECK(state IN ('pending','approved','refused','expired')),"
+    " sheet_hash TEXT, created_ms INTEGER NOT NULL, decided_by TEXT, decided_ms INTEGER) STRICT;"
+    "CREATE TRIGGER plans_kept BEFORE DELETE ON plans BEGIN SELECT RAISE(ABORT, 'plans are never deleted'); END;"
+
+    /* standing permissions; NULL: no limit of that kind */
+    "CREATE TABLE permissions(seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, user_id TEXT NOT NULL REFERENCES users(id),"
+    " label TEXT NOT NULL, merchant_origin TEXT, instrument_id TEXT, currency TEXT NOT NULL, per_order_minor INTEGER NOT NULL,"
+    " per_day_minor INTEGER, per_month_minor INTEGER, allow_json TEXT NOT NULL, deny_json TEXT NOT NULL,"
+    " created_ms INTEGER NOT NULL, created_by TEXT NOT NULL, revoked_ms INTEGER) STRICT;"
+    "CREATE TRIGGER permissions_fixed BEFORE UPDATE OF id, user_id, merchant_origin, instrument_id, currency, per_order_minor, per_day_minor,"
+    " per_month_minor, allow_json, deny_json, created_ms, created_by ON permissions"
+    " BEGIN SELECT RAISE(ABORT, 'a permission is only revoked'); END;"
+    "CREATE TRIGGER permissions_revoked_once BEFORE UPDATE OF revoked_ms ON permissions WHEN OLD.revoked_ms IS NOT NULL"
+    " BEGIN SELECT RAISE(ABORT, 'a permission is revoked once'); END;"
+    "CREATE TRIGGER permissions_kept BEFORE DELETE ON permissions BEGIN SELECT RAISE(ABORT, 'permissions are never deleted'); END;"
+    "CREATE TABLE permission_uses(permission_id TEXT NOT NULL REFERENCES permissions(id), approval_id TEXT NOT NULL REFERENCES approvals(id),"
+    " amount_minor INTEGER NOT NULL CHECK(amount_minor >= 0), day TEXT NOT NULL, time_ms INTEGER NOT NULL, released_ms INTEGER,"
+    " PRIMARY KEY(permission_id, approval_id)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX permission_uses_by_approval ON permission_uses(approval_id);"
+    "CREATE TRIGGER permission_uses_fixed BEFORE UPDATE OF permission_id, approval_id, amount_minor, day, time_ms ON permission_uses"
+    " BEGIN SELECT RAISE(ABORT, 'a use of a permission never changes'); END;"
+    "CREATE TRIGGER permission_uses_kept BEFORE DELETE ON permission_uses BEGIN SELECT RAISE(ABORT, 'uses of permissions are never deleted'); END;";
+
+const struct rk_migration rk_store_migrations[] = {{v1}, {v2}, {v3}};
 const int32_t rk_store_n_migrations = sizeof rk_store_migrations / sizeof *rk_store_migrations;

@@ -117,6 +117,17 @@ rk_err rk_store_end(struct rk_db *db, rk_err err, struct rk_error *e) {
   return err;
 }
 
+bool rk_store_keep_i64(void *ud, const struct rk_row *r) {
+  *(int64_t *)ud = rk_row_i64(r, 0);
+  return false;
+}
+
+int64_t rk_store_number(struct rk_store *s, int64_t if_unreadable, const char *sql, const char *a, const char *b) {
+  int64_t n = if_unreadable;
+  rk_err err = b ? rk_db_each(s->db, NULL, rk_store_keep_i64, &n, sql, "tt", a, b) : rk_db_each(s->db, NULL, rk_store_keep_i64, &n, sql, "t", a);
+  return err ? if_unreadable : n;
+}
+
 rk_err rk_store_open(const char *data_dir, struct rk_store **out, struct rk_error *e) {
   *out = NULL;
   rk_err err = make_dir(data_dir, e);

@@ -24,8 +24,10 @@ rk_err rk_trade_new(const struct rk_trade_opts *o, struct rk_trade **out, struct
   t->retry_wait_ms = RETRY_WAIT_MS;
   pthread_mutex_init(&t->lock, NULL);
   pthread_cond_init(&t->ended, NULL);
-  *out = t;
-  return RK_OK;
+  rk_err err = rk_trade_check_ledger(t, e);
+  if (err) rk_trade_free(t);
+  else *out = t;
+  return err;
 }
 
 void rk_trade_free(struct rk_trade *t) {
@@ -253,6 +255,7 @@ static rk_err store_approval(struct rk_trade *t, const struct draft *d, json_t *
   rk_err err = rk_db_begin(rk_store_db(t->store), e);
   if (err) return err;
   err = rk_trade_end(t, add_approval(t, d, approval, e), e);
+  if (!err) rk_trade_step(t, RK_STEP_PENDING);
   if (err) {
     json_decref(*approval);
     *approval = NULL;
@@ -299,6 +302,7 @@ rk_err rk_trade_prepare(struct rk_trade *t, const struct rk_prepare *p, json_t *
   else if (!find_instrument(profile, p->instrument_id))
     err = rk_fail(e, RK_EINVAL, "there is no such payment method in the profile%s%s", p->instrument_id ? ": " : "", p->instrument_id ? p->instrument_id : "");
   if (!err) err = best_checkout(&a, e);
+  if (!err) rk_trade_step(t, RK_STEP_CHECKOUT);
   if (!err) {
     err = propose(&a, profile, approval, e);
     if (err && rk_merchant_checkout_cancel(t->merchants, a.best.origin, a.best.id, NULL)) /* frees what the shop holds for us */
@@ -383,7 +387,8 @@ rk_err rk_trade_write_intent(struct rk_trade *t, const json_t *row, int64_t amou
 static rk_err approve(struct rk_trade *t, const json_t *row, const char *by, struct rk_error *e) {
   struct rk_buf signature;
   rk_buf_init(&signature, 128);
-  rk_err err = check_wallet(t, row, e);
+  rk_err err = rk_trade_may_pay(t, e);
+  if (!err) err = check_wallet(t, row, e);
   if (!err) err = sign(t, rk_json_str(row, "terms_jcs"), &signature, e);
   if (!err) err = rk_trade_write_intent(t, row, rk_json_i64(row, "total_minor", 0), e);
   if (!err) err = rk_store_approval_decide(t->store, rk_json_cstr(row, "id", ""), "approved", by, signature.p, e);
@@ -438,6 +443,7 @@ rk_err rk_trade_decide(struct rk_trade *t, const char *user_id, const char *sess
   if (!err) err = rk_db_begin(rk_store_db(t->store), e);
   if (err) return err;
   err = rk_trade_end(t, decide(t, user_id, session_kind, approval_id, yes, terms_hash, &late, e), e);
+  if (!err) rk_trade_step(t, RK_STEP_APPROVED);
   if (late && rk_trade_expire(t, late, NULL)) rk_log(RK_LOG_WARN, "trade", "an expired approval could not be marked as such");
   json_decref(late);
   return err;

@@ -10,6 +10,19 @@
 
 enum { RK_TRADE_ARENA_BYTES = 8 << 20 };
 
+/* The numbered steps of a purchase (docs/trade.md): what is durable when each is reached. */
+enum rk_trade_step {
+  RK_STEP_CHECKOUT = 1,            /* the merchant has a checkout; here is nothing yet */
+  RK_STEP_PENDING,                 /* approval and its event */
+  RK_STEP_APPROVED,                /* signature, payment intent, event */
+  RK_STEP_FRESH,                   /* the same; the merchant's terms are still these */
+  RK_STEP_AUTHORIZED,              /* completing, authorize: from here on bytes may be sent */
+  RK_STEP_ANSWERED,                /* the same; an answer to the payment, or none, is here */
+  RK_STEP_READ,                    /* the same; the merchant's state of the checkout is here */
+  RK_STEP_ENDED,                   /* order and capture, or void and failure, or unknown */
+  RK_TRADE_STEPS = RK_STEP_ENDED
+};
+
 struct rk_in_flight { const char *approval_id; struct rk_in_flight *next; };
 
 struct rk_trade {
@@ -20,7 +33,15 @@ struct rk_trade {
   pthread_mutex_t lock;            /* of in_flight: an approval is brought on by one thread at a time */
   pthread_cond_t ended;
   struct rk_in_flight *in_flight;
+  char broken[200];                /* why no money may move: the ledger did not pass at start; "": it may */
+  void (*on_step)(enum rk_trade_step step); /* tests end the process here; NULL: nothing */
 };
+
+void rk_trade_step(const struct rk_trade *t, enum rk_trade_step step);
+/* Looks the ledger through and remembers in broken what does not hold. */
+rk_err rk_trade_check_ledger(struct rk_trade *t, struct rk_error *e) RK_MUST_USE;
+/* RK_EFORMAT: the ledger is broken, nothing may be approved or paid. */
+rk_err rk_trade_may_pay(const struct rk_trade *t, struct rk_error *e) RK_MUST_USE;
 
 /* Ends a transaction: commits when err is RK_OK, else rolls back and returns err. */
 rk_err rk_trade_end(struct rk_trade *t, rk_err err, struct rk_error *e) RK_MUST_USE;

@@ -84,7 +84,9 @@ static rk_err fail(struct run *r, const char *code, const char *why, struct rk_e
   err = rk_store_approval_fail(r->t->store, r->id, state, code, why, e);
   if (!err && authorized) err = ledger(r, "void", NULL, e);
   if (!err) err = notice(r, "order_failed", code, why, e);
-  return rk_trade_end(r->t, err, e);
+  err = rk_trade_end(r->t, err, e);
+  if (!err) rk_trade_step(r->t, RK_STEP_ENDED);
+  return err;
 }
 
 static void copy(json_t *to, const char *name, const json_t *from, const char *key) { json_object_set(to, name, json_object_get(from, key)); }
@@ -146,7 +148,9 @@ static rk_err record(struct run *r, const struct rk_checkout *co, struct rk_erro
     rk_log(RK_LOG_WARN, "trade", "approval %s: the merchant's completed total is not what was authorized", r->id);
   rk_err err = rk_db_begin(rk_store_db(r->t->store), e);
   if (err) return err;
-  return rk_trade_end(r->t, add_order(r, co, e), e);
+  err = rk_trade_end(r->t, add_order(r, co, e), e);
+  if (!err) rk_trade_step(r->t, RK_STEP_ENDED);
+  return err;
 }
 
 static rk_err mark_unknown(struct run *r, struct rk_error *e) {
@@ -156,6 +160,7 @@ static rk_err mark_unknown(struct run *r, struct rk_error *e) {
   err = rk_store_approval_move(r->t->store, r->id, "completing", "unknown", NULL, NULL, e);
   if (!err) err = notice(r, "order_unknown", NULL, "the merchant has not said yet whether the order was placed; it is being looked up", e);
   err = rk_trade_end(r->t, err, e);
+  if (!err) rk_trade_step(r->t, RK_STEP_ENDED);
   return err ? err : load(r, e);
 }
 
@@ -170,6 +175,7 @@ static rk_err read_checkout(struct run *r, int tries, struct rk_checkout *co, st
       err = rk_fail(e, RK_EUPSTREAM, "the merchant answered with another checkout");
     if (!err || err == RK_ENOTFOUND || err == RK_EGONE) break;
   }
+  rk_trade_step(r->t, RK_STEP_READ);
   return err;
 }
 
@@ -197,8 +203,12 @@ static rk_err settle_refused(struct run *r, const struct rk_error *why, struct r
 static rk_err send(struct run *r, struct rk_error *e) {
   struct rk_checkout co = {0};
   struct rk_error why = {RK_OK, "the merchant refused the payment"};
-  switch (rk_merchant_complete(r->t->merchants, field(r, "merchant_origin"), field(r, "checkout_id"),
-                               rk_json_cstr(r->intent, "idempotency_key", ""), rk_json_str(r->intent, "body"), r->arena, &co, &why)) {
+  rk_err may = rk_trade_may_pay(r->t, e);
+  if (may) return may;
+  enum rk_outcome outcome = rk_merchant_complete(r->t->merchants, field(r, "merchant_origin"), field(r, "checkout_id"),
+                                                 rk_json_cstr(r->intent, "idempotency_key", ""), rk_json_str(r->intent, "body"), r->arena, &co, &why);
+  rk_trade_step(r->t, RK_STEP_ANSWERED);
+  switch (outcome) {
     case RK_OUTCOME_DONE:
       if (co.order_id && *co.order_id) return record(r, &co, e);
       break;
@@ -301,7 +311,9 @@ static rk_err first_send(struct run *r, struct rk_error *e) {
     rk_err failed = fail(r, code, why.msg, e);
     return failed ? failed : rk_fail(e, final_code(err), "%s", why.msg);
   }
+  rk_trade_step(r->t, RK_STEP_FRESH);
   err = authorize(r, total, e);
+  if (!err) rk_trade_step(r->t, RK_STEP_AUTHORIZED);
   return err ? err : send(r, e);
 }
 
@@ -312,6 +324,7 @@ static rk_err bring_on(struct run *r, struct rk_error *e) {
   if (err) return err;
   if (in_state(r, "completed")) return RK_OK;
   if (in_state(r, "pending")) return rk_fail(e, RK_EFORBIDDEN, "the user has not approved this");
+  if (in_state(r, "approved") && (err = rk_trade_may_pay(r->t, e))) return err;
   if (in_state(r, "approved")) return first_send(r, e);
   if (in_state(r, "completing") || in_state(r, "unknown")) return settle(r, e);
   const char *why = field(r, "failure");
@@ -505,4 +518,9 @@ json_t *rk_trade_order_status(struct rk_trade *t, const char *user_id, const cha
 json_t *rk_trade_ledger(struct rk_trade *t, const char *user_id) {
   json_t *entries = rk_store_ledger(t->store, user_id);
   return entries ? entries : json_array();
+}
+
+json_t *rk_trade_accounts(struct rk_trade *t, const char *user_id) {
+  json_t *accounts = rk_store_accounts(t->store, user_id);
+  return accounts ? accounts : json_array();
 }

@@ -20,6 +20,8 @@ static rk_err lines_sum(const struct rk_checkout *co, int64_t *sum, struct rk_er
 
 rk_err rk_terms_total(const struct rk_checkout *co, int64_t *total_minor, struct rk_error *e) {
   int64_t items, sum = 0, total = -1;
+  int digits;
+  if (!rk_money_currency(co->currency, &digits)) return rk_fail(e, RK_EUPSTREAM, "the merchant asks for %.3s, which is no currency of ISO 4217", co->currency);
   rk_err err = lines_sum(co, &items, e);
   if (err) return err;
   for (int32_t i = 0; i < co->n_totals; i++) {

@@ -1,5 +1,5 @@
 /* terms.h - what the user agrees to: the projection of a merchant's checkout
- * (docs/approval.md), its canonical bytes and hash, and the comparison of two.
+ * (docs/trade.md), its canonical bytes and hash, and the comparison of two.
  *
  * A checkout's status, messages and own expiry change by themselves and are
  * left out. Options of a line come from the checkout where the merchant sends

@@ -29,6 +29,7 @@ struct rk_trade_opts {
   struct rk_merchants *merchants;
   struct rk_key *key;               /* the user's approval key (DATA/approval.pem) */
 };
+/* Looks through the ledger first: while a check of it fails, nothing is approved or paid (RK_EFORMAT says which). */
 rk_err rk_trade_new(const struct rk_trade_opts *o, struct rk_trade **out, struct rk_error *e) RK_MUST_USE;
 void rk_trade_free(struct rk_trade *t);
 
@@ -78,5 +79,9 @@ json_t *rk_trade_orders(struct rk_trade *t, const char *user_id);               
  * the ledger, once; either appends an order event. */
 json_t *rk_trade_order_status(struct rk_trade *t, const char *user_id, const char *order_id, struct rk_error *e);
 json_t *rk_trade_ledger(struct rk_trade *t, const char *user_id);                         /* entries, oldest first */
+json_t *rk_trade_accounts(struct rk_trade *t, const char *user_id);                       /* their balances; sum zero per currency */
+/* {ok, checks: [{check, ok, wrong}]}: double entry, charges against orders and approvals, every signature over its terms.
+ * Of all users of the data directory. */
+rk_err rk_trade_audit(struct rk_trade *t, json_t **audit, struct rk_error *e) RK_MUST_USE;
 
 #endif

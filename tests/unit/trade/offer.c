@@ -28,12 +28,23 @@ static void money_never_mixes_or_wraps(void **state) {
 static void money_as_text(void **state) {
   static const struct { struct rk_money m; const char *text; } cases[] = {
       {CNY(32900), "¥329.00"}, {CNY(5), "¥0.05"}, {CNY(-5), "-¥0.05"}, {{1250, "USD"}, "$12.50"}, {{1250, "EUR"}, "12.50 EUR"},
-      {{1250, "JPY"}, "1250 JPY"}, {{1250, "KWD"}, "1.250 KWD"}, {{INT64_MIN, "CNY"}, "-¥92233720368547758.08"}};
+      {{1250, "JPY"}, "1250 JPY"}, {{1250, "KWD"}, "1.250 KWD"}, {{12345, "CLF"}, "1.2345 CLF"}, {{INT64_MIN, "CNY"}, "-¥92233720368547758.08"}};
   char out[40];
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     rk_money_text(cases[i].m, out);
     assert_string_equal(out, cases[i].text);
   }
+}
+
+static void only_currencies_of_iso_4217(void **state) {
+  static const struct { const char *code; int digits; } known[] = {{"CNY", 2}, {"JPY", 0}, {"BHD", 3}, {"UYW", 4}, {"AED", 2}, {"ZWG", 2}};
+  static const char *const unknown[] = {"", "cny", "CN", "CNYX", "XYZ", "NY ", "D A", "XXX"};
+  int digits = -1;
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    assert_true(rk_money_currency(known[i].code, &digits));
+    assert_int_equal(digits, known[i].digits);
+  }
+  for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) assert_false(rk_money_currency(unknown[i], &digits));
 }
 
 static const struct rk_delivery deliveries[] = {{"std", "Standard", CNY(600), "2026-11-30"},
@@ -117,7 +128,7 @@ static void the_card_shows_what_was_computed(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(money_never_mixes_or_wraps), cmocka_unit_test(money_as_text),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(money_never_mixes_or_wraps), cmocka_unit_test(money_as_text), cmocka_unit_test(only_currencies_of_iso_4217),
                                      cmocka_unit_test(the_best_coupon_that_applies), cmocka_unit_test(a_coupon_never_pays_out),
                                      cmocka_unit_test(delivery_in_time_or_not_at_all), cmocka_unit_test(bounds),
                                      cmocka_unit_test(the_card_shows_what_was_computed)};

@@ -518,10 +518,12 @@ static void money_rows_cannot_be_rewritten(void **state) {
   static const char *const bad[] = {
       "UPDATE ledger SET amount_minor=1", "DELETE FROM ledger", "UPDATE payment_intents SET body=''", "DELETE FROM payment_intents",
       "UPDATE approvals SET terms_jcs='{}'", "UPDATE approvals SET signature='x'", "DELETE FROM approvals", "DELETE FROM orders",
-      "UPDATE orders SET receipt_json='{}'", "UPDATE approvals SET expires_ms=expires_ms+1"};
+      "UPDATE orders SET receipt_json='{}'", "UPDATE approvals SET expires_ms=expires_ms+1", "UPDATE approvals SET kind='return'",
+      "UPDATE postings SET amount_minor=1", "DELETE FROM postings", "INSERT INTO postings SELECT entry, leg, account, amount_minor+1 FROM postings",
+      "DELETE FROM accounts", "UPDATE accounts SET name='other'"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(rk_db_run(rk_store_db(s.store), &e, bad[i], ""), RK_ECONFLICT);
   struct rk_ledger_new l = {.user_id = s.user, .kind = "capture", .approval_id = rk_json_cstr(a, "id", ""), .instrument_id = "card",
-                            .amount_minor = 30600, .currency = "CNY"};
+                            .merchant_origin = ORIGIN, .amount_minor = 30600, .currency = "CNY"};
   assert_int_equal(rk_store_ledger_add(s.store, &l, &e), RK_ECONFLICT); /* a second charge */
   l.kind = "void";
   assert_int_equal(rk_store_ledger_add(s.store, &l, &e), RK_ECONFLICT);
@@ -532,6 +534,45 @@ static void money_rows_cannot_be_rewritten(void **state) {
   assert_int_equal(rk_store_ledger_add(s.store, &l, &e), RK_OK);
   assert_one_order();
   json_decref(order);
+  json_decref(a);
+}
+
+static bool audit_ok(const char *failed) {
+  json_t *audit, *one;
+  size_t i;
+  assert_int_equal(rk_trade_audit(s.trade, &audit, &e), RK_OK);
+  bool ok = rk_json_bool(audit, "ok", false);
+  json_array_foreach(rk_json_arr(audit, "checks"), i, one)
+    if (!rk_json_bool(one, "ok", false)) assert_non_null(strstr(failed, rk_json_cstr(one, "check", "?")));
+  json_decref(audit);
+  return ok;
+}
+
+static void tamper(const char *sql) { assert_int_equal(rk_db_run(rk_store_db(s.store), &e, sql, ""), RK_OK); }
+
+static void a_ledger_that_does_not_hold_stops_every_payment(void **state) {
+  json_t *a = prepared(NULL), *b = prepared(NULL), *order;
+  assert_int_equal(decide(a, "approve"), RK_OK);
+  assert_int_equal(complete(a, &order), RK_OK);
+  assert_true(audit_ok(""));
+  json_decref(order);
+  tamper("UPDATE accounts SET balance_minor=balance_minor+1 WHERE kind='spent'");
+  assert_false(audit_ok("all accounts of a currency sum to zero;every balance is the sum of its postings"));
+  side_close(&s);
+  side_open(&s); /* looked at once more at start */
+  assert_int_equal(decide(b, "approve"), RK_EFORMAT);
+  assert_non_null(strstr(e.msg, "rukou orders audit"));
+  assert_state(b, "pending");
+  tamper("UPDATE accounts SET balance_minor=balance_minor-1 WHERE kind='spent'");
+  side_close(&s);
+  side_open(&s);
+  assert_int_equal(decide(b, "approve"), RK_OK);
+  tamper("DROP TRIGGER approvals_terms_fixed");
+  tamper("UPDATE approvals SET terms_jcs=replace(terms_jcs, '30600', '30500') WHERE state='completed'");
+  assert_false(audit_ok("every approval is signed over its terms"));
+  assert_int_equal(complete(b, &order), RK_OK);
+  json_decref(order);
+  json_decref(b);
   json_decref(a);
 }
 
@@ -546,6 +587,6 @@ int main(void) {
       T(changed_terms_are_never_completed), T(a_lower_total_is_taken), T(a_shop_that_is_gone_before_the_payment_costs_nothing),
       T(a_lost_reply_is_looked_up), T(unknown_stays_unknown_until_the_merchant_answers), T(a_merchant_that_works_on_it_is_waited_for),
       T(a_false_refusal_does_not_lose_the_order), T(an_expired_unknown_is_taken_back), T(many_completions_are_one_order),
-      T(a_full_disk_sends_nothing), T(money_rows_cannot_be_rewritten)};
+      T(a_full_disk_sends_nothing), T(money_rows_cannot_be_rewritten), T(a_ledger_that_does_not_hold_stops_every_payment)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

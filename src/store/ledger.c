@@ -1,0 +1,78 @@
+/* ledger.c - double entry: what an entry posts is in schema.c (v3). */
+#include <stdarg.h>
+
+#include "base/clock.h"
+#include "store/internal.h"
+#include "store/money.h"
+
+rk_err rk_store_ledger_add(struct rk_store *s, const struct rk_ledger_new *l, struct rk_error *e) {
+  char id[37];
+  rk_uuid7(id);
+  return rk_db_run(rk_store_db(s), e, "INSERT INTO ledger(id, user_id, time_ms, kind, approval_id, order_id, instrument_id,"
+                   " merchant_origin, amount_minor, currency) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "ttitttttit", id, l->user_id,
+                   rk_now_ms(), l->kind, l->approval_id, l->order_id, l->instrument_id, l->merchant_origin, l->amount_minor, l->currency);
+}
+
+json_t *rk_store_ledger(struct rk_store *s, const char *user_id) {
+  return rk_db_all(rk_store_db(s), NULL, "SELECT id, time_ms, approval_id, order_id, kind, instrument_id, merchant_origin, amount_minor,"
+                   " currency, (SELECT json_group_array(json_object('account', a.kind||':'||a.name, 'amount_minor', p.amount_minor))"
+                   " FROM postings p JOIN accounts a ON a.id=p.account WHERE p.entry=l.seq) AS postings_json"
+                   " FROM ledger l WHERE user_id=? ORDER BY seq", "t", user_id);
+}
+
+json_t *rk_store_accounts(struct rk_store *s, const char *user_id) {
+  return rk_db_all(rk_store_db(s), NULL, "SELECT kind||':'||name AS account, currency, balance_minor FROM accounts WHERE user_id=?"
+                   " ORDER BY kind, name, currency", "t", user_id);
+}
+
+int64_t rk_store_balance(struct rk_store *s, const char *user_id, const char *instrument_id) {
+  return rk_store_number(s, 0, "SELECT COALESCE(SUM(balance_minor), 0) FROM accounts WHERE user_id=? AND kind='funds' AND name=?",
+                         user_id, instrument_id); /* unreadable: nothing can be spent */
+}
+
+int64_t rk_store_refunded(struct rk_store *s, const char *approval_id) {
+  return rk_store_number(s, RK_STORE_UNREADABLE, "SELECT COALESCE(SUM(amount_minor), 0) FROM ledger WHERE approval_id=? AND kind='refund'",
+                         approval_id, NULL); /* unreadable: nothing is given back twice */
+}
+
+/* ---- the audit ---- */
+
+/* Each query counts what must not be. */
+static const struct { const char *name, *sql; } checks[] = {
+    {"every entry sums to zero", "SELECT COUNT(*) FROM ledger l WHERE (SELECT COUNT(*) FROM postings WHERE entry=l.seq) <> 2"
+     " OR (SELECT SUM(amount_minor) FROM postings WHERE entry=l.seq) <> 0"},
+    {"every posting is of an entry, in its currency and for its user", "SELECT COUNT(*) FROM postings p LEFT JOIN ledger l ON l.seq=p.entry"
+     " LEFT JOIN accounts a ON a.id=p.account WHERE l.seq IS NULL OR a.id IS NULL OR a.currency<>l.currency OR a.user_id<>l.user_id"},
+    {"all accounts of a currency sum to zero", "SELECT COUNT(*) FROM (SELECT 1 FROM accounts GROUP BY user_id, currency HAVING SUM(balance_minor)<>0)"},
+    {"every balance is the sum of its postings", "SELECT COUNT(*) FROM accounts a WHERE balance_minor<>"
+     "(SELECT COALESCE(SUM(p.amount_minor), 0) FROM postings p WHERE p.account=a.id)"},
+    {"what is held is what is open", "SELECT COUNT(*) FROM accounts a WHERE kind='held' AND balance_minor<>(SELECT COALESCE(SUM(l.amount_minor), 0)"
+     " FROM ledger l JOIN approvals p ON p.id=l.approval_id WHERE l.user_id=a.user_id AND l.instrument_id=a.name AND l.currency=a.currency"
+     " AND l.kind='authorize' AND p.state IN ('completing','unknown'))"},
+    {"every charge has one order, every order one charge", "SELECT (SELECT COUNT(*) FROM ledger l WHERE kind='capture' AND NOT EXISTS("
+     "SELECT 1 FROM orders o WHERE o.id=l.order_id AND o.approval_id=l.approval_id)) + (SELECT COUNT(*) FROM orders o WHERE 1 <> ("
+     "SELECT COUNT(*) FROM ledger l WHERE l.kind='capture' AND l.order_id=o.id AND l.approval_id=o.approval_id))"},
+    {"every charge was approved, at most for that total", "SELECT COUNT(*) FROM ledger l JOIN approvals p ON p.id=l.approval_id"
+     " WHERE l.kind='capture' AND (p.state<>'completed' OR p.signature IS NULL OR p.decided_ms>=p.expires_ms OR p.kind<>'purchase'"
+     " OR l.amount_minor>p.total_minor OR l.currency<>p.currency OR l.instrument_id<>p.instrument_id OR l.merchant_origin<>p.merchant_origin)"},
+    {"every payment has its intent, written before", "SELECT COUNT(*) FROM ledger l WHERE kind='authorize' AND NOT EXISTS(SELECT 1 FROM payment_intents i"
+     " WHERE i.approval_id=l.approval_id AND i.amount_minor=l.amount_minor AND i.currency=l.currency)"},
+    {"no refund is over its charge", "SELECT COUNT(*) FROM (SELECT approval_id FROM ledger WHERE kind IN ('capture','refund') GROUP BY approval_id"
+     " HAVING SUM(CASE kind WHEN 'capture' THEN amount_minor ELSE -amount_minor END)<0)"},
+    {"no wallet is below zero", "SELECT COUNT(*) FROM accounts a JOIN instruments i ON i.user_id=a.user_id AND i.id=a.name"
+     " WHERE i.kind='wallet' AND a.kind='funds' AND a.balance_minor<0"},
+    {"no payment by permission without a reservation", "SELECT COUNT(*) FROM approvals p WHERE decided_by='permission' AND NOT EXISTS("
+     "SELECT 1 FROM permission_uses u WHERE u.approval_id=p.id AND u.amount_minor=p.total_minor)"}};
+
+rk_err rk_store_audit(struct rk_store *s, json_t **out, struct rk_error *e) {
+  json_t *list = json_array();
+  rk_err err = RK_OK;
+  for (size_t i = 0; !err && i < sizeof checks / sizeof *checks; i++) {
+    int64_t wrong = -1;
+    err = rk_db_each(rk_store_db(s), e, rk_store_keep_i64, &wrong, checks[i].sql, "");
+    json_array_append_new(list, json_pack("{s:s, s:b, s:I}", "check", checks[i].name, "ok", wrong == 0, "wrong", (json_int_t)wrong));
+  }
+  if (err) json_decref(list), list = NULL;
+  *out = list;
+  return err;
+}
