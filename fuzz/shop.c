@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size == 0) return 0;
   snprintf(complete, sizeof complete, "%s/complete", checkout);
   const struct { const char *method, *path; } requests[] = {{"POST", "/catalog/search"}, {"POST", "/catalog/lookup"}, {"POST", "/catalog/product"},
-    {"POST", "/checkout-sessions"}, {"PUT", checkout}, {"POST", complete}, {"GET", checkout}};
+    {"POST", "/checkout-sessions"}, {"PUT", checkout}, {"POST", complete}, {"GET", checkout}, {"POST", "/refunds"}};
   rk_str body = {(const char *)data + 1, size - 1};
   rk_uuid7(idempotency_key);
   size_t i = data[0] % (sizeof requests / sizeof *requests);

@@ -15,6 +15,7 @@ static void check(const struct rk_checkout *c) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct rk_ucp_merchant m;
   struct rk_checkout c;
+  struct rk_refund back;
   struct rk_offer *offers;
   struct rk_error e = {RK_OK, ""};
   int32_t n;
@@ -30,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       for (int32_t i = 0; i < n; i++) RK_ASSERT(offers[i].unit_price.minor >= 0 && offers[i].item_id[0]);
     if (rk_ucp_read_checkout(v, &m, a, &c, &e) == RK_OK) check(&c);
     if (rk_ucp_read_completion(200, v, "c1", &m, a, &c, &e) == RK_OUTCOME_DONE) check(&c);
+    if (rk_ucp_read_refund(v, &m, a, &back, &e) == RK_OK) RK_ASSERT(back.back_minor >= 0 && back.fee_minor >= 0 && back.id[0]);
     rk_ucp_error_text(v, text, sizeof text);
   }
   rk_arena_free(a);

@@ -177,6 +177,9 @@ static rk_err merchant_at(struct rk_merchants *m, const char *origin, int32_t *i
 
 /* ---- search ---- */
 
+/* Goods are asked of shops, trains of railways. */
+static bool sells(const struct rk_ucp_merchant *found, const struct rk_search *q) { return strcmp(found->travel_kind, q->travel ? q->travel->kind : "") == 0; }
+
 static rk_err ask_all(struct rk_merchants *m, const struct rk_search *q, const struct rk_ucp_merchant *found, const struct rk_error *errs,
                       struct rk_net_response *answers, struct rk_error *e) {
   struct exchange *x = calloc((size_t)m->n + 1, sizeof *x);
@@ -187,7 +190,7 @@ static rk_err ask_all(struct rk_merchants *m, const struct rk_search *q, const s
   rk_err err = x && reqs && got && text ? RK_OK : rk_fail(e, body ? RK_ENOMEM : RK_EINVAL, "the query is not valid UTF-8");
   int32_t n = 0;
   for (int32_t i = 0; !err && i < m->n; i++) {
-    if (errs[i].code) continue;
+    if (errs[i].code || !sells(&found[i], q)) continue;
     exchange_init(&x[n], m, "POST", NULL, text);
     snprintf(x[n].url, sizeof x[n].url, "%s/catalog/search", found[i].endpoint);
     reqs[n] = x[n].req;
@@ -195,7 +198,7 @@ static rk_err ask_all(struct rk_merchants *m, const struct rk_search *q, const s
   }
   if (!err && n) rk_net_fetch_all(m->net, reqs, got, n);
   for (int32_t i = 0, k = 0; !err && i < m->n; i++)
-    if (!errs[i].code) answers[i] = got[k++];
+    if (!errs[i].code && sells(&found[i], q)) answers[i] = got[k++];
   free(text);
   json_decref(body);
   free(got);
@@ -251,7 +254,8 @@ rk_err rk_merchants_search(struct rk_merchants *m, const struct rk_search *q, st
   struct rk_error *errs = calloc((size_t)m->n + 1, sizeof *errs);
   struct rk_net_response *answers = calloc((size_t)m->n + 1, sizeof *answers);
   struct rk_offer **lists = calloc((size_t)m->n + 1, sizeof *lists);
-  int32_t *counts = calloc((size_t)m->n + 1, sizeof *counts), n_ok = 0;
+  int32_t *counts = calloc((size_t)m->n + 1, sizeof *counts), n_ok = 0, n_asked = 0;
+  const char *why = "";
   *n_offers = *n_reports = 0;
   *offers = NULL;
   *reports = rk_arena_array(a, (size_t)m->n + 1, sizeof **reports);
@@ -260,16 +264,20 @@ rk_err rk_merchants_search(struct rk_merchants *m, const struct rk_search *q, st
   if (!err && discover_all(m, found, errs)) err = rk_fail(e, RK_ENOMEM, "out of memory");
   if (!err) err = ask_all(m, q, found, errs, answers, e);
   for (int32_t i = 0; !err && i < m->n; i++) {
+    if (!errs[i].code && !sells(&found[i], q)) continue;
     if (!errs[i].code) errs[i].code = read_answer(m, i, &found[i], &answers[i], q, a, &lists[i], &counts[i], &errs[i]);
     if (errs[i].code) counts[i] = 0;
     n_ok += !errs[i].code;
+    n_asked++;
+    if (errs[i].code && !*why) why = errs[i].msg;
     const char *id = found[i].id[0] ? found[i].id : m->list[i].origin, *name = found[i].name[0] ? found[i].name : m->list[i].origin;
     struct rk_shop_report *rep = &(*reports)[(*n_reports)++];
     *rep = (struct rk_shop_report){.shop_id = rk_arena_dup(a, rk_str_c(id)), .name = rk_arena_dup(a, rk_str_c(name)), .origin = m->list[i].origin,
                                    .err = errs[i].code, .message = rk_arena_dup(a, rk_str_c(errs[i].msg)), .n_offers = counts[i]};
     if (!rep->shop_id || !rep->name || !rep->message) err = rk_fail(e, RK_ETOOBIG, "the shops' answers are too large");
   }
-  if (!err && n_ok == 0) err = rk_fail(e, RK_EUNAVAIL, "no shop answered: %s", errs[0].msg);
+  if (!err && n_asked == 0) err = rk_fail(e, RK_EUNAVAIL, "no seller of this kind is configured: %s", q->travel ? q->travel->kind : "goods");
+  if (!err && n_ok == 0) err = rk_fail(e, RK_EUNAVAIL, "no shop answered: %s", why);
   if (!err && merge(lists, counts, m->n, a, offers, n_offers)) err = rk_fail(e, RK_ETOOBIG, "the shops' answers are too large");
   for (int32_t i = 0; answers && i < m->n; i++) rk_net_response_release(&answers[i]);
   free(counts);
@@ -418,4 +426,62 @@ rk_err rk_merchant_order(struct rk_merchants *m, const char *origin, const char 
   json_decref(*out);
   *out = NULL;
   return rk_fail(e, status == 404 ? RK_ENOTFOUND : RK_EUPSTREAM, "%s does not show order %s (HTTP %d)", found.name, order_id, status);
+}
+
+/* ---- money back ---- */
+
+static rk_err read_refund(int32_t status, json_t *answer, const struct rk_ucp_merchant *found, struct rk_arena *a, struct rk_refund *out, struct rk_error *e) {
+  rk_err err = RK_OK;
+  if (status < 200 || status > 299) {
+    char text[300];
+    rk_ucp_error_text(answer, text, sizeof text);
+    err = rk_fail(e, status == 404 ? RK_ENOTFOUND : status == 409 ? RK_ECONFLICT : RK_EUPSTREAM, "%s answered HTTP %d: %s", found->name, status, text);
+  }
+  if (!err) err = rk_ucp_read_refund(answer, found, a, out, e);
+  json_decref(answer);
+  return err;
+}
+
+static rk_err takes_refunds(struct rk_merchants *m, const char *origin, struct rk_error *e) {
+  struct rk_ucp_merchant found;
+  int32_t i;
+  rk_err err = merchant_at(m, origin, &i, &found, e);
+  return !err && !found.has_refund ? rk_fail(e, RK_EUNAVAIL, "%s takes no refund requests from an agent; use the order's page", found.name) : err;
+}
+
+rk_err rk_merchant_refund_quote(struct rk_merchants *m, const char *origin, const char *order_id, const struct rk_refund_line *lines,
+                                int32_t n_lines, const char *lang, struct rk_arena *a, struct rk_refund *out, struct rk_error *e) {
+  struct rk_ucp_merchant found;
+  int32_t status;
+  json_t *answer, *body = rk_ucp_write_refund(order_id, lines, n_lines, lang);
+  char *text = body ? rk_json_dump(body) : NULL;
+  json_decref(body);
+  rk_err err = text ? takes_refunds(m, origin, e) : rk_fail(e, RK_EINVAL, "a text of the refund is not valid UTF-8");
+  if (!err) err = talk(m, origin, "POST", (struct place){"/refunds", "", ""}, NULL, text, &found, &status, &answer, e);
+  free(text);
+  if (!err) err = read_refund(status, answer, &found, a, out, e);
+  return !err && strcmp(out->order_id, order_id) != 0 ? rk_fail(e, RK_EUPSTREAM, "%s answered with another order than was asked for", found.name) : err;
+}
+
+enum rk_outcome rk_merchant_refund_confirm(struct rk_merchants *m, const char *origin, const char *refund_id, const char *idempotency_key,
+                                           struct rk_arena *a, struct rk_refund *out, struct rk_error *e) {
+  struct rk_ucp_merchant found;
+  int32_t status;
+  json_t *answer;
+  char body[] = "{}";
+  *out = (struct rk_refund){0};
+  rk_err err = talk(m, origin, "POST", (struct place){"/refunds/", refund_id, "/confirm"}, idempotency_key, body, &found, &status, &answer, e);
+  if (err) return RK_OUTCOME_UNKNOWN;
+  err = read_refund(status, answer, &found, a, out, e);
+  if (!err && out->completed && strcmp(out->id, refund_id) == 0) return RK_OUTCOME_DONE;
+  return err == RK_ENOTFOUND || err == RK_ECONFLICT ? RK_OUTCOME_REFUSED : RK_OUTCOME_UNKNOWN;
+}
+
+rk_err rk_merchant_refund_get(struct rk_merchants *m, const char *origin, const char *refund_id, struct rk_arena *a, struct rk_refund *out,
+                              struct rk_error *e) {
+  struct rk_ucp_merchant found;
+  int32_t status;
+  json_t *answer;
+  rk_err err = talk(m, origin, "GET", (struct place){"/refunds/", refund_id, ""}, NULL, NULL, &found, &status, &answer, e);
+  return err ? err : read_refund(status, answer, &found, a, out, e);
 }

@@ -24,8 +24,16 @@ rk_err rk_merchants_new(const struct rk_merchants_opts *o, struct rk_merchants *
 void rk_merchants_free(struct rk_merchants *m);
 
 struct rk_shop_report { const char *shop_id, *name, *origin; rk_err err; const char *message; int32_t n_offers; };
+/* Dated places: which sellers are asked, and for what (docs/ucp.md, example.rukou.travel). */
+struct rk_travel_ask {
+  const char *kind;                                           /* "train" | "flight" | "stay" | "ticket" | "film" */
+  const char *from, *to, *city, *name;                        /* NULL: not for this kind, or any */
+  const char *date, *end_date;                                /* YYYY-MM-DD; end_date of a stay: the day of leaving */
+  int32_t after_min, before_min;                              /* of the day; 0: no limit */
+};
 struct rk_search {
   const char *query;
+  const struct rk_travel_ask *travel;                         /* NULL: goods; else query is not used */
   const char *lang;                                           /* "zh" | "en" */
   int32_t limit;                                              /* offers per merchant; 0: RK_MAX_OFFERS_PER_SHOP */
   /* Which variants are wanted: option name and value (sugar=less). A product
@@ -47,6 +55,7 @@ rk_err rk_merchants_search(struct rk_merchants *m, const struct rk_search *q, st
 struct rk_line { const char *item_id, *title; const struct rk_option *options; int32_t n_options;
                  int32_t quantity; int64_t unit_minor; };
 struct rk_total { const char *type, *text; int64_t minor; };  /* UCP total types; discounts negative */
+struct rk_traveler { const char *name; bool child; };
 struct rk_address { const char *name, *phone, *street; const char *city; };
 
 enum rk_checkout_status { RK_CO_INCOMPLETE, RK_CO_ESCALATION, RK_CO_READY, RK_CO_IN_PROGRESS, RK_CO_COMPLETED, RK_CO_CANCELED };
@@ -65,13 +74,15 @@ struct rk_checkout {
   const char *refund_rule;                                    /* merchant's text or "" */
   int64_t expires_ms;                                         /* 0: none */
   const char *const *messages; int32_t n_messages;            /* merchant's errors and warnings */
+  const struct rk_traveler *travelers; int32_t n_travelers;   /* of dated places */
   bool sandbox;
 };
 
 struct rk_checkout_req {
   const char *origin;
   const struct rk_line *lines; int32_t n_lines;               /* item_id, options, quantity are used */
-  struct rk_address address;
+  struct rk_address address;                                  /* without a street: nothing is delivered */
+  const struct rk_traveler *travelers; int32_t n_travelers;
   const char *delivery_id;                                    /* NULL: cheapest */
   const char *const *codes; int32_t n_codes;
   const char *lang;                                           /* of titles: "zh" | "en", NULL: the merchant's own */
@@ -93,5 +104,26 @@ enum rk_outcome rk_merchant_complete(struct rk_merchants *m, const char *origin,
                                      rk_str body, struct rk_arena *a, struct rk_checkout *out, struct rk_error *e);
 /* The merchant's order as JSON (UCP order), new reference. */
 rk_err rk_merchant_order(struct rk_merchants *m, const char *origin, const char *order_id, json_t **out, struct rk_error *e) RK_MUST_USE;
+
+
+/* ---- money back (example.rukou.refund, docs/ucp.md) ---- */
+struct rk_refund_line { const char *line_id, *title; int32_t quantity; };
+struct rk_refund {
+  const char *id, *origin, *merchant_name, *order_id, *policy;
+  bool completed;
+  char currency[4];
+  const struct rk_refund_line *lines; int32_t n_lines;
+  int64_t fee_minor, back_minor;    /* back: after the fee */
+  int64_t expires_ms;
+};
+/* lines n_lines 0: everything that is left. RK_ENOTFOUND: no such order; RK_ECONFLICT: nothing comes back (the merchant's rule is in
+ * e); RK_EUNAVAIL: this merchant takes no such request, the user goes to the order's page. */
+rk_err rk_merchant_refund_quote(struct rk_merchants *m, const char *origin, const char *order_id, const struct rk_refund_line *lines,
+                                int32_t n_lines, const char *lang, struct rk_arena *a, struct rk_refund *out, struct rk_error *e) RK_MUST_USE;
+/* UNKNOWN: only rk_merchant_refund_get, or the same again under the same key. */
+enum rk_outcome rk_merchant_refund_confirm(struct rk_merchants *m, const char *origin, const char *refund_id, const char *idempotency_key,
+                                           struct rk_arena *a, struct rk_refund *out, struct rk_error *e);
+rk_err rk_merchant_refund_get(struct rk_merchants *m, const char *origin, const char *refund_id, struct rk_arena *a, struct rk_refund *out,
+                              struct rk_error *e) RK_MUST_USE;
 
 #endif

@@ -16,6 +16,7 @@ struct rk_option   { const char *name, *value; };              /* chosen or fixe
 
 struct rk_offer {
   const char *shop_id, *shop_name, *origin;    /* origin is the merchant's identity */
+  const char *travel_kind;                     /* "train" | "flight" | "stay" | "ticket" | "film"; NULL: goods */
   const char *product_id, *item_id;            /* item_id: what a line item names (a variant) */
   const char *title, *description, *url;
   const struct rk_option *attrs;  int32_t n_attrs;     /* facts: brand, noise_cancelling, volume_l */

@@ -72,6 +72,13 @@ static json_t *fulfilment_json(const struct rk_checkout *co) {
   return json_pack("{s:o, s:o, s:o, s:o}", "id", text(d ? d->id : ""), "method", text(d ? d->title : ""), "date", text(d ? d->date : ""), "address", address);
 }
 
+static json_t *travelers_json(const struct rk_checkout *co) {
+  json_t *list = json_array();
+  for (int32_t i = 0; i < co->n_travelers; i++)
+    json_array_append_new(list, json_pack("{s:o, s:s}", "name", text(co->travelers[i].name), "kind", co->travelers[i].child ? "child" : "adult"));
+  return list;
+}
+
 json_t *rk_terms_project(const struct rk_checkout *co, const struct rk_terms_extra *x, struct rk_error *e) {
   int64_t total;
   if (rk_terms_total(co, &total, e)) return NULL;
@@ -87,6 +94,7 @@ json_t *rk_terms_project(const struct rk_checkout *co, const struct rk_terms_ext
                             text(co->refund_rule), "currency", text(co->currency), "total_minor", (json_int_t)total, "expires_ms",
                             (json_int_t)x->expires_ms);
   RK_ASSERT(terms != NULL);
+  if (co->n_travelers) json_object_set_new(terms, "travelers", travelers_json(co));
   return terms;
 }
 

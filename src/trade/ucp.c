@@ -11,7 +11,7 @@
 #define OURS "https://rukou.example" /* the authority of example.rukou.* */
 #define SPEC "https://ucp.dev/" RK_UCP_VERSION
 
-enum { MAX_ATTRS = 32, MAX_DELIVERIES = 16, MAX_COUPONS = 16, MAX_VARIANTS = 512, MAX_PRODUCTS = 200 };
+enum { MAX_ATTRS = 32, MAX_DELIVERIES = 16, MAX_COUPONS = 16, MAX_VARIANTS = 512, MAX_PRODUCTS = 200, MAX_SERVICES = 50 };
 
 /* ---- profiles and negotiation ---- */
 
@@ -165,6 +165,9 @@ rk_err rk_ucp_read_merchant(const json_t *profile, const char *origin, struct rk
   out->has_fulfillment = json_object_get(active, RK_UCP_FULFILLMENT) != NULL;
   out->has_lookup = json_object_get(active, RK_UCP_LOOKUP) != NULL;
   out->has_order = json_object_get(active, RK_UCP_ORDER) != NULL;
+  out->has_refund = json_object_get(active, RK_UCP_REFUND) != NULL;
+  if (!copy(out->travel_kind, sizeof out->travel_kind, rk_json_str(rk_json_obj(json_array_get(rk_json_arr(caps, RK_UCP_TRAVEL_KEY), 0), "config"), "kind")))
+    out->travel_kind[0] = 0;
   bool enough = json_object_get(active, RK_UCP_CHECKOUT) && json_object_get(active, RK_UCP_SEARCH);
   json_decref(active);
   json_decref(ours);
@@ -222,9 +225,28 @@ static bool scalar_text(struct reader *r, const json_t *v, const char **out) {
 
 /* ---- catalogue ---- */
 
+static void set_text(json_t *obj, const char *key, const char *text) {
+  if (text && text[0]) json_object_set_new(obj, key, json_string(text));
+}
+
+static json_t *travel_json(const struct rk_travel_ask *t) {
+  json_t *v = json_object();
+  set_text(v, "from", t->from);
+  set_text(v, "to", t->to);
+  set_text(v, "city", t->city);
+  set_text(v, "name", t->name);
+  set_text(v, "date", t->date);
+  set_text(v, "end_date", t->end_date);
+  if (t->after_min) json_object_set_new(v, "after_min", json_integer(t->after_min));
+  if (t->before_min) json_object_set_new(v, "before_min", json_integer(t->before_min));
+  return v;
+}
+
 json_t *rk_ucp_write_search(const struct rk_search *q) {
   bool en = q->lang && strcmp(q->lang, "en") == 0;
   int32_t limit = q->limit > 0 && q->limit < RK_MAX_OFFERS_PER_SHOP ? q->limit : RK_MAX_OFFERS_PER_SHOP;
+  if (q->travel)
+    return json_pack("{s:o, s:{s:s}, s:{s:i}}", RK_UCP_TRAVEL_KEY, travel_json(q->travel), "context", "language", en ? "en" : "zh", "pagination", "limit", MAX_SERVICES);
   return json_pack("{s:s, s:{s:s}, s:{s:i}}", "query", q->query, "context", "language", en ? "en" : "zh", "pagination", "limit", limit);
 }
 
@@ -288,7 +310,7 @@ static bool read_product(struct reader *r, const json_t *p, const struct rk_ucp_
   const json_t *extra = rk_json_obj(rk_json_obj(p, "metadata"), RK_UCP_OFFER_KEY), *rating = rk_json_obj(p, "rating");
   rk_str currency = rk_json_str(rk_json_obj(rk_json_obj(p, "price_range"), "min"), "currency");
   if (rk_json_str(p, "id").n == 0 || rk_json_str(p, "title").n == 0 || !currency_ok(currency)) return false;
-  *o = (struct rk_offer){.shop_id = m->id, .shop_name = m->name, .origin = m->origin, .product_id = field(r, p, "id"),
+  *o = (struct rk_offer){.shop_id = m->id, .shop_name = m->name, .origin = m->origin, .travel_kind = m->travel_kind[0] ? m->travel_kind : NULL, .product_id = field(r, p, "id"),
                          .title = field(r, p, "title"), .description = field(r, rk_json_obj(p, "description"), "plain"), .url = field(r, p, "url"),
                          .stock = -1, .quantity = 1};
   memcpy(o->unit_price.currency, currency.p, 3);
@@ -388,8 +410,11 @@ rk_err rk_ucp_read_offers(const json_t *answer, const struct rk_ucp_merchant *me
 
 /* ---- checkout: writing ---- */
 
-static void set_text(json_t *obj, const char *key, const char *text) {
-  if (text && text[0]) json_object_set_new(obj, key, json_string(text));
+static json_t *travelers_json(const struct rk_checkout_req *q) {
+  json_t *list = json_array();
+  for (int32_t i = 0; i < q->n_travelers; i++)
+    json_array_append_new(list, json_pack("{s:s, s:s}", "name", q->travelers[i].name, "kind", q->travelers[i].child ? "child" : "adult"));
+  return json_pack("{s:o}", "travelers", list);
 }
 
 json_t *rk_ucp_write_checkout(const struct rk_checkout_req *q, const char *id) {
@@ -407,6 +432,7 @@ json_t *rk_ucp_write_checkout(const struct rk_checkout_req *q, const char *id) {
   json_decref(destination);
   body = json_pack("{s:o, s:{s:[o]}, s:{s:o}}", "line_items", lines, "fulfillment", "methods", method, "discounts", "codes", codes);
   if (id) json_object_set_new(body, "id", json_string(id));
+  if (q->n_travelers) json_object_set_new(body, RK_UCP_TRAVEL_KEY, travelers_json(q));
   if (q->lang) json_object_set_new(body, "context", json_pack("{s:s}", "language", q->lang));
   return body;
 }
@@ -551,6 +577,16 @@ static void read_fulfilment(struct reader *r, const json_t *fulfillment, struct 
     }
 }
 
+static void read_travelers(struct reader *r, const json_t *list, struct rk_checkout *out) {
+  size_t n = json_array_size(list) < RK_MAX_TRAVELERS ? json_array_size(list) : RK_MAX_TRAVELERS;
+  struct rk_traveler *people = array_of(r, n, sizeof *people);
+  for (size_t i = 0; people && i < n; i++) {
+    const json_t *v = json_array_get(list, i);
+    people[out->n_travelers++] = (struct rk_traveler){field(r, v, "name"), rk_str_eq(rk_json_str(v, "kind"), RK_STR("child"))};
+  }
+  out->travelers = people;
+}
+
 static const char *refund_rule(struct reader *r, const json_t *links) {
   size_t i;
   json_t *v;
@@ -594,6 +630,7 @@ rk_err rk_ucp_read_checkout(const json_t *answer, const struct rk_ucp_merchant *
   read_messages(&r, rk_json_arr(answer, "messages"), out);
   read_discounts(&r, rk_json_obj(answer, "discounts"), out);
   read_fulfilment(&r, rk_json_obj(answer, "fulfillment"), out);
+  read_travelers(&r, rk_json_arr(rk_json_obj(answer, RK_UCP_TRAVEL_KEY), "travelers"), out);
   out->refund_rule = refund_rule(&r, rk_json_arr(answer, "links"));
   return r.full ? rk_fail(e, RK_ETOOBIG, "%s: the checkout is too large", m->name) : RK_OK;
 }
@@ -641,4 +678,66 @@ enum rk_outcome rk_ucp_read_completion(int32_t http_status, const json_t *answer
   }
   rk_fail(e, RK_EUNAVAIL, "%s has not finished the order yet", m->name);
   return RK_OUTCOME_UNKNOWN;
+}
+
+/* ---- refunds ---- */
+
+json_t *rk_ucp_write_refund(const char *order_id, const struct rk_refund_line *lines, int32_t n_lines, const char *lang) {
+  json_t *body = json_pack("{s:s}", "order_id", order_id), *list = json_array();
+  for (int32_t i = 0; i < n_lines; i++) json_array_append_new(list, json_pack("{s:s, s:i}", "id", lines[i].line_id, "quantity", (int)lines[i].quantity));
+  if (n_lines) json_object_set(body, "line_items", list);
+  json_decref(list);
+  if (lang) json_object_set_new(body, "context", json_pack("{s:s}", "language", lang));
+  return body;
+}
+
+static bool read_refund_totals(const json_t *totals, struct rk_refund *out) {
+  int64_t subtotal = -1, total = -1;
+  size_t i;
+  json_t *v;
+  json_array_foreach(totals, i, v) {
+    int64_t amount = rk_json_i64(v, "amount", INT64_MIN);
+    rk_str type = rk_json_str(v, "type");
+    if (rk_str_eq_c(type, "subtotal")) subtotal = amount;
+    else if (rk_str_eq_c(type, "total")) total = amount;
+    else if (rk_str_eq_c(type, "fee")) out->fee_minor = -amount;
+    else return false;
+  }
+  out->back_minor = total;
+  return amount_ok(subtotal) && amount_ok(total) && amount_ok(out->fee_minor) && subtotal - out->fee_minor == total;
+}
+
+static void read_refund_lines(struct reader *r, const json_t *list, struct rk_refund *out) {
+  size_t n = json_array_size(list) < RK_MAX_LINE_ITEMS ? json_array_size(list) : RK_MAX_LINE_ITEMS;
+  struct rk_refund_line *lines = array_of(r, n, sizeof *lines);
+  for (size_t i = 0; lines && i < n; i++) {
+    const json_t *v = json_array_get(list, i);
+    int64_t quantity = rk_json_i64(v, "quantity", 0);
+    if (quantity < 1 || quantity > RK_MAX_QUANTITY) continue;
+    lines[out->n_lines++] = (struct rk_refund_line){field(r, v, "id"), field(r, v, "title"), (int32_t)quantity};
+  }
+  out->lines = lines;
+}
+
+rk_err rk_ucp_read_refund(const json_t *answer, const struct rk_ucp_merchant *m, struct rk_arena *a, struct rk_refund *out, struct rk_error *e) {
+  struct reader r = {.arena = a};
+  rk_str currency = rk_json_str(answer, "currency"), status = rk_json_str(answer, "status"), expires = rk_json_str(answer, "expires_at");
+  *out = (struct rk_refund){.completed = rk_str_eq(status, RK_STR("completed"))};
+  if (rk_str_eq(rk_json_str(rk_json_obj(answer, "ucp"), "status"), RK_STR("error"))) {
+    char why[300];
+    rk_ucp_error_text(answer, why, sizeof why);
+    return rk_fail(e, RK_ECONFLICT, "%s", why[0] ? why : "the merchant gives nothing back");
+  }
+  if (rk_json_str(answer, "id").n == 0 || rk_json_str(answer, "order_id").n == 0 || !currency_ok(currency) ||
+      (!out->completed && !rk_str_eq(status, RK_STR("quoted"))) || !rk_time_parse(expires, &out->expires_ms, NULL))
+    return rk_fail(e, RK_EFORMAT, "%s: its refund lacks id, order, currency, a known status or expires_at", m->name);
+  if (!read_refund_totals(rk_json_arr(answer, "totals"), out)) return rk_fail(e, RK_EFORMAT, "%s: the totals of its refund do not add up", m->name);
+  memcpy(out->currency, currency.p, 3);
+  out->id = field(&r, answer, "id");
+  out->order_id = field(&r, answer, "order_id");
+  out->policy = field(&r, answer, "policy");
+  out->origin = text_of(&r, rk_str_c(m->origin));
+  out->merchant_name = text_of(&r, rk_str_c(m->name));
+  read_refund_lines(&r, rk_json_arr(answer, "line_items"), out);
+  return r.full ? rk_fail(e, RK_ETOOBIG, "%s: the refund is too large", m->name) : RK_OK;
 }

@@ -25,7 +25,7 @@
 #define RK_UCP_TRAVEL_KEY "example.rukou.travel" /* dated places: query of a search, travelers of a checkout, capability */
 #define RK_UCP_REFUND "example.rukou.refund" /* ours: UCP has no request for money back (docs/ucp.md) */
 
-enum { RK_MAX_UCP_TEXT_BYTES = 4096, RK_MAX_UCP_MESSAGES = 32, RK_MAX_UCP_REVIEWS = 8 };
+enum { RK_MAX_UCP_TEXT_BYTES = 4096, RK_MAX_UCP_MESSAGES = 32, RK_MAX_UCP_REVIEWS = 8, RK_MAX_TRAVELERS = 9 };
 
 /* ---- profiles and negotiation ---- */
 
@@ -50,7 +50,8 @@ struct rk_ucp_merchant {
   char name_en[128];            /* its English name, "": none */
   char key_thumbprint[64];      /* of its first P-256 key, or "" */
   bool sandbox;                 /* takes the sandbox payment handler */
-  bool has_discount, has_fulfillment, has_lookup, has_order;
+  bool has_discount, has_fulfillment, has_lookup, has_order, has_refund;
+  char travel_kind[16];         /* of a seller of dated places; "": of goods */
 };
 /* Reads and negotiates a merchant's profile that was fetched from origin.
  * RK_EFORMAT; RK_EUPSTREAM: no common version, no REST service at this origin,
@@ -79,6 +80,9 @@ rk_err rk_ucp_read_checkout(const json_t *answer, const struct rk_ucp_merchant *
  * a checkout came with REFUSED. */
 enum rk_outcome rk_ucp_read_completion(int32_t http_status, const json_t *answer, const char *checkout_id,
                                        const struct rk_ucp_merchant *m, struct rk_arena *a, struct rk_checkout *out, struct rk_error *e);
+/* A refund that was quoted or completed: its parts sum up, nothing is negative. RK_EFORMAT; RK_ECONFLICT: the merchant refuses it. */
+json_t *rk_ucp_write_refund(const char *order_id, const struct rk_refund_line *lines, int32_t n_lines, const char *lang);
+rk_err rk_ucp_read_refund(const json_t *answer, const struct rk_ucp_merchant *m, struct rk_arena *a, struct rk_refund *out, struct rk_error *e) RK_MUST_USE;
 /* First error message of an answer ({"messages":[...]} or {"code","content"}) in one line; "" when none. */
 void rk_ucp_error_text(const json_t *answer, char *out, size_t size);
 

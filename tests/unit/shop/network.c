@@ -55,7 +55,7 @@ static int unused_port(void) {
 }
 
 static int start(void **state) {
-  static const char *const dirs[] = {"shops/lanhai", "shops/xinghe"};
+  static const char *const dirs[] = {"shops/lanhai", "shops/xinghe", "shops/travel/tongtu"};
   static const char *agents[1];
   static char agent[64];
   struct rk_error e = {0};
@@ -67,11 +67,12 @@ static int start(void **state) {
   snprintf(agent, sizeof agent, "http://127.0.0.1:%d", rk_http_port(listener));
   snprintf(profile_url, sizeof profile_url, "%s/.well-known/ucp", agent);
   agents[0] = agent;
-  if (rk_serve_start(&(struct rk_serve_opts){.dirs = dirs, .n_dirs = 2, .data_dir = data_dir, .sandbox = true, .agents = agents, .n_agents = 1}, &served, &e)) return -1;
+  if (rk_serve_start(&(struct rk_serve_opts){.dirs = dirs, .n_dirs = 3, .data_dir = data_dir, .sandbox = true, .agents = agents, .n_agents = 1}, &served, &e)) return -1;
   if (rk_http_start(&(struct rk_http_opts){.address = "127.0.0.1", .routes = garbage_routes, .n_routes = 2}, &garbage, &e)) return -1;
   for (int i = 0; i < 2; i++) origins[n_origins++] = rk_serve_origin(served, i);
   add_origin(unused_port());
   add_origin(rk_http_port(garbage));
+  origins[n_origins++] = rk_serve_origin(served, 2);
   return rk_merchants_new(&(struct rk_merchants_opts){net, profile_url, origins, n_origins}, &merchants, &e) ? -1 : 0;
 }
 
@@ -115,24 +116,6 @@ static void one_broken_shop_does_not_stop_the_others(void **state) {
   rk_arena_free(a);
 }
 
-static void no_shop_at_all_is_an_error(void **state) {
-  struct rk_arena *a = rk_arena_new(1 << 20);
-  struct rk_merchants *m;
-  struct rk_offer *offers;
-  struct rk_shop_report *reports;
-  struct rk_error e = {0};
-  int32_t n, n_reports;
-  struct rk_search q = {.query = "耳机"};
-  assert_int_equal(rk_merchants_new(&(struct rk_merchants_opts){net, profile_url, origins + 2, 2}, &m, &e), RK_OK);
-  assert_int_equal(rk_merchants_search(m, &q, a, &offers, &n, &reports, &n_reports, &e), RK_EUNAVAIL);
-  assert_int_equal(n_reports, 2);
-  rk_merchants_free(m);
-  assert_int_equal(rk_merchants_new(&(struct rk_merchants_opts){net, profile_url, NULL, 0}, &m, &e), RK_OK);
-  assert_int_equal(rk_merchants_search(m, &q, a, &offers, &n, &reports, &n_reports, &e), RK_EUNAVAIL);
-  rk_merchants_free(m);
-  rk_arena_free(a);
-}
-
 static int64_t total_of(const struct rk_checkout *c) {
   for (int32_t i = 0; i < c->n_totals; i++)
     if (strcmp(c->totals[i].type, "total") == 0) return c->totals[i].minor;
@@ -151,6 +134,64 @@ static void pay(const struct rk_checkout *co, struct rk_buf *body) {
   assert_int_equal(rk_payment_token_make(key, &claims, &token, &e), RK_OK);
   assert_int_equal(rk_merchant_complete_body(&(struct rk_payment){"card", "card", "Card", token.p}, body), RK_OK);
   rk_buf_release(&token);
+}
+
+/* Tomorrow by the clock of this machine, in China. */
+static const char *tomorrow(char out[32]) {
+  rk_time_rfc3339(rk_now_ms() + 8 * 3600000 + 86400000, out);
+  out[10] = 0;
+  return out;
+}
+
+static void a_train_is_booked_and_given_back(void **state) {
+  struct rk_arena *a = rk_arena_new(32 << 20);
+  struct rk_offer *offers;
+  struct rk_shop_report *reports;
+  struct rk_error e = {0};
+  int32_t n, n_reports;
+  char day[32];
+  struct rk_travel_ask ask = {.kind = "train", .from = "上海", .to = "杭州", .date = tomorrow(day), .after_min = 17 * 60};
+  struct rk_search q = {.query = "", .lang = "zh", .travel = &ask};
+  assert_int_equal(rk_merchants_search(merchants, &q, a, &offers, &n, &reports, &n_reports, &e), RK_OK);
+  assert_true(n > 0 && strcmp(offers[0].travel_kind, "train") == 0 && offers[0].stock >= 9);
+  struct rk_line line = {.item_id = offers[0].item_id, .quantity = 2};
+  static const struct rk_traveler two[] = {{"张伟", false}, {"李娜", false}};
+  struct rk_checkout_req req = {.origin = offers[0].origin, .lines = &line, .n_lines = 1, .travelers = two, .n_travelers = 2, .lang = "zh"};
+  struct rk_checkout co, paid;
+  assert_int_equal(rk_merchant_checkout_create(merchants, &req, a, &co, &e), RK_OK);
+  assert_true(co.status == RK_CO_READY && co.n_travelers == 2 && total_of(&co) == 2 * offers[0].unit_price.minor);
+  struct rk_buf body;
+  pay(&co, &body);
+  assert_int_equal(rk_merchant_complete(merchants, co.origin, co.id, "train-1", rk_buf_str(&body), a, &paid, &e), RK_OUTCOME_DONE);
+  rk_buf_release(&body);
+  struct rk_refund quote, done, again;
+  assert_int_equal(rk_merchant_refund_quote(merchants, co.origin, paid.order_id, NULL, 0, "zh", a, &quote, &e), RK_OK);
+  assert_true(!quote.completed && quote.fee_minor > 0 && quote.fee_minor + quote.back_minor == total_of(&co) && quote.n_lines == 1);
+  assert_int_equal(rk_merchant_refund_confirm(merchants, co.origin, quote.id, "refund-1", a, &done, &e), RK_OUTCOME_DONE);
+  assert_int_equal(rk_merchant_refund_get(merchants, co.origin, quote.id, a, &again, &e), RK_OK);
+  assert_true(again.completed && again.back_minor == done.back_minor);
+  assert_int_equal(rk_merchant_refund_quote(merchants, co.origin, paid.order_id, NULL, 0, "zh", a, &quote, &e), RK_ECONFLICT);
+  ask.kind = "flight";
+  assert_int_equal(rk_merchants_search(merchants, &q, a, &offers, &n, &reports, &n_reports, &e), RK_EUNAVAIL);
+  rk_arena_free(a);
+}
+
+static void no_shop_at_all_is_an_error(void **state) {
+  struct rk_arena *a = rk_arena_new(1 << 20);
+  struct rk_merchants *m;
+  struct rk_offer *offers;
+  struct rk_shop_report *reports;
+  struct rk_error e = {0};
+  int32_t n, n_reports;
+  struct rk_search q = {.query = "耳机"};
+  assert_int_equal(rk_merchants_new(&(struct rk_merchants_opts){net, profile_url, origins + 2, 2}, &m, &e), RK_OK);
+  assert_int_equal(rk_merchants_search(m, &q, a, &offers, &n, &reports, &n_reports, &e), RK_EUNAVAIL);
+  assert_int_equal(n_reports, 2);
+  rk_merchants_free(m);
+  assert_int_equal(rk_merchants_new(&(struct rk_merchants_opts){net, profile_url, NULL, 0}, &m, &e), RK_OK);
+  assert_int_equal(rk_merchants_search(m, &q, a, &offers, &n, &reports, &n_reports, &e), RK_EUNAVAIL);
+  rk_merchants_free(m);
+  rk_arena_free(a);
 }
 
 static struct rk_checkout make(struct rk_arena *a, const struct rk_offer *o) {
@@ -223,7 +264,7 @@ static void a_lost_answer_is_unknown(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(one_broken_shop_does_not_stop_the_others), cmocka_unit_test(no_shop_at_all_is_an_error),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(one_broken_shop_does_not_stop_the_others), cmocka_unit_test(a_train_is_booked_and_given_back), cmocka_unit_test(no_shop_at_all_is_an_error),
     cmocka_unit_test(a_purchase_over_http), cmocka_unit_test(cancelled_stays_cancelled), cmocka_unit_test(a_lost_answer_is_unknown)};
   return cmocka_run_group_tests(tests, start, stop);
 }
