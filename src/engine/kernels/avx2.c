@@ -4,12 +4,14 @@
  * into int16. Those sums stay exact as long as they fit:
  *   4 bits  8 groups x 2 x 15 x 127 = 30480
  *   5 bits  4 groups x 2 x 31 x 127 = 31496
- *   6 bits  2 groups x 2 x 63 x 127 = 32004
- *   3 bits  4 groups x 2 x  7 x 127 =  7112, and the offset of half a block
- * so most of the additions are done 16 at a time before they are widened.
- * 8-bit weights, and the values of IQ4_NL, do not fit: |w| times (activation with the sign of w) does.
+ *   2 bits  4 groups x 2 x  3 x 127 =  3048
+ * so most of the additions are done 16 at a time before they are widened. 3- and 6-bit weights are taken minus 4 and
+ * minus 32 (see centre). 8-bit weights, and the values of IQ4_NL, do not fit: |w| times (activation with the sign of w)
+ * does.
  *
- * Eight tokens are done four at a time: there are 16 registers. */
+ * There are 16 registers: the sums of 16 rows and four tokens take eight, two vectors of weights, an activation and a
+ * product the rest. Each vector of weights and each activation serves both, so a product costs 0.75 loads. Eight tokens
+ * are two passes of four over weights that are unpacked once. */
 #include <immintrin.h>
 #include <string.h>
 
@@ -24,16 +26,62 @@
 
 /* ---- tiles ---- */
 
-/* Between tokens and between the two halves of a block: without it the compiler
- * keeps all 32 broadcast activations of four tokens for later, on the stack. */
-#define FORGET(n) if ((n) > 1) __asm__ volatile("" ::: "memory")
+/* Quants of a block as the file's formats hold them, lowest plane last (kernels.h). */
+enum quant { Q2, Q3, Q4, Q5, Q6, Q8, IQ4 };
+
+/* Eight groups of four inputs, 16 rows each: packed planes, or bytes that unpack() made. */
+struct block {
+  enum quant kind;
+  bool unpacked;
+  const uint8_t *p;
+};
+
+/* Without it the compiler makes trees of the sums and keeps all their products for that, on the stack. */
+#define KEEP(v) __asm__("" : "+x"(v))
+#define FORGET(p) __asm__ volatile("" : "+r"(p)::"memory")
 
 INLINE __m256i load(const uint8_t *p) { return _mm256_loadu_si256((const void *)p); }
 INLINE __m256 load_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128(p)); }
-INLINE __m256 load_u8(const uint8_t *p) {
-  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)p)));
-}
 INLINE __m256i load_i8(const uint8_t *p) { return _mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)p)); }
+INLINE __m256i load_u8(const uint8_t *p) { return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)p)); }
+
+/* v shifted left by n bits (right when negative); bits that cross bytes are masked by the caller. */
+INLINE __m256i shift(__m256i v, int n) {
+  return n > 0 ? _mm256_slli_epi16(v, n) : n < 0 ? _mm256_srli_epi16(v, -n) : v;
+}
+
+INLINE __m256i bits(const uint8_t *p, int left, char mask) {
+  return _mm256_and_si256(shift(load(p), left), _mm256_set1_epi8(mask));
+}
+
+/* Group g, half h of the rows: unsigned, signed for Q8 and IQ4. */
+INLINE __m256i weights(struct block b, int g, int h) {
+  const uint8_t *p = b.p + 32 * h, *part = p + 64 * (g / 4);
+  const int j = g % 4;
+  if (b.unpacked) return load(p + 64 * g);
+  switch (b.kind) {
+    case Q2: return bits(part, -2 * j, 3);
+    case Q3: return _mm256_or_si256(bits(part + 64, -2 * j, 3), bits(p, 2 - g, 4));
+    case Q4: return bits(p + 64 * j, g < 4 ? 0 : -4, 15);
+    case Q5: return _mm256_or_si256(bits(p + 64 + 64 * j, g < 4 ? 0 : -4, 15), bits(p, 4 - g, 16));
+    case Q6: return _mm256_or_si256(bits(p + 128 + 64 * j, g < 4 ? 0 : -4, 15), bits(part, 4 - 2 * j, 0x30));
+    case Q8: return _mm256_xor_si256(load(p + 64 * g), _mm256_set1_epi8((char)0x80));
+    default: break;
+  }
+  const __m256i values = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)rk_iq4_values));
+  return _mm256_shuffle_epi8(values, bits(p + 64 * j, g < 4 ? 0 : -4, 15));
+}
+
+/* Eight tokens take two passes over the quants. */
+INLINE struct block unpack(enum quant kind, const uint8_t *p, int T, uint8_t room[512]) {
+  struct block b = {kind, false, p};
+  if (T < 8) return b;
+  UNROLL for (int g = 0; g < 8; g++)
+    UNROLL for (int h = 0; h < 2; h++) _mm256_storeu_si256((void *)(room + 64 * g + 32 * h), weights(b, g, h));
+  p = room;
+  FORGET(p);
+  return (struct block){kind, true, p};
+}
 
 INLINE __m256i four_inputs(const struct act *a, int g, int t, int T) {
   int32_t v;
@@ -41,295 +89,288 @@ INLINE __m256i four_inputs(const struct act *a, int g, int t, int T) {
   return _mm256_set1_epi32(v);
 }
 
-/* v shifted left by n bits (right when negative); bits that cross bytes are masked by the caller. */
-INLINE __m256i shift(__m256i v, int n) {
-  return n > 0 ? _mm256_slli_epi16(v, n) : n < 0 ? _mm256_srli_epi16(v, -n) : v;
-}
-
-INLINE __m256i merge(__m256i low, __m256i high, __m256i mask) {
-  return _mm256_or_si256(low, _mm256_and_si256(high, mask));
-}
-
 INLINE __m256i widen(__m256i s16) { return _mm256_madd_epi16(s16, _mm256_set1_epi16(1)); }
 
-/* Groups g0..g1-1 of token t; w[0] is group g0. */
-INLINE __m256i dot(const struct act *a, int t, int T, int g0, int g1, const __m256i w[]) {
-  __m256i s16 = _mm256_maddubs_epi16(w[0], four_inputs(a, g0, t, T));
-  UNROLL for (int g = g0 + 1; g < g1; g++)
-    s16 = _mm256_add_epi16(s16, _mm256_maddubs_epi16(w[g - g0], four_inputs(a, g, t, T)));
-  return s16;
+/* Sums of 16 bits over groups g0..g1-1 for n tokens. start: what they begin with, or NULL. */
+INLINE void dot(struct block b, const struct act *a, int T, int n, int g0, int g1, const int32_t *start,
+                __m256i s[2][4]) {
+  if (start) UNROLL for (int t = 0; t < n; t++) s[0][t] = s[1][t] = _mm256_set1_epi32(start[t]);
+  UNROLL for (int g = g0; g < g1; g++) {
+    const __m256i w[2] = {weights(b, g, 0), weights(b, g, 1)};
+    UNROLL for (int t = 0; t < n; t++) {
+      const __m256i x = four_inputs(a, g, t, T);
+      UNROLL for (int h = 0; h < 2; h++) {
+        const __m256i p = _mm256_maddubs_epi16(w[h], x);
+        s[h][t] = g == g0 && !start ? p : _mm256_add_epi16(s[h][t], p);
+        KEEP(s[h][t]);
+      }
+    }
+  }
+}
+
+/* The same with signed weights, in 32 bits over all groups. */
+INLINE void dot_signed(struct block b, const struct act *a, int T, int n, __m256i s[2][4]) {
+  UNROLL for (int g = 0; g < 8; g++) {
+    const __m256i w[2] = {weights(b, g, 0), weights(b, g, 1)};
+    const __m256i size[2] = {_mm256_abs_epi8(w[0]), _mm256_abs_epi8(w[1])};
+    UNROLL for (int t = 0; t < n; t++) {
+      const __m256i x = four_inputs(a, g, t, T);
+      UNROLL for (int h = 0; h < 2; h++) {
+        const __m256i p = widen(_mm256_maddubs_epi16(size[h], _mm256_sign_epi8(x, w[h])));
+        s[h][t] = g == 0 ? p : _mm256_add_epi32(s[h][t], p);
+        KEEP(s[h][t]);
+      }
+    }
+  }
+}
+
+INLINE void widen_sums(__m256i s[2][4], int n, bool first, __m256i isum[2][4]) {
+  UNROLL for (int h = 0; h < 2; h++)
+    UNROLL for (int t = 0; t < n; t++) isum[h][t] = first ? widen(s[h][t]) : _mm256_add_epi32(isum[h][t], widen(s[h][t]));
+}
+
+/* Sums over a block in 32 bits; add: NULL, or what is added for each token. */
+INLINE void dot_block(struct block b, const struct act *a, int T, int n, const int32_t *add, __m256i isum[2][4]) {
+  __m256i s[2][4];
+  if (b.kind == Q8 || b.kind == IQ4) {
+    dot_signed(b, a, T, n, isum);
+  } else if (b.kind == Q4) {
+    dot(b, a, T, n, 0, 8, NULL, s), widen_sums(s, n, true, isum);
+  } else {
+    dot(b, a, T, n, 0, 4, NULL, s), widen_sums(s, n, true, isum);
+    dot(b, a, T, n, 4, 8, NULL, s), widen_sums(s, n, false, isum);
+  }
+  if (!add) return;
+  UNROLL for (int t = 0; t < n; t++)
+    UNROLL for (int h = 0; h < 2; h++) isum[h][t] = _mm256_add_epi32(isum[h][t], _mm256_set1_epi32(add[t]));
+}
+
+/* Sums over both halves of a block times their scales, which stand in both 16-bit halves of a row. */
+INLINE void dot_halves(struct block b, const struct act *a, int T, int n, const int32_t *start, const __m256i scale[2][2],
+                       __m256i isum[2][4]) {
+  UNROLL for (int half = 0; half < 2; half++) {
+    __m256i s[2][4];
+    dot(b, a, T, n, 4 * half, 4 * half + 4, start ? start + half * T : NULL, s);
+    UNROLL for (int h = 0; h < 2; h++)
+      UNROLL for (int t = 0; t < n; t++) {
+        const __m256i p = _mm256_madd_epi16(s[h][t], scale[half][h]);
+        isum[h][t] = half == 0 ? p : _mm256_add_epi32(isum[h][t], p);
+      }
+  }
 }
 
 /* acc += (float)isum * (s * d) */
-INLINE void scale_add(const struct act *a, int n, const __m256i isum[], __m256 s, __m256 acc[]) {
+INLINE void scale_add(const struct act *a, int n, __m256i isum[2][4], const __m256 s[2], __m256 acc[][2]) {
   UNROLL for (int t = 0; t < n; t++) {
-    __m256 sd = _mm256_mul_ps(s, _mm256_set1_ps(a->d[t]));
-    acc[t] = _mm256_add_ps(acc[t], _mm256_mul_ps(_mm256_cvtepi32_ps(isum[t]), sd));
+    const __m256 d = _mm256_set1_ps(a->d[t]);
+    UNROLL for (int h = 0; h < 2; h++)
+      acc[t][h] = _mm256_add_ps(acc[t][h], _mm256_mul_ps(_mm256_cvtepi32_ps(isum[h][t]), _mm256_mul_ps(s[h], d)));
   }
 }
 
-INLINE void min_add(const struct act *a, int n, __m256 m, __m256 acc[]) {
-  UNROLL for (int t = 0; t < n; t++)
-    acc[t] = _mm256_add_ps(acc[t], _mm256_mul_ps(m, _mm256_set1_ps(a->dsum[t])));
-}
-
-/* Sums of 4- or 5-bit quants times activations; high is NULL or the fifth bits. */
-INLINE void dot_low4(const struct act *a, int T, int n, const uint8_t *high, const uint8_t *low, int offset,
-                     __m256i isum[]) {
-  const __m256i nibble = _mm256_set1_epi8(15), bit = _mm256_set1_epi8(16);
-  const __m256i h = high ? load(high) : _mm256_setzero_si256();
-  __m256i w[8];
-  UNROLL for (int j = 0; j < 4; j++) {
-    __m256i v = load(low + 64 * j);
-    w[j] = _mm256_and_si256(v, nibble), w[j + 4] = _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble);
-    if (high) w[j] = merge(w[j], shift(h, 4 - j), bit), w[j + 4] = merge(w[j + 4], shift(h, -j), bit);
-  }
+INLINE void min_add(const struct act *a, int n, const __m256 m[2], __m256 acc[][2]) {
   UNROLL for (int t = 0; t < n; t++) {
-    FORGET(n);
-    __m256i s0 = dot(a, t, T, 0, 4, w), s1 = dot(a, t, T, 4, 8, w + 4);
-    isum[t] = high ? _mm256_add_epi32(widen(s0), widen(s1)) : widen(_mm256_add_epi16(s0, s1));
-    if (offset) isum[t] = _mm256_add_epi32(isum[t], _mm256_set1_epi32(offset * (a->nsum[t] + a->nsum[T + t])));
+    const __m256 dsum = _mm256_set1_ps(a->dsum[t]);
+    UNROLL for (int h = 0; h < 2; h++) acc[t][h] = _mm256_add_ps(acc[t][h], _mm256_mul_ps(m[h], dsum));
   }
 }
 
-INLINE void store(__m256 acc[2][4], int n, float *out) {
-  UNROLL for (int t = 0; t < n; t++) {
-    _mm256_storeu_ps(out + t * RK_TILE, acc[0][t]);
-    _mm256_storeu_ps(out + t * RK_TILE + 8, acc[1][t]);
+/* At most four tokens a pass: their sums for 16 rows take eight registers. */
+#define PASSES(T) _Pragma("GCC unroll 1") for (int t0 = 0; t0 < T; t0 += 4)
+
+/* One block of a format with one scale a row; m: its minimum, or NULL. */
+INLINE void add_block(enum quant kind, const uint8_t *p, const uint8_t *act, int T, int offset, const __m256 s[2],
+                      const __m256 *m, __m256 acc[][2]) {
+  const int n = T < 4 ? T : 4;
+  _Alignas(64) uint8_t room[512];
+  int32_t add[RK_MAX_T];
+  const struct act all = act_block(act, T, 0);
+  const struct block b = unpack(kind, p, T, room);
+  for (int t = 0; offset && t < T; t++) add[t] = offset * (all.nsum[t] + all.nsum[T + t]);
+  PASSES(T) {
+    FORGET(act);
+    const struct act a = act_block(act, T, t0);
+    __m256i isum[2][4];
+    dot_block(b, &a, T, n, offset ? add + t0 : NULL, isum);
+    scale_add(&a, n, isum, s, acc + t0);
+    if (m) min_add(&a, n, m, acc + t0);
   }
 }
 
-INLINE void clear(__m256 acc[2][4], int n) {
-  UNROLL for (int t = 0; t < n; t++) acc[0][t] = acc[1][t] = _mm256_setzero_ps();
+INLINE void load_scales(const uint8_t *p, __m256 s[2]) {
+  s[0] = load_f16(p), s[1] = load_f16(p + 16);
 }
 
-INLINE void tile_32(const uint8_t *w, const uint8_t *act, int n_blocks, int T, int t0, int n, bool min, bool bit5,
-                    int offset, float *out) {
-  __m256 acc[2][4];
-  __m256i isum[4];
-  clear(acc, n);
-  for (int b = 0; b < n_blocks; b++, act += rk_act_block_bytes(T)) {
-    struct act a = act_block(act, T, t0);
-    const uint8_t *q = w + (min ? 64 : 32);
-    UNROLL for (int h = 0; h < 2; h++) {
-      FORGET(n);
-      dot_low4(&a, T, n, bit5 ? q + 32 * h : NULL, q + (bit5 ? 64 : 0) + 32 * h, offset, isum);
-      scale_add(&a, n, isum, load_f16(w + 16 * h), acc[h]);
-      if (min) min_add(&a, n, load_f16(w + 32 + 16 * h), acc[h]);
-    }
-    w = q + (bit5 ? 320 : 256);
-  }
-  store(acc, n, out);
+INLINE void clear(__m256 acc[][2], int T) {
+  for (int t = 0; t < T; t++) acc[t][0] = acc[t][1] = _mm256_setzero_ps();
 }
 
-INLINE void clear_sums(__m256i isum[], int n) {
-  UNROLL for (int t = 0; t < n; t++) isum[t] = _mm256_setzero_si256();
+INLINE void store(__m256 acc[][2], int T, float *out) {
+  for (int t = 0; t < T; t++, out += RK_TILE) _mm256_storeu_ps(out, acc[t][0]), _mm256_storeu_ps(out + 8, acc[t][1]);
 }
 
-/* isum += signed bytes of group g times activations. */
-INLINE void dot_signed(const struct act *a, int T, int n, int g, __m256i v, __m256i isum[]) {
-  const __m256i size = _mm256_abs_epi8(v);
-  UNROLL for (int t = 0; t < n; t++)
-    isum[t] = _mm256_add_epi32(
-      isum[t], widen(_mm256_maddubs_epi16(size, _mm256_sign_epi8(four_inputs(a, g, t, T), v))));
-}
-
-INLINE void tile_8s(const uint8_t *w, const uint8_t *act, int n_blocks, int T, int t0, int n, float *out) {
-  __m256 acc[2][4];
-  clear(acc, n);
-  for (int b = 0; b < n_blocks; b++, act += rk_act_block_bytes(T), w += 32 + 512) {
-    struct act a = act_block(act, T, t0);
-    UNROLL for (int h = 0; h < 2; h++) {
-      FORGET(n);
-      __m256i isum[4];
-      clear_sums(isum, n);
-      UNROLL for (int g = 0; g < 8; g++)
-        dot_signed(&a, T, n, g, _mm256_xor_si256(load(w + 32 + 64 * g + 32 * h), _mm256_set1_epi8((char)0x80)), isum);
-      scale_add(&a, n, isum, load_f16(w + 16 * h), acc[h]);
-    }
-  }
-  store(acc, n, out);
-}
-
-INLINE void tile_k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, int t0, int n, bool bit5, float *out) {
-  __m256 acc[2][4];
-  __m256i isum[4];
-  clear(acc, n);
-  for (int b = 0; b < n_blocks; b += RK_SUPER) {
-    const uint8_t *header = w;
-    w += 64;
-    for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T)) {
-      struct act a = act_block(act, T, t0);
-      const uint8_t *q = w + 32;
-      UNROLL for (int h = 0; h < 2; h++) {
-      FORGET(n);
-        const __m256 M = _mm256_sub_ps(_mm256_setzero_ps(), load_f16(header + 32 + 16 * h));
-        dot_low4(&a, T, n, bit5 ? q + 32 * h : NULL, q + (bit5 ? 64 : 0) + 32 * h, 0, isum);
-        scale_add(&a, n, isum, _mm256_mul_ps(load_f16(header + 16 * h), load_u8(w + 8 * h)), acc[h]);
-        min_add(&a, n, _mm256_mul_ps(M, load_u8(w + 16 + 8 * h)), acc[h]);
-      }
-      w = q + (bit5 ? 320 : 256);
-    }
-  }
-  store(acc, n, out);
-}
-
-/* Sum over four groups of 6-bit quants, minus 32 each. plane: bits 5 and 6 of the groups. */
-INLINE void dot_6k(const struct act *a, int T, int n, const uint8_t *low, const uint8_t *plane, int half,
-                   __m256i isum[]) {
-  const __m256i nibble = _mm256_set1_epi8(15), bits = _mm256_set1_epi8(0x30), planes = load(plane);
-  __m256i w[4];
-  UNROLL for (int j = 0; j < 4; j++) {
-    __m256i v = load(low + 64 * j);
-    w[j] = merge(_mm256_and_si256(half ? _mm256_srli_epi16(v, 4) : v, nibble), shift(planes, 4 - 2 * j), bits);
-  }
-  UNROLL for (int t = 0; t < n; t++) {
-    FORGET(n);
-    __m256i s0 = dot(a, t, T, 4 * half, 4 * half + 2, w), s1 = dot(a, t, T, 4 * half + 2, 4 * half + 4, w + 2);
-    isum[t] = _mm256_add_epi32(_mm256_set1_epi32(32 * a->nsum[half * T + t]), _mm256_add_epi32(widen(s0), widen(s1)));
-  }
-}
-
-INLINE void tile_6k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, int t0, int n, float *out) {
-  __m256 acc[2][4];
-  __m256i low[4], high[4];
-  clear(acc, n);
-  for (int b = 0; b < n_blocks; b += RK_SUPER) {
-    const uint8_t *header = w;
+INLINE void tile_32(const uint8_t *w, const uint8_t *act, int n_blocks, int T, bool min, bool bit5, int offset,
+                    float *out) {
+  __m256 acc[RK_MAX_T][2], s[2], m[2];
+  clear(acc, T);
+  for (int b = 0; b < n_blocks; b++, act += rk_act_block_bytes(T), w += bit5 ? 320 : 256) {
+    load_scales(w, s);
     w += 32;
-    for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + 128 + 256) {
-      struct act a = act_block(act, T, t0);
-      UNROLL for (int h = 0; h < 2; h++) {
-      FORGET(n);
-        dot_6k(&a, T, n, w + 160 + 32 * h, w + 32 + 32 * h, 0, low);
-        dot_6k(&a, T, n, w + 160 + 32 * h, w + 96 + 32 * h, 1, high);
-        UNROLL for (int t = 0; t < n; t++)
-          low[t] = _mm256_add_epi32(_mm256_mullo_epi32(low[t], load_i8(w + 8 * h)),
-                                    _mm256_mullo_epi32(high[t], load_i8(w + 16 + 8 * h)));
-        scale_add(&a, n, low, load_f16(header + 16 * h), acc[h]);
-      }
-    }
+    if (min) load_scales(w, m), w += 32;
+    add_block(bit5 ? Q5 : Q4, w, act, T, offset, s, min ? m : NULL, acc);
   }
-  store(acc, n, out);
+  store(acc, T, out);
 }
 
-/* isum += scale times the sum over four groups of 2-bit quants, minus offset each; high: NULL, or the third bits.
- * scale: the same number in both 16-bit halves of a row. */
-INLINE void dot_low2(const struct act *a, int T, int n, const uint8_t *plane, const uint8_t *high, int half,
-                     int offset, __m256i scale, __m256i isum[]) {
-  const __m256i two = _mm256_set1_epi8(3), bit = _mm256_set1_epi8(4), v = load(plane);
-  const __m256i h = high ? load(high) : _mm256_setzero_si256();
-  __m256i w[4];
-  UNROLL for (int j = 0; j < 4; j++) {
-    w[j] = _mm256_and_si256(shift(v, -2 * j), two);
-    if (high) w[j] = merge(w[j], shift(h, 2 - 4 * half - j), bit);
+/* Signed quants of 8 bits, or looked up from 4. */
+INLINE void tile_signed(const uint8_t *w, const uint8_t *act, int n_blocks, int T, enum quant kind, float *out) {
+  __m256 acc[RK_MAX_T][2], s[2];
+  clear(acc, T);
+  for (int b = 0; b < n_blocks; b++, act += rk_act_block_bytes(T), w += 32 + (kind == Q8 ? 512 : 256)) {
+    load_scales(w, s);
+    add_block(kind, w + 32, act, T, 0, s, NULL, acc);
   }
-  UNROLL for (int t = 0; t < n; t++) {
-    FORGET(n);
-    __m256i s16 = dot(a, t, T, 4 * half, 4 * half + 4, w);
-    if (offset) s16 = _mm256_add_epi16(s16, _mm256_set1_epi32(offset * a->nsum[half * T + t] & 0xffff));
-    isum[t] = _mm256_add_epi32(isum[t], _mm256_madd_epi16(s16, scale));
+  store(acc, T, out);
+}
+
+INLINE void tile_8s(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *out) {
+  tile_signed(w, act, n_blocks, T, Q8, out);
+}
+
+INLINE void tile_4n(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *out) {
+  tile_signed(w, act, n_blocks, T, IQ4, out);
+}
+
+/* s = f * scales of 8 bits */
+INLINE void times_u8(const __m256 f[2], const uint8_t *p, __m256 s[2]) {
+  for (int h = 0; h < 2; h++) s[h] = _mm256_mul_ps(f[h], _mm256_cvtepi32_ps(load_u8(p + 8 * h)));
+}
+
+INLINE void tile_k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, bool bit5, float *out) {
+  __m256 acc[RK_MAX_T][2], D[2], M[2], s[2], m[2];
+  clear(acc, T);
+  for (int b = 0; b < n_blocks; b += RK_SUPER) {
+    load_scales(w, D), load_scales(w + 32, M);
+    for (int h = 0; h < 2; h++) M[h] = _mm256_sub_ps(_mm256_setzero_ps(), M[h]);
+    w += 64;
+    for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + (bit5 ? 320 : 256)) {
+      times_u8(D, w, s), times_u8(M, w + 16, m);
+      add_block(bit5 ? Q5 : Q4, w + 32, act, T, 0, s, m, acc);
+    }
   }
+  store(acc, T, out);
 }
 
 /* a in the low, b in the high 16 bits of each row. */
 INLINE __m256i pairs(__m256i a, __m256i b) { return _mm256_blend_epi16(a, _mm256_slli_epi32(b, 16), 0xaa); }
 
-INLINE void tile_2k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, int t0, int n, float *out) {
-  const __m256i nibble = _mm256_set1_epi32(15);
-  __m256 acc[2][4];
-  __m256i isum[4];
-  clear(acc, n);
+/* Minus size times the sums of a token's inputs, of both halves of the block, in the two 16-bit parts that vpmaddubsw
+ * leaves them in. Started with them, the sums of quants minus size fit in 16 bits at the end of a half (4 groups x 2 x 32
+ * x 127 = 32512), whatever wraps around on the way. out: [2][T] */
+INLINE void centre(const uint8_t *q, int T, char size, int32_t *out) {
+  const __m256i times = _mm256_set1_epi8(size);
+  __m256i s[8];
+  UNROLL for (int i = 0; i < T; i++) s[i] = _mm256_sub_epi16(_mm256_setzero_si256(), _mm256_maddubs_epi16(times, load(q + 32 * i)));
+  UNROLL for (int half = 0; half < 2; half++)
+    if (T == 8) {
+      const __m256i *v = s + 4 * half;
+      _mm256_storeu_si256((void *)(out + 8 * half), _mm256_add_epi16(_mm256_add_epi16(v[0], v[1]), _mm256_add_epi16(v[2], v[3])));
+    } else if (T == 4) {
+      const __m256i v = _mm256_add_epi16(s[2 * half], s[2 * half + 1]);
+      _mm_storeu_si128((void *)(out + 4 * half), _mm_add_epi16(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));
+    } else {
+      __m128i v = half ? _mm256_extracti128_si256(s[0], 1) : _mm256_castsi256_si128(s[0]);
+      v = _mm_add_epi16(v, _mm_shuffle_epi32(v, 0x4e));
+      out[half] = _mm_cvtsi128_si32(_mm_add_epi16(v, _mm_shuffle_epi32(v, 0xb1)));
+    }
+}
+
+/* One block of a format whose halves have scales of their own; m: its minima as pairs of both halves, or NULL. */
+INLINE void add_halves(enum quant kind, const uint8_t *p, const uint8_t *act, int T, int size, const __m256i scale[2][2],
+                       const __m256 s[2], const __m256i *m, const __m256 min[2], __m256 acc[][2]) {
+  const int n = T < 4 ? T : 4;
+  _Alignas(64) uint8_t room[512];
+  int32_t start[2 * RK_MAX_T];
+  const struct block b = unpack(kind, p, T, room);
+  if (size) centre(act, T, (char)size, start);
+  PASSES(T) {
+    FORGET(act);
+    const struct act a = act_block(act, T, t0);
+    __m256i isum[2][4];
+    dot_halves(b, &a, T, n, size ? start + t0 : NULL, scale, isum);
+    scale_add(&a, n, isum, s, acc + t0);
+    if (!m) continue;
+    UNROLL for (int t = 0; t < n; t++) {
+      const __m256i nsum = pairs(_mm256_set1_epi32(a.nsum[t]), _mm256_set1_epi32(a.nsum[T + t]));
+      UNROLL for (int h = 0; h < 2; h++) isum[h][t] = _mm256_madd_epi16(m[h], nsum);
+    }
+    scale_add(&a, n, isum, min, acc + t0);
+  }
+}
+
+/* 6- and 3-bit quants */
+INLINE void tile_k_signed(const uint8_t *w, const uint8_t *act, int n_blocks, int T, enum quant kind, int bytes, int size,
+                          float *out) {
+  __m256 acc[RK_MAX_T][2], D[2];
+  __m256i scale[2][2];
+  clear(acc, T);
   for (int b = 0; b < n_blocks; b += RK_SUPER) {
-    const uint8_t *header = w;
+    load_scales(w, D);
+    w += 32;
+    for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + bytes) {
+      UNROLL for (int k = 0; k < 4; k++) {
+        const __m256i v = load_i8(w + 8 * k);
+        scale[k / 2][k % 2] = pairs(v, v);
+      }
+      add_halves(kind, w + 32, act, T, size, scale, D, NULL, NULL, acc);
+    }
+  }
+  store(acc, T, out);
+}
+
+INLINE void tile_6k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *out) {
+  tile_k_signed(w, act, n_blocks, T, Q6, 128 + 256, 32, out);
+}
+
+INLINE void tile_3k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *out) {
+  tile_k_signed(w, act, n_blocks, T, Q3, 64 + 128, 4, out);
+}
+
+INLINE void tile_2k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *out) {
+  const __m256i nibble = _mm256_set1_epi32(15);
+  __m256 acc[RK_MAX_T][2], D[2], M[2];
+  __m256i scale[2][2], m[2];
+  clear(acc, T);
+  for (int b = 0; b < n_blocks; b += RK_SUPER) {
+    load_scales(w, D), load_scales(w + 32, M);
     w += 64;
     for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + 128) {
-      struct act a = act_block(act, T, t0);
       UNROLL for (int h = 0; h < 2; h++) {
-        FORGET(n);
-        const __m256i sm0 = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)(w + 8 * h)));
-        const __m256i sm1 = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)(w + 16 + 8 * h)));
-        const __m256i s0 = _mm256_and_si256(sm0, nibble), s1 = _mm256_and_si256(sm1, nibble);
-        const __m256i m = pairs(_mm256_srli_epi32(sm0, 4), _mm256_srli_epi32(sm1, 4));
-        clear_sums(isum, n);
-        dot_low2(&a, T, n, w + 32 + 32 * h, NULL, 0, 0, pairs(s0, s0), isum);
-        dot_low2(&a, T, n, w + 96 + 32 * h, NULL, 1, 0, pairs(s1, s1), isum);
-        scale_add(&a, n, isum, load_f16(header + 16 * h), acc[h]);
-        UNROLL for (int t = 0; t < n; t++)
-          isum[t] = _mm256_madd_epi16(m, pairs(_mm256_set1_epi32(a.nsum[t]), _mm256_set1_epi32(a.nsum[T + t])));
-        scale_add(&a, n, isum, load_f16(header + 32 + 16 * h), acc[h]);
+        const __m256i sm[2] = {load_u8(w + 8 * h), load_u8(w + 16 + 8 * h)};
+        UNROLL for (int half = 0; half < 2; half++) {
+          const __m256i v = _mm256_and_si256(sm[half], nibble);
+          scale[half][h] = pairs(v, v);
+        }
+        m[h] = pairs(_mm256_srli_epi32(sm[0], 4), _mm256_srli_epi32(sm[1], 4));
       }
+      add_halves(Q2, w + 32, act, T, 0, scale, D, m, M, acc);
     }
   }
-  store(acc, n, out);
+  store(acc, T, out);
 }
 
-INLINE void tile_3k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, int t0, int n, float *out) {
-  __m256 acc[2][4];
-  __m256i isum[4];
-  clear(acc, n);
+INLINE void tile_4x(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *out) {
+  __m256 acc[RK_MAX_T][2], D[2], s[2];
+  clear(acc, T);
   for (int b = 0; b < n_blocks; b += RK_SUPER) {
-    const uint8_t *header = w;
-    w += 32;
-    for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + 64 + 128) {
-      struct act a = act_block(act, T, t0);
-      UNROLL for (int h = 0; h < 2; h++) {
-        FORGET(n);
-        const __m256i s0 = load_i8(w + 8 * h), s1 = load_i8(w + 16 + 8 * h);
-        clear_sums(isum, n);
-        dot_low2(&a, T, n, w + 96 + 32 * h, w + 32 + 32 * h, 0, 4, pairs(s0, s0), isum);
-        dot_low2(&a, T, n, w + 160 + 32 * h, w + 32 + 32 * h, 1, 4, pairs(s1, s1), isum);
-        scale_add(&a, n, isum, load_f16(header + 16 * h), acc[h]);
-      }
-    }
-  }
-  store(acc, n, out);
-}
-
-INLINE void dot_iq4(const struct act *a, int T, int n, const uint8_t *low, __m256i isum[]) {
-  const __m256i nibble = _mm256_set1_epi8(15);
-  const __m256i values = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)rk_iq4_values));
-  clear_sums(isum, n);
-  UNROLL for (int j = 0; j < 4; j++) {
-    __m256i v = load(low + 64 * j);
-    dot_signed(a, T, n, j, _mm256_shuffle_epi8(values, _mm256_and_si256(v, nibble)), isum);
-    dot_signed(a, T, n, j + 4, _mm256_shuffle_epi8(values, _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble)), isum);
-  }
-}
-
-INLINE void tile_4n(const uint8_t *w, const uint8_t *act, int n_blocks, int T, int t0, int n, float *out) {
-  __m256 acc[2][4];
-  __m256i isum[4];
-  clear(acc, n);
-  for (int b = 0; b < n_blocks; b++, act += rk_act_block_bytes(T), w += 32 + 256) {
-    struct act a = act_block(act, T, t0);
-    UNROLL for (int h = 0; h < 2; h++) {
-      FORGET(n);
-      dot_iq4(&a, T, n, w + 32 + 32 * h, isum);
-      scale_add(&a, n, isum, load_f16(w + 16 * h), acc[h]);
-    }
-  }
-  store(acc, n, out);
-}
-
-INLINE void tile_4x(const uint8_t *w, const uint8_t *act, int n_blocks, int T, int t0, int n, float *out) {
-  __m256 acc[2][4];
-  __m256i isum[4];
-  clear(acc, n);
-  for (int b = 0; b < n_blocks; b += RK_SUPER) {
-    const uint8_t *header = w;
+    load_scales(w, D);
     w += 32;
     for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 16 + 256) {
-      struct act a = act_block(act, T, t0);
-      UNROLL for (int h = 0; h < 2; h++) {
-        FORGET(n);
-        dot_iq4(&a, T, n, w + 16 + 32 * h, isum);
-        scale_add(&a, n, isum, _mm256_mul_ps(load_f16(header + 16 * h), _mm256_cvtepi32_ps(load_i8(w + 8 * h))),
-                  acc[h]);
-      }
+      for (int h = 0; h < 2; h++) s[h] = _mm256_mul_ps(D[h], _mm256_cvtepi32_ps(load_i8(w + 8 * h)));
+      add_block(IQ4, w + 16, act, T, 0, s, NULL, acc);
     }
   }
-  store(acc, n, out);
+  store(acc, T, out);
 }
 
 INLINE __m256 load_weights(const uint8_t *w, size_t k, int h, enum rk_wformat f) {
@@ -339,25 +380,26 @@ INLINE __m256 load_weights(const uint8_t *w, size_t k, int h, enum rk_wformat f)
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)p)), 16));
 }
 
-/* Four accumulators a row and token: one half of the rows at a time. */
-INLINE void tile_float(const uint8_t *w, const uint8_t *act, int n_blocks, int T, int t0, int n, enum rk_wformat f,
-                       float *out) {
-  for (int h = 0; h < 2; h++)
-    for (int t = 0; t < n; t++) {
-      const float *x = (const float *)(const void *)act + t0 + t;
-      __m256 acc[4];
-      UNROLL for (int i = 0; i < 4; i++) acc[i] = _mm256_setzero_ps();
-      for (size_t k = 0; k < (size_t)n_blocks * RK_BLOCK; k += 4)
-        UNROLL for (size_t i = 0; i < 4; i++)
-          acc[i] = _mm256_add_ps(acc[i], _mm256_mul_ps(load_weights(w, k + i, h, f),
-                                                       _mm256_set1_ps(x[(k + i) * (size_t)T])));
-      _mm256_storeu_ps(out + t * RK_TILE + 8 * h,
-                       _mm256_add_ps(_mm256_add_ps(acc[0], acc[1]), _mm256_add_ps(acc[2], acc[3])));
+/* Four accumulators a row and token: two tokens and half of the rows at a time, or one token and all rows. */
+INLINE void tile_float(const uint8_t *w, const uint8_t *act, int n_blocks, int T, enum rk_wformat f, float *out) {
+  const int tokens = T < 2 ? 1 : 2, halves = 2 / tokens;
+  for (int t0 = 0; t0 < T; t0 += tokens)
+    for (int h0 = 0; h0 < 2; h0 += halves) {
+      const float *x = (const float *)(const void *)act + t0;
+      __m256 acc[4][2];
+      UNROLL for (int i = 0; i < 4; i++) acc[i][0] = acc[i][1] = _mm256_setzero_ps();
+      for (size_t k = 0; k < (size_t)n_blocks * RK_BLOCK; k += 4, x += 4 * T)
+        UNROLL for (int i = 0; i < 4; i++)
+          UNROLL for (int u = 0; u < 2; u++)
+            acc[i][u] = _mm256_add_ps(acc[i][u], _mm256_mul_ps(load_weights(w, k + (size_t)i, h0 + u % halves, f),
+                                                               _mm256_set1_ps(x[i * T + u / halves])));
+      UNROLL for (int u = 0; u < 2; u++)
+        _mm256_storeu_ps(out + (t0 + u / halves) * RK_TILE + 8 * (h0 + u % halves),
+                         _mm256_add_ps(_mm256_add_ps(acc[0][u], acc[1][u]), _mm256_add_ps(acc[2][u], acc[3][u])));
     }
 }
 
-#define RK_TILE_CALL(T, fn, ...) \
-  for (int t0 = 0; t0 < T; t0 += 4, out += 4 * RK_TILE) fn(w, act, n_blocks, T, t0, T < 4 ? T : 4, __VA_ARGS__)
+#define RK_TILE_CALL(T, fn, ...) fn(w, act, n_blocks, T, __VA_ARGS__)
 RK_TILE_INSTANCES
 
 /* ---- vectors: 16 lanes as two registers ---- */
