@@ -318,6 +318,31 @@ int32_t rk_constraint_certain(struct rk_constraint *c, int32_t out[RK_MAX_FORCED
   return *n_forced = out[0] >= 0;
 }
 
+static void weave(struct rk_constraint *c, struct rk_guess *g) {
+  int32_t ids[RK_DRAFT_MAX], copied = 0;
+  bool certain[RK_DRAFT_MAX];
+  const struct rk_guess old = *g;
+  g->n = rk_vocab_weave(c->v, &c->g, old.ids, old.n, ids, certain, RK_DRAFT_MAX);
+  for (int32_t i = 0; i < g->n; i++) {
+    g->ids[i] = ids[i];
+    g->kinds[i] = certain[i] ? RK_DRAFT_CERTAIN : old.kinds[copied];
+    copied += copied < old.n - 1;
+  }
+}
+
+void rk_constraint_guess(struct rk_constraint *c, const struct rk_draft *d, const int32_t *tokens, struct rk_guess *g, int32_t *place) {
+  if (c->phase != CALL && c->phase != WHOLE) return;
+  weave(c, g);
+  if (g->n > 0) {
+    if (g->kinds[0] == RK_DRAFT_CERTAIN) *place = -1;
+    return;
+  }
+  *place = rk_vocab_find(c->v, &c->g, rk_draft_text(d), d->copied);
+  if (*place < 0) return;
+  rk_draft_look_at(d, tokens, *place, g);
+  weave(c, g);
+}
+
 bool rk_constraint_call_fits(const struct rk_constraint *c, const char *name, const json_t *args) {
   return c && c->schema && rk_schema_check_call(c->schema, name, args, NULL) == RK_OK;
 }

@@ -11,6 +11,7 @@
 #define RK_CHAT_CONSTRAINT_H
 
 #include "chat/chat.h"
+#include "chat/draft.h"
 #include "chat/vocab.h"
 
 enum { RK_MAX_CALLS = 16, RK_MAX_FORCED = 256, RK_MAX_FEW = 64 };
@@ -35,6 +36,10 @@ enum rk_step rk_constraint_accept(struct rk_constraint *c, int32_t id);
  * asking the model. The others it writes itself, so that it may join them with
  * what comes behind; it seldom does. */
 int32_t rk_constraint_certain(struct rk_constraint *c, int32_t out[RK_MAX_FORCED], int32_t *n_forced);
+/* Makes a guess about tokens fit what may follow. One that cannot follow at all
+ * gives way to what else in the draft's text would fit; *place follows, and is
+ * -1 when nothing does or the guess begins with what is certain. */
+void rk_constraint_guess(struct rk_constraint *c, const struct rk_draft *d, const int32_t *tokens, struct rk_guess *g, int32_t *place);
 /* Whether a call that was written without tags fits. */
 bool rk_constraint_call_fits(const struct rk_constraint *c, const char *name, const json_t *args);
 

@@ -31,7 +31,7 @@ static rk_err setup_run(struct run *r, struct rk_error *e) {
   r->logits = malloc((size_t)rk_model_info(l->model).n_vocab * sizeof *r->logits);
   r->n_rows_max = 1;
   if (!tokens || !r->logits) return rk_fail(e, RK_ENOMEM, "no memory for the request");
-  if (!req->no_draft && !rk_model_info(l->model).recurrent) rk_draft_init(&r->draft, r->tokens, r->n, r->n_end);
+  if (!req->no_draft && !rk_model_info(l->model).recurrent) rk_draft_init(&r->draft, l->model, r->tokens, r->n, r->n_end);
   r->result.n_prompt = r->n;
   r->job = (struct rk_job){.n_keep = r->n_keep, .owner = req->owner ? req->owner & ~RK_PRIVATE_OWNER : RK_PRIVATE_OWNER | ++l->n_owners};
   r->deadline_ms = req->timeout_ms ? rk_mono_ms() + req->timeout_ms : 0;
@@ -153,6 +153,7 @@ static rk_err open_engine(struct local *l, const struct rk_chat_local_opts *o, s
   if (err) return err;
   l->mask = malloc((size_t)rk_vocab_words(l->vocab) * sizeof *l->mask);
   rk_pace_init(&l->pace);
+  for (int i = 0; i < 2; i++) rk_draft_odds(l->odds[i]);
   l->read_rows[0] = FIRST_ROWS, l->read_rows[1] = FIRST_ROWS / 2;
   l->scratch = malloc(rk_sampler_scratch_bytes(info.n_vocab));
   l->base.name = strdup(o->model_name ? o->model_name : info.name);

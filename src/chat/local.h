@@ -39,6 +39,7 @@ struct local {
   uint32_t *mask;
   void *scratch;          /* the sampler's */
   struct rk_pace pace;
+  float odds[2][RK_DRAFT_KINDS]; /* of guesses, learned by the runs that ended: free ones, constrained ones */
   double read_rows[2];    /* rows for readers in a step: alone, beside writers */
   uint64_t n_steps;
   atomic_uint_fast64_t n_owners;
@@ -93,6 +94,8 @@ void rk_run_jump_forward(struct run *r);  /* appends what can only follow */
 void rk_run_end(struct run *r, enum rk_finish finish);
 void rk_run_fail(struct run *r, rk_err err, const char *msg);
 void rk_run_progress(struct run *r);
+/* What may come next, and the odds of each guess when those before it are right; returns how many. */
+int32_t rk_run_guess(struct run *r, int32_t guesses[RK_DRAFT_MAX], float odds[RK_DRAFT_MAX]);
 /* Sets up the job for the next token and k guesses after it; k as far as memory allows. */
 void rk_run_plan(struct run *r, const int32_t *guesses, int32_t k);
 /* The logits that were asked for are there: takes tokens as far as they go. */

@@ -112,13 +112,13 @@ static void restart_reply(struct run *r) {
   rk_run_start_reply(r);
   r->n = r->n_prompt;
   r->n_computed = r->n_prompt - 1; /* its logits are wanted once more */
-  rk_draft_cut(&r->draft, r->tokens, r->n);
+  rk_draft_cut(&r->draft, r->n);
 }
 
 static void append(struct run *r, int32_t id) {
   if (r->n < r->n_computed && r->tokens[r->n] != id) r->n_computed = r->n;
   r->tokens[r->n++] = id;
-  rk_draft_add(&r->draft, r->tokens, r->n);
+  rk_draft_add(&r->draft, id);
 }
 
 /* Takes a token into the reply; the run may have ended after it. */
@@ -179,6 +179,18 @@ static void want_few(struct run *r) {
   if (n > RK_MAX_FEW) return;
   r->job.only = r->few;
   r->job.n_only = n;
+}
+
+int32_t rk_run_guess(struct run *r, int32_t guesses[RK_DRAFT_MAX], float odds[RK_DRAFT_MAX]) {
+  struct rk_guess g;
+  if (!r->draft.heads) return 0;
+  int32_t place = rk_draft_look(&r->draft, r->tokens, &g);
+  int64_t start_us = rk_mono_us();
+  if (r->constraint) rk_constraint_guess(r->constraint, &r->draft, r->tokens, &g, &place);
+  if (r->constraint) r->result.mask_ms += ms_since(start_us);
+  rk_draft_keep(&r->draft, &g, place, odds);
+  memcpy(guesses, g.ids, sizeof g.ids);
+  return g.n < r->n_end - r->n ? g.n : r->n_end - r->n;
 }
 
 void rk_run_plan(struct run *r, const int32_t *guesses, int32_t k) {

@@ -4,6 +4,8 @@
  * read a prompt take turns with what is left of the step's time, so that a
  * long prompt is read in pieces and nobody who reads along waits for it. The
  * time of a step bounds too how long a cancelled run is still computed. */
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/limits.h"
 #include "chat/local.h"
@@ -20,6 +22,7 @@ static void poll(struct run *r) {
 
 static void finish(struct run *r) {
   if (!r->err) rk_run_finish_reply(r);
+  if (r->draft.heads) memcpy(r->l->odds[r->constraint != NULL], r->draft.odds, sizeof r->draft.odds);
   int64_t now = rk_mono_us(), first = r->first_us ? r->first_us : now;
   r->result.prefill_ms = (double)(first - r->start_us) / 1000;
   r->result.decode_ms = (double)(now - first) / 1000;
@@ -44,6 +47,7 @@ static bool admit(struct local *l, struct run *runs[], int32_t *n) {
     struct run *r = *n == 0 ? wait_for_run(l) : rk_fair_pop(l->waiting, 0);
     if (!r) break;
     r->start_us = rk_mono_us();
+    memcpy(r->draft.odds, l->odds[r->constraint != NULL], sizeof r->draft.odds);
     runs[(*n)++] = r;
   }
   return *n > 0;
@@ -66,11 +70,11 @@ static void add(struct step *s, struct run *r) {
 }
 
 static void plan(struct local *l, struct run *r, int32_t n_beside, double gain) {
-  const int32_t *guesses = NULL;
-  float odds = 0;
-  int32_t k = is_writing(r) ? rk_draft_guess(&r->draft, r->tokens, r->n, &guesses, &odds) : 0;
-  if (k > r->n_end - r->n) k = r->n_end - r->n;
-  rk_run_plan(r, guesses, rk_pace_guesses(&l->pace, n_beside, gain, (double)odds, k));
+  int32_t guesses[RK_DRAFT_MAX], k = 0;
+  float odds[RK_DRAFT_MAX];
+  if (is_writing(r)) k = rk_run_guess(r, guesses, odds);
+  n_beside += r->n - 1 - r->n_computed; /* what was taken without asking is computed anyway */
+  rk_run_plan(r, guesses, rk_pace_guesses(&l->pace, n_beside, gain, odds, k));
 }
 
 static void add_writers(struct local *l, struct run *runs[], int32_t n, struct step *s) {

@@ -12,13 +12,15 @@ enum { RK_PACE_SIZES = 16 };
 
 struct rk_pace {
   double w, wn, wnn, wt, wnt;      /* decaying sums: weight, rows, rows^2, us, rows * us */
-  double small_us[RK_PACE_SIZES];  /* by groups of 4 rows; [0]: one row; 0: not seen */
+  double small_us[RK_PACE_SIZES];  /* by groups of 4 rows; [0]: one row; 0: not seen lately */
+  int32_t age[RK_PACE_SIZES];      /* steps since */
 };
 
 void rk_pace_init(struct rk_pace *p);
 void rk_pace_note(struct rk_pace *p, int32_t rows, double us);
 double rk_pace_us(const struct rk_pace *p, int32_t rows);
-/* How many of k guesses that are right with these odds are worth computing, beside rows that give `gain` tokens. */
-int32_t rk_pace_guesses(const struct rk_pace *p, int32_t beside, double gain, double odds, int32_t k);
+/* How many of k guesses are worth computing, beside rows that give `gain` tokens; odds[i]: that guess i is right when
+ * those before it are. */
+int32_t rk_pace_guesses(const struct rk_pace *p, int32_t beside, double gain, const float *odds, int32_t k);
 
 #endif

@@ -296,6 +296,84 @@ int32_t rk_vocab_certain(const struct rk_vocab *v, struct rk_matcher *m, uint32_
   return n;
 }
 
+static int32_t walk_bytes(struct rk_automaton *a, int32_t state, rk_str s) {
+  for (size_t i = 0; i < s.n && state >= 0; i++) state = rk_automaton_step(a, state, (uint8_t)s.p[i]);
+  return state;
+}
+
+/* Bytes that a guess says next: of its tokens, the first n are used up and `inside` bytes of the next. */
+struct guessed { const int32_t *ids; int32_t n; size_t inside; };
+
+/* Whether the guess says the same; it is moved on, or given up. */
+static void follow_certain(const struct rk_vocab *v, struct guessed *g, rk_str certain) {
+  while (certain.n > 0 && g->n > 0) {
+    rk_str b = rk_token_bytes(v->model, g->ids[0]);
+    size_t n = b.n - g->inside < certain.n ? b.n - g->inside : certain.n;
+    if (memcmp(b.p + g->inside, certain.p, n) != 0) g->n = 0;
+    certain = (rk_str){certain.p + n, certain.n - n};
+    if ((g->inside += n) < b.n) continue;
+    g->inside = 0;
+    g->ids++, g->n--;
+  }
+}
+
+/* The guess's next tokens: one, or those of what is left of one. */
+static int32_t next_guessed(const struct rk_vocab *v, struct guessed *g, int32_t *ids, int32_t cap) {
+  if (g->n <= 0) return 0;
+  rk_str b = rk_token_bytes(v->model, g->ids[0]);
+  int32_t n = 1;
+  ids[0] = g->ids[0];
+  if (rk_token_is_special(v->model, g->ids[0])) return 0;
+  if (g->inside > 0) n = rk_tokenize(v->model, (rk_str){b.p + g->inside, b.n - g->inside}, false, ids, cap);
+  g->inside = 0;
+  g->ids++, g->n--;
+  return n > cap ? cap : n;
+}
+
+int32_t rk_vocab_weave(const struct rk_vocab *v, struct rk_matcher *m, const int32_t *guess, int32_t n_guess, int32_t *ids, bool *is_certain,
+                       int32_t cap) {
+  char text[RK_MAX_CERTAIN];
+  struct guessed g = {guess, n_guess, 0};
+  int32_t state = rk_matcher_lock(m), after, n = 0;
+  while (state >= 0 && n < cap) {
+    rk_str certain = certain_text(m->a, state, text, &after);
+    int32_t more = certain.n ? rk_tokenize(v->model, certain, false, ids + n, cap - n) : next_guessed(v, &g, ids + n, cap - n);
+    if (more < 1) break;
+    if (certain.n) follow_certain(v, &g, certain);
+    for (int32_t i = 0; i < more && n < cap; i++, n++) {
+      if ((state = walk_bytes(m->a, state, rk_token_bytes(v->model, ids[n]))) < 0) break;
+      is_certain[n] = certain.n > 0;
+    }
+  }
+  rk_automaton_unlock(m->a);
+  return n;
+}
+
+static bool in_word(char c) { return (uint8_t)c >= 0x80 || ((uint8_t)(c | 32) >= 'a' && (uint8_t)(c | 32) <= 'z') || ((uint8_t)c >= '0' && (uint8_t)c <= '9'); }
+
+/* Bytes of s that fit, when behind them a string or the whole can end. */
+static size_t fitting(struct rk_automaton *a, int32_t state, rk_str s) {
+  size_t n = 0;
+  for (int32_t next; n < s.n && (next = rk_automaton_step(a, state, (uint8_t)s.p[n])) >= 0; n++) state = next;
+  return rk_automaton_ends(a, state) || rk_automaton_step(a, state, '"') >= 0 ? n : 0;
+}
+
+int32_t rk_vocab_find(const struct rk_vocab *v, struct rk_matcher *m, rk_str text, int32_t from) {
+  enum { FIT_BYTES = 4, LOOK_BYTES = 8192 };
+  (void)v;
+  int32_t state = rk_matcher_lock(m), best = -1, rest;
+  const size_t first = text.n > LOOK_BYTES ? text.n - LOOK_BYTES : 0;
+  if (state >= 0 && (rk_automaton_string_room(m->a, state, &rest) >= 0 || rk_automaton_absorbs_text(m->a, state))) state = -1;
+  for (size_t i = first; state >= 0 && i < text.n; i++) {
+    if (!in_word(text.p[i]) || (i > 0 && in_word(text.p[i - 1]))) continue;
+    if ((best >= 0 && (int32_t)i < from) || fitting(m->a, state, (rk_str){text.p + i, text.n - i}) < FIT_BYTES) continue;
+    best = (int32_t)i;
+    if (best >= from) break;
+  }
+  rk_automaton_unlock(m->a);
+  return best;
+}
+
 int32_t rk_mask_list(const uint32_t *mask, int32_t n_words, int32_t *ids, int32_t cap) {
   int32_t n = 0;
   for (int32_t i = 0; i < n_words; i++) {

@@ -35,6 +35,17 @@ void rk_vocab_mask(const struct rk_vocab *v, struct rk_matcher *m, uint32_t *mas
  * them. mask is scratch. */
 int32_t rk_vocab_certain(const struct rk_vocab *v, struct rk_matcher *m, uint32_t *mask, int32_t *ids, int32_t cap, int32_t *n_forced);
 
+/* Tokens that may follow, of a guess made without the automaton: what bytes are
+ * certain comes in between, the guess goes on behind it where it says the same,
+ * and ends where it cannot follow. is_certain[i] tells which is which. Returns
+ * how many, at most cap. */
+int32_t rk_vocab_weave(const struct rk_vocab *v, struct rk_matcher *m, const int32_t *guess, int32_t n_guess, int32_t *ids, bool *is_certain,
+                       int32_t cap);
+/* The first word of the text from `from` on, else before it, from which on the
+ * text is a whole piece of what the automaton expects here, such as a date;
+ * -1: none, or anything fits. */
+int32_t rk_vocab_find(const struct rk_vocab *v, struct rk_matcher *m, rk_str text, int32_t from);
+
 /* The automaton of a text: one made before, or a new one by make. One reference. */
 typedef rk_err rk_vocab_make(void *ud, struct rk_automaton **out, struct rk_error *e);
 rk_err rk_vocab_automaton(struct rk_vocab *v, rk_str text, rk_vocab_make *make, void *ud, struct rk_automaton **out,
