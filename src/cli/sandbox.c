@@ -60,6 +60,8 @@ static void find_beside_program(struct dirs *d) {
   for (size_t i = 0; d->n == 0 && i < sizeof places / sizeof *places; i++) {
     snprintf(parent, sizeof parent, "%s/%s", exe, places[i]);
     add_below(parent, d);
+    snprintf(parent, sizeof parent, "%s/%s/travel", exe, places[i]);
+    add_below(parent, d);
   }
 }
 

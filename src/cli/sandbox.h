@@ -8,7 +8,7 @@
 
 #include "cli/cli.h"
 
-enum { RK_SANDBOX_MAX = 8 };
+enum { RK_SANDBOX_MAX = 24 };
 
 struct rk_sandbox {
   pid_t pid;                                /* 0: none running */

@@ -6,7 +6,7 @@
 
 #include "shop/shop.h"
 
-enum { RK_MAX_SHOPS_SERVED = 16 };
+enum { RK_MAX_SHOPS_SERVED = 24 };
 
 struct rk_serve_opts {
   const char *const *dirs; int32_t n_dirs;
