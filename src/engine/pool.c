@@ -15,12 +15,15 @@
 /* Every worker has a share: a stretch of neighbouring items, so that it streams
  * through neighbouring memory; who has done his own helps with the others'.
  * (Items dealt out one by one cost up to a quarter of the read bandwidth.)
+ * A claim is half of what the share has left, so that nobody waits long for the
+ * last one, but no more than MOST: an atomic operation stops the loads that run
+ * ahead of it, and every 32 kB that cost a sixth of the read bandwidth.
  *
- * A share's ticket holds everything a thread needs to claim an item with one
- * atomic addition, so that a late thread can never mix two runs up:
+ * A share's ticket holds everything a thread needs to claim items at once, so
+ * that a late thread can never mix two runs up:
  *   bits 0..19 next item, 20..39 end of the share, 40..63 run number.
  * A valid claim keeps its run, and so its row in `runs`, alive. */
-enum { ITEM_BITS = 20, MAX_ITEMS = (1 << ITEM_BITS) - 4096, N_RUNS = 4, MAX_THREADS = 256 };
+enum { ITEM_BITS = 20, MAX_ITEMS = (1 << ITEM_BITS) - 4096, N_RUNS = 4, MAX_THREADS = 256, MOST = 8 };
 enum { SPIN_WORKER = 20000, SPIN_CALLER = 4000 }; /* rounds before sleeping, some 10 to 40 ns each */
 
 struct run {
@@ -66,22 +69,28 @@ static inline void relax(void) {
 #endif
 }
 
-static bool has_items(uint64_t ticket) {
-  uint64_t mask = (1u << ITEM_BITS) - 1;
-  return (ticket & mask) < (ticket >> ITEM_BITS & mask);
+static uint32_t first_of(uint64_t ticket) { return (uint32_t)ticket & ((1u << ITEM_BITS) - 1); }
+static uint32_t end_of(uint64_t ticket) { return (uint32_t)(ticket >> ITEM_BITS) & ((1u << ITEM_BITS) - 1); }
+
+/* How many items to claim. */
+static uint32_t portion(uint64_t ticket) {
+  const uint32_t half = (end_of(ticket) - first_of(ticket) + 1) / 2;
+  return half < MOST ? half : MOST;
 }
 
 static void work_on(struct rk_pool *p, struct share *s, int32_t worker) {
-  while (has_items(atomic_load_explicit(&s->ticket, memory_order_relaxed))) {
-    uint64_t t = atomic_fetch_add_explicit(&s->ticket, 1, memory_order_acquire);
-    if (!has_items(t)) return;
-    uint32_t run_no = (uint32_t)(t >> 40);
+  uint64_t t = atomic_load_explicit(&s->ticket, memory_order_relaxed);
+  while (first_of(t) < end_of(t)) {
+    const uint32_t first = first_of(t), n = portion(t), run_no = (uint32_t)(t >> 40);
+    if (!atomic_compare_exchange_weak_explicit(&s->ticket, &t, t + n, memory_order_acquire, memory_order_relaxed)) continue;
     struct run *r = &p->runs[run_no % N_RUNS];
     const uint32_t n_items = r->n_items;
-    r->fn(r->ctx, (int32_t)((uint32_t)t & ((1u << ITEM_BITS) - 1)), worker);
-    if (atomic_fetch_add_explicit(&r->n_done, 1, memory_order_acq_rel) + 1 < n_items) continue;
-    atomic_store(&p->finished, run_no);
-    if (atomic_load(&p->caller_sleeps)) futex_wake_all(&p->finished);
+    for (uint32_t i = first; i < first + n; i++) r->fn(r->ctx, (int32_t)i, worker);
+    if (atomic_fetch_add_explicit(&r->n_done, n, memory_order_acq_rel) + n == n_items) {
+      atomic_store(&p->finished, run_no);
+      if (atomic_load(&p->caller_sleeps)) futex_wake_all(&p->finished);
+    }
+    t = atomic_load_explicit(&s->ticket, memory_order_relaxed);
   }
 }
 

@@ -34,11 +34,26 @@ static void test_every_item_once(void **state) {
   }
 }
 
+/* Runs follow each other so fast that workers are always late for one. */
+static void test_late_workers(void **state) {
+  struct rk_pool *p = rk_pool_new(4);
+  assert_non_null(p);
+  for (int round = 0; round < 20000; round++) {
+    struct count c = {.n_threads = 4};
+    const int32_t n = 2 + round % 90;
+    rk_pool_run(p, n, touch, &c);
+    for (int32_t i = 0; i < n; i++) assert_int_equal(c.times[i], 1);
+    assert_int_equal(c.times[n], 0);
+  }
+  rk_pool_free(p);
+}
+
 static void test_cores(void **state) {
   assert_true(rk_usable_cores() >= 1);
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_item_once), cmocka_unit_test(test_cores)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_item_once), cmocka_unit_test(test_late_workers),
+                                     cmocka_unit_test(test_cores)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
