@@ -28,7 +28,7 @@ static rk_err setup_run(struct run *r, struct rk_error *e) {
   r->n_end = req->max_tokens > 0 && req->max_tokens < n_ctx - r->n ? r->n + req->max_tokens : n_ctx;
   int32_t *tokens = realloc(r->tokens, (size_t)r->n_end * sizeof *tokens);
   if (tokens) r->tokens = tokens;
-  r->logits = malloc((size_t)rk_model_info(l->model).n_vocab * sizeof *r->logits);
+  r->logits = rk_run_new_rows(r, 1);
   r->n_rows_max = 1;
   if (!tokens || !r->logits) return rk_fail(e, RK_ENOMEM, "no memory for the request");
   if (!req->no_draft && !rk_model_info(l->model).recurrent) rk_draft_init(&r->draft, l->model, r->tokens, r->n, r->n_end);

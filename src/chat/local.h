@@ -89,6 +89,7 @@ rk_err rk_local_prompt(struct local *l, const struct rk_chat_request *req, int32
 void *rk_local_thread(void *local);
 
 /* local_run.c */
+float *rk_run_new_rows(const struct run *r, int32_t n); /* of logits; free() */
 void rk_run_start_reply(struct run *r);
 void rk_run_jump_forward(struct run *r);  /* appends what can only follow */
 void rk_run_end(struct run *r, enum rk_finish finish);

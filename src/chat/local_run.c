@@ -162,11 +162,17 @@ void rk_run_jump_forward(struct run *r) {
 
 /* ---- rows of logits ---- */
 
+float *rk_run_new_rows(const struct run *r, int32_t n) {
+  const size_t bytes = (size_t)n * (size_t)rk_model_info(r->l->model).n_vocab * sizeof(float);
+  return aligned_alloc(64, (bytes + 63) / 64 * 64);
+}
+
+/* How many of n rows there is room for; what stood in them is gone. */
 static int32_t rows_that_fit(struct run *r, int32_t n) {
   if (n <= r->n_rows_max) return n;
-  const size_t row = (size_t)rk_model_info(r->l->model).n_vocab * sizeof *r->logits;
-  float *more = realloc(r->logits, (size_t)n * row);
+  float *more = rk_run_new_rows(r, n);
   if (!more) return r->n_rows_max;
+  free(r->logits);
   r->logits = more;
   return r->n_rows_max = n;
 }

@@ -83,7 +83,7 @@ static rk_err bench(const struct rk_cli *c, const char *path, const struct plan 
   if (!err) err = rk_engine_new(m, &opts, &en, e);
   int64_t load_ms = rk_mono_ms() - start_ms;
   int32_t n_vocab = err ? 0 : rk_model_info(m).n_vocab, *tokens = malloc((size_t)longest * sizeof *tokens);
-  float *logits = malloc(((size_t)n_vocab + 1) * sizeof *logits);
+  float *logits = aligned_alloc(64, ((size_t)n_vocab * sizeof *logits + 64) / 64 * 64);
   if (!err && (!tokens || !logits)) err = rk_fail(e, RK_ENOMEM, "out of memory");
   if (!err) rk_bench_fill(tokens, WARM_UP, n_vocab, UINT32_MAX), err = compute(en, tokens, WARM_UP, logits, e);
   struct result r = {0};

@@ -19,6 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "base/limits.h"
 #include "engine/deltanet.h"
@@ -177,13 +180,35 @@ static void multiply(const struct product_job *j, const struct rk_matrix *m, int
   j->c->kern->tile[m->format][g->tc](m->tiles + (size_t)tile * m->tile_bytes, act, m->n_blocks, out);
 }
 
+/* Past the cache where a row begins a line: nobody reads logits before all are there, and eight rows that are
+ * fetched to be written over took a third of the head's time. Another thread may read them after drain(). */
+static void put_logits(float *dst, const float *src, int32_t n) {
+#if defined(__x86_64__)
+  if (n == RK_TILE && (uintptr_t)dst % 64 == 0) {
+    for (int32_t i = 0; i < RK_TILE; i += 4) _mm_stream_ps(dst + i, _mm_loadu_ps(src + i));
+    return;
+  }
+#endif
+  memcpy(dst, src, sizeof *src * (size_t)n);
+}
+
+static void drain(const struct product_job *j) {
+#if defined(__x86_64__)
+  if (j->kind == LOGITS) _mm_sfence();
+#else
+  (void)j;
+#endif
+}
+
 static void finish_tile(const struct product_job *j, const struct part *p, int32_t tile, const struct group *g,
                         const float *out) {
   const int32_t row = tile * RK_TILE, n = p->m->n_out - row < RK_TILE ? p->m->n_out - row : RK_TILE;
   for (int32_t t = 0; t < g->n; t++, out += RK_TILE) {
-    float *dst = j->kind == LOGITS ? j->rows[g->first + t].logits
-                                   : p->dst + (size_t)(g->first + t) * (size_t)p->m->n_out;
-    dst += row;
+    if (j->kind == LOGITS) {
+      put_logits(j->rows[g->first + t].logits + row, out, n);
+      continue;
+    }
+    float *dst = p->dst + (size_t)(g->first + t) * (size_t)p->m->n_out + row;
     if (j->kind == ADD) for (int32_t r = 0; r < n; r++) dst[r] += out[r];
     else if (p->bias) for (int32_t r = 0; r < n; r++) dst[r] = out[r] + p->bias[row + r];
     else memcpy(dst, out, sizeof *out * (size_t)n);
@@ -225,6 +250,7 @@ static void product_item(void *ctx, int32_t item, int32_t worker) {
       multiply(j, p->m, tile, g, out);
       finish_tile(j, p, tile, g, out);
     }
+  drain(j);
 }
 
 static void run_product(struct product_job *j) {
@@ -518,6 +544,7 @@ static void only_item(void *ctx, int32_t item, int32_t worker) {
     multiply(j->p, j->p->parts[0].m, id[i] / RK_TILE, j->g, out);
     finish_tile(j->p, &j->p->parts[0], id[i] / RK_TILE, j->g, out);
   }
+  drain(j->p);
 }
 
 /* Rows first..first+n-1; one that wants few logits comes alone. */

@@ -87,7 +87,7 @@ struct rk_job {
   const int32_t *row_list; /* [n_rows] positions, ascending, with RK_ROWS_LIST */
   int32_t n_rows;
   int32_t n_keep;          /* tokens[0..n_keep) are a fixed prefix (system, tools): kept longest, and on disk; nothing else is written there */
-  float *logits;           /* [rows wanted, n_vocab], caller's memory; row order = position order */
+  float *logits;           /* [rows wanted, n_vocab], caller's memory, best at a multiple of 64 bytes; row order = position order */
   const int32_t *only;     /* [n_only] ascending ids, or NULL: of each row only these logits are wanted, e.g. under a */
   int32_t n_only;          /* grammar that allows few; they have the bits they always have, the others are undefined */
   uint64_t owner;          /* of the conversation, see rk_engine_release() */

@@ -33,15 +33,26 @@ static void add_bias(float *logits, int32_t n_vocab, const struct rk_sampling *s
     if (s->bias_ids[i] >= 0 && s->bias_ids[i] < n_vocab) logits[s->bias_ids[i]] += s->bias[i];
 }
 
+enum { WORD = 32 }; /* ids of a word of the mask */
+
+/* False: all of them are numbers and none is larger than best. Without a branch, so that it is done side by side. */
+static bool may_matter(const float x[WORD], float best) {
+  int n = 0;
+  for (int i = 0; i < WORD; i++) n += !(x[i] <= best);
+  return n > 0;
+}
+
 /* Forbidden and NaN become -inf. Returns the best id (the lowest of equals), -1 when none is allowed. */
 static int32_t apply_mask(float *logits, int32_t n_vocab, const uint32_t *mask) {
   int32_t best = -1;
-  for (int32_t i = 0; i < n_vocab; i++) {
-    if ((mask && !(mask[i >> 5] >> (i & 31) & 1)) || isnan(logits[i])) {
-      logits[i] = -INFINITY;
-      continue;
+  for (int32_t first = 0; first < n_vocab; first += WORD) {
+    const int32_t n = n_vocab - first < WORD ? n_vocab - first : WORD;
+    const uint32_t allowed = mask ? mask[first / WORD] : UINT32_MAX;
+    if (allowed == UINT32_MAX && n == WORD && best >= 0 && !may_matter(logits + first, logits[best])) continue;
+    for (int32_t i = first; i < first + n; i++) {
+      if (!(allowed >> (i - first) & 1) || isnan(logits[i])) logits[i] = -INFINITY;
+      else if (best < 0 || logits[i] > logits[best]) best = i;
     }
-    if (best < 0 || logits[i] > logits[best]) best = i;
   }
   return best;
 }

@@ -18,6 +18,15 @@
 
 /* ---- tiles ---- */
 
+enum { AHEAD_BYTES = 2048 };
+
+/* Eight tokens: the lines of a block to come. With activations that do not stay in the first-level cache (more than
+ * 1200 inputs) the processor's own prefetching falls behind, by a quarter of the speed; one token is faster without. */
+INLINE void ask_ahead(const uint8_t *w, int T, int bytes) {
+  if (T < 8) return;
+  UNROLL for (int i = 0; i < bytes; i += 64) _mm_prefetch((const char *)w + AHEAD_BYTES + i, _MM_HINT_T0);
+}
+
 INLINE __m512i load(const uint8_t *p) { return _mm512_loadu_si512(p); }
 INLINE __m512 load_f16(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256(p)); }
 INLINE __m512 load_u8(const uint8_t *p) {
@@ -96,6 +105,7 @@ INLINE void tile_32(const uint8_t *w, const uint8_t *act, int n_blocks, int T, b
   clear(acc, T);
   for (int b = 0; b < n_blocks; b++, act += rk_act_block_bytes(T)) {
     struct act a = act_block(act, T, 0);
+    ask_ahead(w, T, (min ? 64 : 32) + (bit5 ? 320 : 256));
     __m512 s = load_f16(w), m = s;
     w += 32;
     if (min) m = load_f16(w), w += 32;
@@ -113,6 +123,7 @@ INLINE void tile_8s(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
   clear(acc, T);
   for (int b = 0; b < n_blocks; b++, act += rk_act_block_bytes(T), w += 32 + 512) {
     struct act a = act_block(act, T, 0);
+    ask_ahead(w, T, 32 + 512);
     UNROLL for (int t = 0; t < T; t++) isum[t] = start(&a, t, T, 128);
     UNROLL for (int g = 0; g < 8; g++) dot_group(&a, g, T, load(w + 32 + 64 * g), isum);
     scale_add(&a, T, isum, load_f16(w), acc);
@@ -129,6 +140,7 @@ INLINE void tile_k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, bo
     w += 64;
     for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T)) {
       struct act a = act_block(act, T, 0);
+      ask_ahead(w, T, 32 + (bit5 ? 320 : 256));
       __m512 s = _mm512_mul_ps(D, load_u8(w)), m = _mm512_mul_ps(M, load_u8(w + 16));
       w += 32;
       dot_low4(&a, T, bit5 ? w : NULL, bit5 ? w + 64 : w, 0, isum);
@@ -163,6 +175,7 @@ INLINE void tile_6k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
     w += 32;
     for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + 128 + 256) {
       struct act a = act_block(act, T, 0);
+      ask_ahead(w, T, 32 + 128 + 256);
       const __m512 s0 = _mm512_cvtepi32_ps(load_i8(w)), s1 = _mm512_cvtepi32_ps(load_i8(w + 16));
       dot_6k(&a, T, w + 160, w + 32, 0, low);
       dot_6k(&a, T, w + 160, w + 96, 1, high);
@@ -208,6 +221,7 @@ INLINE void tile_2k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
     w += 64;
     for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + 128) {
       struct act a = act_block(act, T, 0);
+      ask_ahead(w, T, 32 + 128);
       const __m512i sm0 = load_u8_i32(w), sm1 = load_u8_i32(w + 16);
       const __m512i m0 = _mm512_srli_epi32(sm0, 4), m1 = _mm512_srli_epi32(sm1, 4);
       dot_low2(&a, T, w + 32, NULL, 0, 0, low);
@@ -232,6 +246,7 @@ INLINE void tile_3k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
     w += 32;
     for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + 64 + 128) {
       struct act a = act_block(act, T, 0);
+      ask_ahead(w, T, 32 + 64 + 128);
       const __m512i s0 = low_half(load_i8(w)), s1 = low_half(load_i8(w + 16));
       dot_low2(&a, T, w + 96, w + 32, 0, 4, low);
       dot_low2(&a, T, w + 160, w + 32, 1, 4, high);
@@ -261,6 +276,7 @@ INLINE void tile_4n(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
   clear(acc, T);
   for (int b = 0; b < n_blocks; b++, act += rk_act_block_bytes(T), w += 32 + 256) {
     struct act a = act_block(act, T, 0);
+    ask_ahead(w, T, 32 + 256);
     dot_iq4(&a, T, w + 32, isum);
     scale_add(&a, T, isum, load_f16(w), acc);
   }
@@ -276,6 +292,7 @@ INLINE void tile_4x(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
     w += 32;
     for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 16 + 256) {
       struct act a = act_block(act, T, 0);
+      ask_ahead(w, T, 16 + 256);
       dot_iq4(&a, T, w + 16, isum);
       scale_add(&a, T, isum, _mm512_mul_ps(D, _mm512_cvtepi32_ps(load_i8(w))), acc);
     }

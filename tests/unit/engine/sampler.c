@@ -43,6 +43,27 @@ static void greedy_takes_the_best(void **state) {
   assert_int_equal(rk_sample(equal, 3, &s, NULL, NULL, 0, 0, scratch), 1); /* the lowest id of equals */
 }
 
+/* A vocabulary of several words of the mask, with NaN in it, beside a plain search. */
+static void best_of_many(void **state) {
+  enum { N = 32 * 5 + 7 };
+  uint32_t x = 7;
+  for (int round = 0; round < 300; round++) {
+    float logits[N];
+    uint32_t mask[(N + 31) / 32];
+    int32_t best = -1;
+    for (size_t i = 0; i < sizeof mask / sizeof *mask; i++) x = x * 1664525u + 1013904223u, mask[i] = x >> 28 < 4 ? UINT32_MAX : x >> 28 < 8 ? 0 : x;
+    for (int i = 0; i < N; i++) {
+      x = x * 1664525u + 1013904223u;
+      logits[i] = x >> 24 == 0 ? NAN : x >> 24 == 1 ? -INFINITY : (float)(x >> 27);
+      if ((round % 2 || mask[i / 32] >> (i % 32) & 1) && !isnan(logits[i]) && (best < 0 || logits[i] > logits[best])) best = i;
+    }
+    struct rk_sampling s = at(0);
+    assert_int_equal(rk_sample(logits, N, &s, round % 2 ? NULL : mask, NULL, 0, 0, scratch), best);
+    for (int i = 0; i < N; i++)
+      assert_true(!isnan(logits[i]) && (round % 2 || mask[i / 32] >> (i % 32) & 1 || logits[i] == -INFINITY));
+  }
+}
+
 static void same_seed_and_position_same_token(void **state) {
   struct rk_sampling s = at(1), other = at(1);
   other.seed = 43;
@@ -194,7 +215,7 @@ static void logprobs_add_up_and_are_sorted(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(greedy_takes_the_best), cmocka_unit_test(same_seed_and_position_same_token),
+    cmocka_unit_test(greedy_takes_the_best), cmocka_unit_test(best_of_many), cmocka_unit_test(same_seed_and_position_same_token),
     cmocka_unit_test(draws_follow_the_distribution), cmocka_unit_test(temperature_flattens),
     cmocka_unit_test(top_k_lets_k_through), cmocka_unit_test(top_p_takes_the_fewest_that_reach_it),
     cmocka_unit_test(min_p_is_relative_to_the_best), cmocka_unit_test(the_cuts_work_together),
