@@ -1,6 +1,7 @@
 # make [MODE=release|debug|asan|fuzz]   the program: build/MODE/rukou
 # make engine                           the engine alone: libengine.a and build/MODE/write, no library but libc, libm, pthread
 # make test-unit [ONLY=engine]          C tests of tests/unit/MODULE/*.c, one program a file
+# make soak                             a million simulated orders, a thousand kill -9 on disk (10 minutes on two cores)
 # make accept                           twenty sentences with the real model (half an hour)
 # make bench-engine [ROW=decode]        the engine beside its peers (bench/peers builds them): rows of bench/RESULTS.md
 # make fuzz [SECONDS=60] [ONLY=gguf]    libFuzzer (clang) on fuzz/*.c, each for so long
@@ -37,7 +38,7 @@ PRESENT := $(foreach m,$(MODULES),$(if $(call srcs,$(m)),$(m)))
 LIBS := $(foreach m,$(PRESENT),$(B)/lib$(m).a)
 LINK := -Wl,--start-group $(filter-out %/libcli.a,$(LIBS)) -Wl,--end-group
 
-.PHONY: all libs engine tests tools test-unit lint clean fuzz fuzz-run fuzz-replay accept bench-engine
+.PHONY: all libs engine tests tools test-unit soak lint clean fuzz fuzz-run fuzz-replay accept bench-engine
 all: $(if $(filter cli,$(PRESENT)),$(B)/rukou)
 libs: $(LIBS)
 engine: $(B)/write
@@ -84,6 +85,8 @@ TESTS := $(patsubst tests/unit/%.c,$(B)/test/%,$(sort $(wildcard tests/unit/$(or
 $(B)/test/%: tests/unit/%.c $(filter-out %/libcli.a,$(LIBS))
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) -Wno-unused-parameter $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LINK) -lcmocka $(LDLIBS)
+# The simulation signs for real in every twentieth batch only.
+$(B)/test/trade/sim: LDFLAGS += -Wl,--wrap=rk_sign_es256,--wrap=rk_verify_es256
 # ---- helpers of the Python tests: tests/tools/NAME.c -> build/MODE/tools/NAME
 TOOLS := $(patsubst tests/tools/%.c,$(B)/tools/%,$(sort $(wildcard tests/tools/*.c)))
 $(B)/tools/%: tests/tools/%.c $(filter-out %/libcli.a,$(LIBS))
@@ -93,6 +96,11 @@ tools: $(TOOLS)
 tests: $(TESTS) $(TOOLS)
 test-unit: $(TESTS)
 	@fail=0; for t in $(TESTS); do echo "# $$t"; $$t || fail=1; done; exit $$fail
+
+# The long form of two tests of trade: a million simulated orders, and a thousand real kill -9 on disk (docs/trade.md).
+soak: $(B)/test/trade/sim $(B)/test/trade/crash
+	SIM_ORDERS=1000000 $(B)/test/trade/sim
+	CRASH_ORDERS=2500 CRASH_DIR=/tmp $(B)/test/trade/crash
 
 # ---- fuzz: fuzz/NAME.c has LLVMFuzzerTestOneInput; replay of the corpus fuzz/corpus/NAME/ needs no libFuzzer
 FUZZ_NAMES := $(if $(filter fuzz%,$(MAKECMDGOALS)),$(ONLY))

@@ -85,6 +85,7 @@ static const struct { const char *code, *zh, *en; } failures[] = {
   {"checkout_gone", "店铺已经不认得这笔结算", "the shop no longer knows the checkout"},
   {"canceled", "店铺取消了这笔结算", "the shop cancelled the checkout"},
   {"payment_refused", "店铺没有接受付款", "the shop did not take the payment"},
+  {"not_taken", "店铺没有接到这笔订单，已在店铺处取消", "the shop did not take the order, and it was cancelled there"},
   {"no_answer", "店铺没有回应", "the shop did not answer"},
   {"not_available", "店铺现在不接这笔订单，可能已经缺货", "the shop does not take this order any more, it may be out of stock"},
   {"terms_changed", "店铺在你确认之后改了条款", "the shop changed the terms after your approval"},
@@ -101,8 +102,8 @@ json_t *rk_say_no_order(struct rk_turn *t, const char *state, const char *code, 
   if (strcmp(state, "refused") == 0) *close = json_string(zh ? "没有下单，也没有扣款。" : "Nothing was bought and nothing was charged.");
   else if (strcmp(state, "expired") == 0) *close = json_string(zh ? "确认已过期，没有下单，也没有扣款。" : "The approval has expired; nothing was bought and nothing was charged.");
   else if (strcmp(state, "unknown") == 0)
-    *close = json_string(zh ? "店铺还没有说清这笔订单是否成立。我会继续核对，不会重复付款；稍后可以问我订单状态。"
-                            : "The shop has not said yet whether the order stands. It is being looked up and will not be charged twice; ask me for its state later.");
+    *close = json_string(zh ? "现在还不知道这笔订单是否成立。不会再发送任何付款，我会继续核对；稍后可以问我订单状态。"
+                            : "We do not know yet whether the order stands. Nothing will be sent again; it is being looked up, ask me for its state later.");
   else *close = json_sprintf(zh ? "没有买成：%s。没有扣款。" : "The purchase failed: %s. Nothing was charged.", failure_text(code, zh));
   return json_pack("{s:s, s:s, s:s}", "status", state, "note", strcmp(state, "unknown") == 0 ? "the outcome is not known yet" : "nothing was bought",
                    "answer_in", zh ? "中文" : "English");

@@ -43,7 +43,6 @@ rk_err rk_clock_init(struct rk_error *e) {
 }
 
 void rk_clock_simulate(int64_t utc_ms) {
-  if (simulated && utc_ms > simulated_ms) simulated_mono_ms += utc_ms - simulated_ms;
   simulated = true;
   simulated_ms = utc_ms;
 }
@@ -59,7 +58,7 @@ int64_t rk_mono_ms(void) { return rk_mono_us() / 1000; }
 
 void rk_sleep_ms(int64_t ms) {
   if (simulated) {
-    if (ms > 0) rk_clock_simulate(simulated_ms + ms);
+    if (ms > 0) simulated_ms += ms, simulated_mono_ms += ms;
     return;
   }
   struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};

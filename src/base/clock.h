@@ -29,9 +29,9 @@ void rk_date_iso(const struct rk_date *d, char out[11]);/* YYYY-MM-DD */
 void rk_time_rfc3339(int64_t utc_ms, char out[32]);     /* UTC, "2026-11-23T02:00:00.000Z" */
 bool rk_time_parse(rk_str rfc3339, int64_t *utc_ms, int *utc_offset_minutes); /* offset may be NULL */
 
-/* Tests only, before other threads run: from now on time stands at utc_ms, moves
- * (forwards or back) by this call alone, and rk_sleep_ms() moves it on instead
- * of waiting; rk_random() becomes the sequence of seed. */
+/* Tests only, before other threads run: from now on the time is utc_ms, to be
+ * set again at will, and stands still; rk_sleep_ms() does not wait but moves it
+ * and the monotonic clock on. rk_random() becomes the sequence of seed. */
 void rk_clock_simulate(int64_t utc_ms);
 void rk_random_seed(uint64_t seed);
 

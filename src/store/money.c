@@ -89,7 +89,7 @@ rk_err rk_store_intent_add(struct rk_store *s, const struct rk_intent_new *in, s
 }
 
 json_t *rk_store_intent(struct rk_store *s, const char *approval_id) {
-  return rk_db_one(rk_store_db(s), NULL, "SELECT id, idempotency_key, amount_minor, currency, body FROM payment_intents"
+  return rk_db_one(rk_store_db(s), NULL, "SELECT id, idempotency_key, amount_minor, currency, body, created_ms FROM payment_intents"
                    " WHERE approval_id=? ORDER BY attempt DESC LIMIT 1", "t", approval_id);
 }
 

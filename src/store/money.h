@@ -47,7 +47,7 @@ struct rk_intent_new {
 };
 /* A later attempt replaces one that was never sent. */
 rk_err rk_store_intent_add(struct rk_store *s, const struct rk_intent_new *in, struct rk_error *e) RK_MUST_USE;
-json_t *rk_store_intent(struct rk_store *s, const char *approval_id); /* the newest: {id, idempotency_key, amount_minor, currency, body} */
+json_t *rk_store_intent(struct rk_store *s, const char *approval_id); /* the newest: {id, idempotency_key, amount_minor, currency, body, created_ms} */
 
 /* ---- orders ---- */
 struct rk_order_new {

@@ -9,8 +9,8 @@
 #include "trade/payment_token.h"
 
 enum {
-  TOKEN_GRACE_MS = 300000,      /* a payment approved in the last second still has time to be sent */
   RETRY_WAIT_MS = 200,
+  PATIENCE_MS = 120000,
   MAX_BODY_BYTES = 65536
 };
 
@@ -22,6 +22,7 @@ rk_err rk_trade_new(const struct rk_trade_opts *o, struct rk_trade **out, struct
   t->merchants = o->merchants;
   t->key = o->key;
   t->retry_wait_ms = RETRY_WAIT_MS;
+  t->patience_ms = PATIENCE_MS;
   pthread_mutex_init(&t->lock, NULL);
   pthread_cond_init(&t->ended, NULL);
   rk_err err = rk_trade_check_ledger(t, e);
@@ -366,7 +367,7 @@ rk_err rk_trade_write_intent(struct rk_trade *t, const json_t *row, int64_t amou
   snprintf(c.currency, sizeof c.currency, "%s", rk_json_cstr(row, "currency", ""));
   snprintf(c.kind, sizeof c.kind, "%s", rk_json_cstr(row, "instrument_kind", ""));
   int64_t now = rk_now_ms(), expires = rk_json_i64(row, "expires_ms", 0);
-  c.expires_ms = expires > now + TOKEN_GRACE_MS ? expires : now + TOKEN_GRACE_MS;
+  c.expires_ms = expires > now + RK_TOKEN_GRACE_MS ? expires : now + RK_TOKEN_GRACE_MS;
 
   struct rk_buf token, body;
   rk_buf_init(&token, RK_MAX_PAYMENT_TOKEN_BYTES);

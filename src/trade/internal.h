@@ -8,7 +8,10 @@
 #include "trade/terms.h"
 #include "trade/trade.h"
 
-enum { RK_TRADE_ARENA_BYTES = 8 << 20 };
+enum {
+  RK_TRADE_ARENA_BYTES = 8 << 20,
+  RK_TOKEN_GRACE_MS = 300000       /* a payment approved in the last second still has time to be sent */
+};
 
 /* The numbered steps of a purchase (docs/trade.md): what is durable when each is reached. */
 enum rk_trade_step {
@@ -30,6 +33,7 @@ struct rk_trade {
   struct rk_merchants *merchants;
   struct rk_key *key;
   int64_t retry_wait_ms;           /* before a second look at a merchant; doubles */
+  int64_t patience_ms;             /* an order that is unknown and still open at the merchant after this is taken back */
   pthread_mutex_t lock;            /* of in_flight: an approval is brought on by one thread at a time */
   pthread_cond_t ended;
   struct rk_in_flight *in_flight;

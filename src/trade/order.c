@@ -1,10 +1,9 @@
 /* From an approved intent to an order, and back from every interruption.
  *
  * The one rule: the ledger says authorize and the approval says completing, in
- * one committed transaction, before a byte of a payment leaves; and only an
- * answer of the merchant ends it. Whoever finds an approval in completing or
- * unknown asks the merchant what became of the checkout (GET) and, if it is
- * still open, sends the stored bytes again under the stored key. */
+ * one committed transaction, before a byte of a payment leaves; and only the
+ * merchant's own state of the checkout ends it. Whoever finds an approval in
+ * completing or unknown asks the merchant what became of the checkout (GET). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +12,12 @@
 #include "base/log.h"
 #include "trade/internal.h"
 
-enum { READ_TRIES = 3, SETTLE_TRIES = 2 };
+enum {
+  READ_TRIES = 3,
+  SETTLE_TRIES = 2,
+  SENDS = 2,                    /* of the same bytes under the same key, before it is called unknown */
+  CLOCK_SKEW_MS = 600000        /* the merchant's clock may be so far behind ours */
+};
 
 /* ---- one thread at a time for each approval ---- */
 
@@ -158,7 +162,7 @@ static rk_err mark_unknown(struct run *r, struct rk_error *e) {
   rk_err err = rk_db_begin(rk_store_db(r->t->store), e);
   if (err) return err;
   err = rk_store_approval_move(r->t->store, r->id, "completing", "unknown", NULL, NULL, e);
-  if (!err) err = notice(r, "order_unknown", NULL, "the merchant has not said yet whether the order was placed; it is being looked up", e);
+  if (!err) err = notice(r, "order_unknown", NULL, "we do not know yet whether the order was placed; nothing will be sent again; it is being looked up", e);
   err = rk_trade_end(r->t, err, e);
   if (!err) rk_trade_step(r->t, RK_STEP_ENDED);
   return err ? err : load(r, e);
@@ -182,62 +186,50 @@ static rk_err read_checkout(struct run *r, int tries, struct rk_checkout *co, st
 /* RK_EUNAVAIL and RK_ETIMEOUT mean that the end is still open; of an end they are never said. */
 static rk_err final_code(rk_err code) { return code && code != RK_EUNAVAIL && code != RK_ETIMEOUT ? code : RK_EUPSTREAM; }
 
-/* After a refusal, or a checkout that is not open any more: void only when the merchant shows that nothing was bought. */
-static rk_err settle_refused(struct run *r, const struct rk_error *why, struct rk_error *e) {
+static bool is_open(enum rk_checkout_status status) { return status == RK_CO_INCOMPLETE || status == RK_CO_ESCALATION || status == RK_CO_READY; }
+
+/* The token that may be on its way has run out by any clock: nobody can take it any more. */
+static bool is_spent(const struct run *r) {
+  int64_t lives = rk_json_i64(r->intent, "created_ms", INT64_MAX / 2) + RK_TOKEN_GRACE_MS, expires = rk_json_i64(r->row, "expires_ms", 0);
+  return rk_now_ms() > (lives > expires ? lives : expires) + CLOCK_SKEW_MS;
+}
+
+/* Nothing is to be bought any more. A copy of the payment may still be on its way, so money is freed only when the
+ * merchant shows an end that no copy can undo: the checkout cancelled or gone, or the payment's token run out. */
+static rk_err take_back(struct run *r, const char *code, const char *text, rk_err end, struct rk_error *e) {
   struct rk_checkout co = {0};
-  char text[sizeof why->msg];
-  memcpy(text, why->msg, sizeof text);
-  rk_err code = final_code(why->code);
   rk_err err = read_checkout(r, READ_TRIES, &co, e);
+  if (!err && is_open(co.status)) {
+    if (rk_merchant_checkout_cancel(r->t->merchants, field(r, "merchant_origin"), field(r, "checkout_id"), NULL))
+      rk_log(RK_LOG_INFO, "trade", "approval %s: the merchant did not confirm the cancellation", r->id);
+    err = read_checkout(r, 1, &co, e);
+  }
   if (!err && co.status == RK_CO_COMPLETED) return record(r, &co, e);
-  bool gone = err == RK_ENOTFOUND || err == RK_EGONE;
-  if ((err && !gone) || (!err && co.status == RK_CO_IN_PROGRESS)) {
+  bool over = err == RK_ENOTFOUND || err == RK_EGONE || (!err && (co.status == RK_CO_CANCELED || (is_open(co.status) && is_spent(r))));
+  if (!over) {
     err = mark_unknown(r, e);
     return err ? err : rk_fail(e, RK_EUNAVAIL, "it is not known yet whether %s took the payment; it is being looked up", field(r, "merchant_origin"));
   }
-  err = fail(r, "payment_refused", text, e);
-  return err ? err : rk_fail(e, code, "%s", text);
+  err = fail(r, code, text, e);
+  return err ? err : rk_fail(e, end, "%s", text);
 }
 
-/* Sends the stored bytes under the stored key: the first time, or once more. RK_EUNAVAIL: still unknown. */
-static rk_err send(struct run *r, struct rk_error *e) {
-  struct rk_checkout co = {0};
-  struct rk_error why = {RK_OK, "the merchant refused the payment"};
-  rk_err may = rk_trade_may_pay(r->t, e);
-  if (may) return may;
-  enum rk_outcome outcome = rk_merchant_complete(r->t->merchants, field(r, "merchant_origin"), field(r, "checkout_id"),
-                                                 rk_json_cstr(r->intent, "idempotency_key", ""), rk_json_str(r->intent, "body"), r->arena, &co, &why);
-  rk_trade_step(r->t, RK_STEP_ANSWERED);
-  switch (outcome) {
-    case RK_OUTCOME_DONE:
-      if (co.order_id && *co.order_id) return record(r, &co, e);
-      break;
-    case RK_OUTCOME_REFUSED: return settle_refused(r, &why, e);
-    case RK_OUTCOME_UNKNOWN: break;
-  }
-  rk_err err = mark_unknown(r, e);
-  return err ? err : rk_fail(e, RK_EUNAVAIL, "%s did not say whether the order was placed; it is being looked up", field(r, "merchant_origin"));
+static rk_err settle_refused(struct run *r, const struct rk_error *why, struct rk_error *e) {
+  char text[sizeof why->msg];
+  memcpy(text, why->msg, sizeof text);
+  return take_back(r, "payment_refused", text, final_code(why->code), e);
 }
 
-/* The user's word is over: what is still open at the merchant is taken back, never sent again. */
 static rk_err give_up(struct run *r, struct rk_error *e) {
-  if (rk_merchant_checkout_cancel(r->t->merchants, field(r, "merchant_origin"), field(r, "checkout_id"), NULL))
-    rk_log(RK_LOG_INFO, "trade", "approval %s: the merchant did not confirm the cancellation", r->id);
-  struct rk_checkout co = {0};
-  rk_err err = read_checkout(r, 1, &co, e);
-  if (!err && co.status == RK_CO_COMPLETED) return record(r, &co, e);
-  if (err == RK_ENOTFOUND || err == RK_EGONE || (!err && co.status == RK_CO_CANCELED)) {
-    err = fail(r, "expired", "the approval expired before the order was placed; nothing was charged", e);
-    return err ? err : rk_fail(e, RK_EGONE, "the approval expired before the order was placed; nothing was charged");
-  }
-  err = mark_unknown(r, e);
-  return err ? err : rk_fail(e, RK_EUNAVAIL, "it is not known yet whether the order was placed; it is being looked up");
+  return is_over(r) ? take_back(r, "expired", "the approval expired before the order was placed; nothing was charged", RK_EGONE, e)
+                    : take_back(r, "not_taken", "the merchant has not taken the order; it was cancelled there and nothing was charged", RK_EGONE, e);
 }
 
-/* State completing or unknown: what became of it? */
-static rk_err settle(struct run *r, struct rk_error *e) {
+/* What the merchant says of the checkout. *open: it still waits for a payment, and nothing was done about that. */
+static rk_err settle_by_reading(struct run *r, bool *open, struct rk_error *e) {
   struct rk_checkout co = {0};
   rk_err err = read_checkout(r, 1, &co, e);
+  *open = false;
   if (err == RK_ENOTFOUND || err == RK_EGONE) {
     err = fail(r, "checkout_gone", "the merchant no longer knows the checkout; nothing was charged", e);
     return err ? err : rk_fail(e, RK_EGONE, "the merchant no longer knows the checkout; nothing was charged");
@@ -258,7 +250,43 @@ static rk_err settle(struct run *r, struct rk_error *e) {
     case RK_CO_ESCALATION:
     case RK_CO_READY: break;
   }
-  return is_over(r) ? give_up(r, e) : send(r, e);
+  *open = true;
+  return RK_OK;
+}
+
+/* Sends the stored bytes under the stored key, and, when no answer comes and the checkout is still open, the same once
+ * more. After that it is unknown, and nothing is sent again. */
+static rk_err send(struct run *r, struct rk_error *e) {
+  for (int i = 0; i < SENDS; i++) {
+    struct rk_checkout co = {0};
+    struct rk_error why = {RK_OK, "the merchant refused the payment"};
+    bool open = false;
+    rk_err err = rk_trade_may_pay(r->t, e);
+    if (err) return err;
+    enum rk_outcome outcome = rk_merchant_complete(r->t->merchants, field(r, "merchant_origin"), field(r, "checkout_id"),
+                                                   rk_json_cstr(r->intent, "idempotency_key", ""), rk_json_str(r->intent, "body"), r->arena, &co, &why);
+    rk_trade_step(r->t, RK_STEP_ANSWERED);
+    if (outcome == RK_OUTCOME_DONE && co.order_id && *co.order_id) return record(r, &co, e);
+    if (outcome == RK_OUTCOME_REFUSED) return settle_refused(r, &why, e);
+    rk_sleep_ms(r->t->retry_wait_ms);
+    err = settle_by_reading(r, &open, e);
+    if (!open) return err;
+    if (is_over(r)) return give_up(r, e);
+  }
+  rk_err err = mark_unknown(r, e);
+  return err ? err : rk_fail(e, RK_EUNAVAIL, "%s did not say whether the order was placed; it is being looked up", field(r, "merchant_origin"));
+}
+
+/* State completing: nobody knows whether the bytes were sent, so they are sent (again) under their key. State unknown:
+ * they are not; an order that does not come in time is taken back. */
+static rk_err settle(struct run *r, struct rk_error *e) {
+  bool open;
+  rk_err err = settle_by_reading(r, &open, e);
+  if (!open) return err;
+  if (is_over(r)) return give_up(r, e);
+  if (in_state(r, "completing")) return send(r, e);
+  if (rk_now_ms() - rk_json_i64(r->intent, "created_ms", 0) >= r->t->patience_ms) return give_up(r, e);
+  return rk_fail(e, RK_EUNAVAIL, "%s has not taken the order yet; it is being looked up", field(r, "merchant_origin"));
 }
 
 /* ---- the first sending ---- */

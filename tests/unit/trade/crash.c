@@ -1,16 +1,20 @@
-/* Thousands of orders by a process that is killed at random moments, at a
- * merchant that loses requests and replies, refuses, lies and vanishes. After
- * each death a new process reconciles; then every checkout has one charge and
- * one order, or neither, and the ledger says the same. */
+/* Thousands of orders by a process that is killed (kill -9) at random moments,
+ * at every numbered step and around every payment, at a merchant that loses
+ * requests and replies, refuses, lies and vanishes. After each death a new
+ * process reconciles; then every checkout has one charge and one order, or
+ * neither, and the ledger says the same.
+ *
+ * CRASH_ORDERS=N (default 1200) CRASH_DIR=DIR (default: memory; a soak is on disk). */
 #include "fake_merchant.h"
 
 #include <errno.h>
 #include <sys/time.h>
 
-enum { ORDERS = 2000, FULL_CHECK_EVERY = 100, KILL_POINT_ONE_IN = 12 };
+enum { FULL_CHECK_EVERY = 100, KILL_POINT_ONE_IN = 12, KILL_STEP_ONE_IN = 3 };
+static int32_t ORDERS = 1200;
 
 /* Survives the processes. */
-static struct { int64_t order_us; int32_t starts, recovered; uint64_t seed; } *kept;
+static struct { int64_t order_us; int32_t starts, recovered, step, at_step[RK_TRADE_STEPS + 1]; uint64_t seed; } *kept;
 
 static uint64_t dice(uint64_t n) {
   uint64_t x = kept->seed;
@@ -27,6 +31,13 @@ static void broken(const char *what, int line) {
 
 static void die_sometimes(const char *where) {
   if (dice(KILL_POINT_ONE_IN) == 0) kill(getpid(), SIGKILL);
+}
+
+static void die_at_step(enum rk_trade_step step) {
+  if ((int32_t)step != kept->step) return;
+  kept->step = 0;
+  kept->at_step[step]++;
+  kill(getpid(), SIGKILL);
 }
 
 static void arm(int64_t us) {
@@ -108,7 +119,8 @@ static void one_order(struct side *s) {
   struct rk_error e;
   json_t *a = NULL, *order = NULL;
   int64_t start = rk_mono_us();
-  arm(1 + (int64_t)dice((uint64_t)kept->order_us * 2));
+  kept->step = dice(KILL_STEP_ONE_IN) ? 0 : 1 + (int32_t)dice(RK_TRADE_STEPS);
+  if (!kept->step) arm(1 + (int64_t)dice((uint64_t)kept->order_us * 2));
   heal();
   MUST(side_prepare(s, &o, "card", 0, &a, &e) == RK_OK);
   const char *id = rk_json_cstr(a, "id", ""), *hash = rk_json_cstr(a, "terms_hash", "");
@@ -130,6 +142,7 @@ static void one_order(struct side *s) {
 
 static void live(struct side *s) {
   side_open(s);
+  s->trade->on_step = die_at_step; /* also while it recovers */
   recover(s);
   while (fake->n < ORDERS) one_order(s);
   check_every_checkout(s);
@@ -162,7 +175,12 @@ static void no_double_charge_and_no_charge_without_order(void **state) {
   assert_int_equal(WEXITSTATUS(status), 0);
   side_open(&s);
   int64_t orders = number(&s, "SELECT COUNT(*) AS n FROM orders");
-  print_message("%d checkouts, %d deaths, %lld orders, %d of them found again after a death\n", fake->n, killed, (long long)orders, kept->recovered);
+  print_message("%d checkouts, %d deaths, %lld orders, %d of them found again after a death; deaths at steps", fake->n, killed, (long long)orders, kept->recovered);
+  for (int i = 1; i <= RK_TRADE_STEPS; i++) {
+    print_message(" %d: %d", i, kept->at_step[i]);
+    assert_true(kept->at_step[i] > 0);
+  }
+  print_message("\n");
   assert_true(killed > ORDERS / 5); /* the test must have tested something */
   assert_true(kept->recovered > ORDERS / 50);
   assert_true(orders > ORDERS / 5);
@@ -170,6 +188,8 @@ static void no_double_charge_and_no_charge_without_order(void **state) {
 }
 
 int main(void) {
+  int64_t orders;
+  if (getenv("CRASH_ORDERS") && rk_str_i64(rk_str_c(getenv("CRASH_ORDERS")), &orders) && orders > 0 && orders < FAKE_MAX - 100) ORDERS = (int32_t)orders;
   fake_start();
   kept = mmap(NULL, sizeof *kept, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (kept == MAP_FAILED) return 1;

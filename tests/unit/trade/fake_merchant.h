@@ -39,6 +39,8 @@ struct fake {
   bool other_item, other_address, other_currency, bad_totals, sandbox, late_delivery;
   bool down;                     /* nothing is answered */
   bool get_down;                 /* only reads are not */
+  bool get_down_after_payment;   /* nor are they once a payment has arrived */
+  bool no_cancel;                /* does not cancel */
   bool refuse;                   /* the payment */
   bool busy;                     /* takes the payment, reports complete_in_progress */
   bool lose_request, lose_reply; /* of a completion */
@@ -135,7 +137,7 @@ rk_err rk_merchant_checkout_update(struct rk_merchants *m, const char *id, const
 
 rk_err rk_merchant_checkout_get(struct rk_merchants *m, const char *origin, const char *id, struct rk_arena *a, struct rk_checkout *out, struct rk_error *e) {
   struct fake_checkout *c = fake_find(id);
-  if (fake->down || fake->get_down) return fake_down(e);
+  if (fake->down || fake->get_down || (fake->get_down_after_payment && c && c->n_sent)) return fake_down(e);
   if (!c) return rk_fail(e, RK_ENOTFOUND, "no such checkout");
   if (c->status == RK_CO_IN_PROGRESS && (!fake->busy || c->n_sent++ > 2)) c->status = RK_CO_COMPLETED;
   if (fake->price_after) {
@@ -149,6 +151,7 @@ rk_err rk_merchant_checkout_get(struct rk_merchants *m, const char *origin, cons
 rk_err rk_merchant_checkout_cancel(struct rk_merchants *m, const char *origin, const char *id, struct rk_error *e) {
   struct fake_checkout *c = fake_find(id);
   if (fake->down || !c) return fake_down(e);
+  if (fake->no_cancel) return rk_fail(e, RK_EUPSTREAM, "not here");
   if (c->status != RK_CO_COMPLETED && c->status != RK_CO_IN_PROGRESS) c->status = RK_CO_CANCELED;
   return RK_OK;
 }
@@ -241,7 +244,7 @@ static void side_open(struct side *s) {
   snprintf(pem, sizeof pem, "%s/approval.pem", s->dir);
   if (rk_store_open(s->dir, &s->store, &e) || rk_key_load_or_make(pem, &fake_key, &e)) fail_msg("%s", e.msg);
   if (rk_trade_new(&(struct rk_trade_opts){s->store, NULL, fake_key}, &s->trade, &e)) fail_msg("%s", e.msg);
-  s->trade->retry_wait_ms = 0;
+  s->trade->retry_wait_ms = s->trade->patience_ms = 0;
   s->user = rk_store_local_user(s->store);
   s->chat_id = "chat";
   s->turn_id = "turn";
@@ -254,7 +257,8 @@ static void side_close(struct side *s) {
 }
 
 static void side_new(struct side *s) {
-  strcpy(s->dir, access("/dev/shm", W_OK) == 0 ? "/dev/shm/rukou-XXXXXX" : "/tmp/rukou-XXXXXX");
+  const char *in = getenv("CRASH_DIR");
+  snprintf(s->dir, sizeof s->dir, "%.40s/rukou-XXXXXX", in ? in : access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
   assert_non_null(mkdtemp(s->dir));
   side_open(s);
 }

@@ -391,6 +391,7 @@ static void a_lost_reply_is_looked_up(void **state) {
 static void unknown_stays_unknown_until_the_merchant_answers(void **state) {
   json_t *a = prepared(NULL), *order;
   int32_t n_open;
+  s.trade->patience_ms = 60000;
   assert_int_equal(decide(a, "approve"), RK_OK);
   fake->lose_request = true;
   assert_int_equal(complete(a, &order), RK_EUNAVAIL);
@@ -403,9 +404,52 @@ static void unknown_stays_unknown_until_the_merchant_answers(void **state) {
   assert_int_equal(n_open, 1);
   assert_state(a, "unknown");
   fake->down = fake->lose_request = false;
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(rk_trade_reconcile(s.trade, &n_open, &e), RK_OK);
+    assert_int_equal(n_open, 1);
+  }
+  assert_state(a, "unknown");
+  assert_int_equal(fake->checkouts[0].n_sent, 0); /* what is unknown is only looked up */
+  s.trade->patience_ms = 0;
+  assert_int_equal(rk_trade_reconcile(s.trade, &n_open, &e), RK_OK);
+  assert_int_equal(n_open, 0);
+  assert_state(a, "failed");
+  assert_int_equal(fake->checkouts[0].status, RK_CO_CANCELED);
+  assert_nothing_bought();
+  json_decref(a);
+}
+
+static void an_order_found_later_is_taken_over(void **state) {
+  json_t *a = prepared(NULL), *order;
+  int32_t n_open;
+  s.trade->patience_ms = 60000;
+  assert_int_equal(decide(a, "approve"), RK_OK);
+  fake->lose_reply = fake->get_down_after_payment = true;
+  assert_int_equal(complete(a, &order), RK_EUNAVAIL);
+  assert_state(a, "unknown");
+  fake->lose_reply = fake->get_down_after_payment = false;
   assert_int_equal(rk_trade_reconcile(s.trade, &n_open, &e), RK_OK);
   assert_int_equal(n_open, 0);
   assert_one_order();
+  assert_int_equal(fake->checkouts[0].n_sent, 1);
+  json_decref(a);
+}
+
+/* A copy of a refused payment that arrives later finds nothing to pay. */
+static void a_refused_payment_is_cancelled_before_its_money_is_free(void **state) {
+  json_t *a = prepared(NULL), *order;
+  fake->refuse = true;
+  assert_int_equal(decide(a, "approve"), RK_OK);
+  assert_int_equal(complete(a, &order), RK_EPAYMENT);
+  assert_state(a, "failed");
+  assert_int_equal(fake->checkouts[0].status, RK_CO_CANCELED);
+  assert_nothing_bought();
+  json_decref(a);
+  a = prepared(NULL);
+  fake->no_cancel = true;
+  assert_int_equal(decide(a, "approve"), RK_OK);
+  assert_int_equal(complete(a, &order), RK_EUNAVAIL);
+  assert_state(a, "unknown");
   json_decref(a);
 }
 
@@ -438,6 +482,7 @@ static void an_expired_unknown_is_taken_back(void **state) {
   json_t *a, *order;
   int32_t n_open;
   fake->ttl_ms = 60;
+  s.trade->patience_ms = 60000;
   a = prepared(NULL);
   assert_int_equal(decide(a, "approve"), RK_OK);
   fake->lose_request = true;
@@ -585,7 +630,8 @@ int main(void) {
       T(limits_hold_on_the_merchants_total), T(a_merchant_that_answers_something_else_is_refused),
       T(a_wallet_that_is_too_low_asks_for_another), T(a_wallet_is_never_overdrawn), T(a_refused_payment_gives_the_wallet_back),
       T(changed_terms_are_never_completed), T(a_lower_total_is_taken), T(a_shop_that_is_gone_before_the_payment_costs_nothing),
-      T(a_lost_reply_is_looked_up), T(unknown_stays_unknown_until_the_merchant_answers), T(a_merchant_that_works_on_it_is_waited_for),
+      T(a_lost_reply_is_looked_up), T(unknown_stays_unknown_until_the_merchant_answers), T(an_order_found_later_is_taken_over),
+      T(a_refused_payment_is_cancelled_before_its_money_is_free), T(a_merchant_that_works_on_it_is_waited_for),
       T(a_false_refusal_does_not_lose_the_order), T(an_expired_unknown_is_taken_back), T(many_completions_are_one_order),
       T(a_full_disk_sends_nothing), T(money_rows_cannot_be_rewritten), T(a_ledger_that_does_not_hold_stops_every_payment)};
   return cmocka_run_group_tests(tests, NULL, NULL);
