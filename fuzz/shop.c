@@ -17,7 +17,7 @@ static char data_dir[] = "/tmp/rukou-fuzz-XXXXXX", checkout[200] = "/checkout-se
 
 static rk_err fetch(void *ud, const char *url, struct rk_buf *out, struct rk_error *e) {
   (void)ud, (void)url, (void)e;
-  json_t *profile = rk_ucp_platform_profile(key);
+  json_t *profile = rk_ucp_platform_profile(&(struct rk_ucp_platform){.key = key, .profile_url = "http://127.0.0.1:7100/.well-known/ucp"}, RK_UCP_VERSION);
   char *text = rk_json_dump(profile);
   rk_err err = rk_buf_adds(out, text);
   free(text);

@@ -63,6 +63,15 @@ static rk_err settle_ports(const struct rk_config *cfg, int *server, int *shops,
   return write_ports(cfg->data_dir, *server, *shops, e);
 }
 
+/* Who we are for merchants, and where they reach us: on loopback the sandbox ones, else at the public address. */
+static void settle_addresses(const struct rk_config *cfg, struct rk_app *a) {
+  snprintf(a->origin, sizeof a->origin, "http://127.0.0.1:%d", a->port);
+  const char *reached = cfg->public_origin[0] ? cfg->public_origin : a->origin;
+  if (cfg->agent_profile_url[0]) snprintf(a->profile_url, sizeof a->profile_url, "%s", cfg->agent_profile_url);
+  else snprintf(a->profile_url, sizeof a->profile_url, "%s/.well-known/ucp", reached);
+  if (cfg->public_origin[0] || !cfg->agent_profile_url[0]) snprintf(a->webhook_url, sizeof a->webhook_url, "%s" RK_UCP_WEBHOOK_PATH, reached);
+}
+
 rk_err rk_app_open_data(const struct rk_cli *c, struct rk_app *a, struct rk_error *e) {
   *a = (struct rk_app){0};
   rk_err err = rk_store_open(c->cfg.data_dir, &a->store, e);
@@ -72,7 +81,14 @@ rk_err rk_app_open_data(const struct rk_cli *c, struct rk_app *a, struct rk_erro
   if (!err) err = rk_key_load_or_make(pem, &a->key, e);
   int shops;
   if (!err) err = settle_ports(&c->cfg, &a->port, &shops, e);
-  return err;
+  if (!err) settle_addresses(&c->cfg, a);
+  char links[PATH_BYTES];
+  snprintf(links, sizeof links, "%s/links.json", c->cfg.data_dir);
+  return err ? err : rk_links_open(links, &a->links, e);
+}
+
+struct rk_ucp_platform rk_app_platform(const struct rk_app *a) {
+  return (struct rk_ucp_platform){.key = a->key, .profile_url = a->profile_url, .webhook_url = a->webhook_url[0] ? a->webhook_url : NULL};
 }
 
 /* The merchants of the settings, or the sandbox ones that we start. */
@@ -94,7 +110,7 @@ static rk_err open_merchants(const struct rk_cli *c, struct rk_app *a, struct rk
     for (; n < a->sandbox.n_origins; n++) origins[n] = a->sandbox.origins[n];
   }
   return rk_merchants_new(&(struct rk_merchants_opts){.net = a->net, .agent_profile_url = a->profile_url,
-                                                      .origins = origins, .n_origins = n}, &a->merchants, e);
+                                                      .origins = origins, .n_origins = n, .key = a->key, .links = a->links}, &a->merchants, e);
 }
 
 /* What the APIs call the model: a known name, or a path's file name without its ending. */
@@ -127,9 +143,6 @@ static rk_err open_model(const struct rk_cli *c, bool no_pull, struct rk_app *a,
 }
 
 rk_err rk_app_open_agent(const struct rk_cli *c, bool no_pull, struct rk_app *a, struct rk_error *e) {
-  snprintf(a->origin, sizeof a->origin, "http://127.0.0.1:%d", a->port);
-  if (c->cfg.agent_profile_url[0]) snprintf(a->profile_url, sizeof a->profile_url, "%s", c->cfg.agent_profile_url);
-  else snprintf(a->profile_url, sizeof a->profile_url, "%s/.well-known/ucp", a->origin);
   rk_err err = open_model(c, no_pull, a, e);
   if (!err) err = open_merchants(c, a, e);
   if (!err) err = rk_trade_new(&(struct rk_trade_opts){a->store, a->merchants, a->key}, &a->trade, e);
@@ -141,6 +154,7 @@ void rk_app_close(struct rk_app *a) {
   if (a->agent) rk_agent_free(a->agent);
   if (a->trade) rk_trade_free(a->trade);
   if (a->merchants) rk_merchants_free(a->merchants);
+  rk_links_free(a->links);
   rk_sandbox_stop(&a->sandbox);
   if (a->model) rk_chat_close(a->model);
   if (a->key) rk_key_free(a->key);

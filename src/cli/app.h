@@ -6,11 +6,14 @@
 
 #include "agent/agent.h"
 #include "cli/sandbox.h"
+#include "trade/link.h"
+#include "trade/ucp.h"
 
 struct rk_app {
   struct rk_store *store;
   struct rk_net *net;
   struct rk_key *key;
+  struct rk_links *links;        /* accounts at merchants, DATA/links.json */
   struct rk_merchants *merchants;
   struct rk_trade *trade;
   struct rk_chat_model *model;
@@ -19,6 +22,7 @@ struct rk_app {
   int port;                      /* of our own listener */
   char origin[300];              /* "http://127.0.0.1:PORT" */
   char profile_url[400];         /* ORIGIN/.well-known/ucp or agent_profile_url */
+  char webhook_url[400];         /* where merchants may send order events; "": nowhere */
 };
 
 /* The data directory: lock, database, approval key, network. RK_ECONFLICT: in use. */
@@ -26,6 +30,9 @@ rk_err rk_app_open_data(const struct rk_cli *c, struct rk_app *a, struct rk_erro
 /* Model, shops, agent. Call when our listener's port is settled (a->port). */
 rk_err rk_app_open_agent(const struct rk_cli *c, bool no_pull, struct rk_app *a, struct rk_error *e) RK_MUST_USE;
 void rk_app_close(struct rk_app *a);
+
+/* What our profile says. */
+struct rk_ucp_platform rk_app_platform(const struct rk_app *a);
 
 /* Address of a server that runs on this data directory, from DATA/server.json; false: none. */
 bool rk_app_running(const struct rk_config *cfg, char *origin, size_t size);

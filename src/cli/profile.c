@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/session.h"
+#include "trade/ucp.h"
 #include "cli/view.h"
 
 static void show(const json_t *p) {
@@ -65,23 +66,45 @@ static int set(struct rk_session *s, int argc, char **argv) {
   return bad >= 0 ? RK_EXIT_USAGE : err ? rk_die(&e) : RK_EXIT_OK;
 }
 
+/* Addresses of this machine give way: the older version stands beside the file, and order events cannot come here. */
+static void hosted_at(json_t *profile, const char *url) {
+  json_t *ucp = json_object_get(profile, "ucp"), *older = json_object_get(ucp, "supported_versions"), *v;
+  json_t *order = json_array_get(json_object_get(json_object_get(ucp, "capabilities"), RK_UCP_ORDER), 0);
+  const char *version;
+  void *tmp;
+  char at[700];
+  json_object_foreach_safe(older, tmp, version, v) {
+    rk_ucp_profile_url(url, version, at, sizeof at);
+    json_object_set_new(older, version, json_string(at));
+  }
+  if (rk_str_starts(rk_json_str(json_object_get(order, "config"), "webhook_url"), RK_STR("http://"))) json_object_del(order, "config");
+}
+
 /* The platform profile as one static file, for a user behind NAT: to be hosted at url. */
-static int ucp(struct rk_session *s, const char *url) {
+static int ucp(struct rk_session *s, const char *url, const char *version) {
   struct rk_error e = {0};
+  char at[700];
+  bool ours = false;
+  for (int32_t i = 0; rk_ucp_version(i); i++) ours = ours || strcmp(rk_ucp_version(i), version) == 0;
+  if (!ours) return fprintf(stderr, "rukou: --ucp-version is %s or %s\n", rk_ucp_version(0), RK_UCP_VERSION), RK_EXIT_USAGE;
   if (strncmp(url, "https://", 8) != 0) return fprintf(stderr, "rukou: profile ucp needs --url https://..., the address that the file will have\n"), RK_EXIT_USAGE;
-  json_t *p = rk_session_ucp_profile(s, &e);
+  json_t *p = rk_session_ucp_profile(s, version, &e);
   if (!p) return rk_die(&e);
+  hosted_at(p, url);
+  rk_ucp_profile_url(url, version, at, sizeof at);
   char *text = json_dumps(p, JSON_INDENT(2));
   puts(text ? text : "{}");
-  fprintf(stderr, "rukou: put this at %s, served with Cache-Control: public, max-age=3600, and set agent_profile_url = %s\n", url, url);
+  fprintf(stderr, "rukou: put this at %s, served with Cache-Control: public, max-age=3600, and set agent_profile_url = %s\n", at, url);
+  if (strcmp(version, RK_UCP_VERSION) != 0) fprintf(stderr, "rukou: for merchants of UCP %s put the output of --ucp-version %s beside it\n", RK_UCP_VERSION, RK_UCP_VERSION);
   free(text);
   json_decref(p);
   return RK_EXIT_OK;
 }
 
 static int run(struct rk_cli *c) {
-  const char *url = "";
-  if (!rk_opts(c, &(struct rk_opt){"url", 's', &url}, 1)) return RK_EXIT_USAGE;
+  const char *url = "", *version = rk_ucp_version(0);
+  const struct rk_opt opts[] = {{"url", 's', &url}, {"ucp-version", 's', &version}};
+  if (!rk_opts(c, opts, 2)) return RK_EXIT_USAGE;
   const char *what = c->argc ? c->argv[0] : "show";
   if (strcmp(what, "show") != 0 && strcmp(what, "set") != 0 && strcmp(what, "ucp") != 0)
     return fprintf(stderr, "rukou: profile takes show, set KEY=VALUE... or ucp --url URL; not %s\n", what), RK_EXIT_USAGE;
@@ -90,7 +113,7 @@ static int run(struct rk_cli *c) {
   if (rk_session_open(c, false, true, &s, &e)) return rk_die(&e);
   int code = RK_EXIT_OK;
   if (strcmp(what, "set") == 0) code = set(s, c->argc - 1, c->argv + 1);
-  else if (strcmp(what, "ucp") == 0) code = ucp(s, url);
+  else if (strcmp(what, "ucp") == 0) code = ucp(s, url, version);
   else {
     json_t *p = rk_session_profile(s, &e);
     char *text = p && c->json ? rk_json_dump(p) : NULL;
@@ -109,7 +132,7 @@ const struct rk_command rk_cmd_profile = {
   .summary = "name, address, sizes and means of payment",
   .help = "usage: rukou profile [show] [--json]\n"
           "       rukou profile set KEY=VALUE...\n"
-          "       rukou profile ucp --url https://...\n\n"
+          "       rukou profile ucp --url https://... [--ucp-version V]\n\n"
           "set: name, phone, address, home_city, size.shoes, size.clothes, default (id of an instrument). It ends the demo profile.\n"
           "ucp: prints our UCP platform profile, to be hosted at URL when merchants cannot reach this machine.\n\n"
           "Examples:\n"

@@ -21,11 +21,12 @@ static void health(struct rk_http_req *r, void *ctx) {
 }
 
 /* max-age at least 60 and never private: merchants keep it (UCP, Discovery). */
-static void ucp_profile(struct rk_http_req *r, void *ctx) {
-  const struct rk_server *s = ctx;
+static void reply_profile(struct rk_http_req *r, const struct rk_server *s, const char *version) {
   rk_http_set_header(r, "Cache-Control", "public, max-age=60");
-  rk_http_reply_json(r, 200, rk_ucp_platform_profile(s->o.key));
+  rk_http_reply_json(r, 200, rk_ucp_platform_profile(&s->o.platform, version));
 }
+static void ucp_profile(struct rk_http_req *r, void *ctx) { reply_profile(r, ctx, rk_ucp_version(0)); }
+static void ucp_oldest_profile(struct rk_http_req *r, void *ctx) { reply_profile(r, ctx, RK_UCP_VERSION); }
 
 static double resident_bytes(void) {
   long pages = 0, resident = 0;
@@ -115,6 +116,7 @@ static void v1_completions(struct rk_http_req *r, void *ctx) { rk_openai_complet
   X("GET",    "/health",                   RK_OPEN,    health) \
   X("GET",    "/metrics",                  RK_LOCAL,   metrics) \
   X("GET",    "/.well-known/ucp",          RK_OPEN,    ucp_profile) \
+  X("GET",    "/.well-known/ucp-" RK_UCP_VERSION, RK_OPEN, ucp_oldest_profile) \
   X("GET",    "/*",                        RK_OPEN,    rk_route_page)
 
 #define X(method, path, who, fn) {method, path, fn},

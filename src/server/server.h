@@ -12,6 +12,7 @@
 #define RK_SERVER_SERVER_H
 
 #include "agent/agent.h"
+#include "trade/ucp.h"
 
 struct rk_server;
 
@@ -21,7 +22,7 @@ struct rk_server_opts {
   struct rk_merchants *merchants;
   struct rk_agent *agent;
   struct rk_chat_model *model;
-  const struct rk_key *key;              /* its public half stands in /.well-known/ucp */
+  struct rk_ucp_platform platform;       /* what stands in /.well-known/ucp */
   const char *address;
   int32_t port;
   const char *tls_cert, *tls_key;        /* "" or paths */

@@ -14,11 +14,16 @@
 #include "trade/offer.h"
 
 struct rk_merchants;
+struct rk_links;
+struct rk_exchange;
 
 struct rk_merchants_opts {
   struct rk_net *net;                 /* the origins are allowed on it */
-  const char *agent_profile_url;      /* our UCP platform profile, sent as UCP-Agent */
+  const char *agent_profile_url;      /* our UCP platform profile of the newest version, sent as UCP-Agent */
   const char *const *origins; int32_t n_origins;
+  const struct rk_key *key;           /* signs our requests (RFC 9421); NULL: they go out unsigned */
+  struct rk_links *links;             /* accounts that the user has linked (link.h); NULL: none */
+  void (*on_exchange)(void *ud, const struct rk_exchange *x); void *ud; /* told of every exchange (exchange.h); NULL: nobody */
 };
 rk_err rk_merchants_new(const struct rk_merchants_opts *o, struct rk_merchants **out, struct rk_error *e) RK_MUST_USE;
 void rk_merchants_free(struct rk_merchants *m);

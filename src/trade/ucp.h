@@ -2,7 +2,7 @@
  * thin facade: JSON values into rukou's structs and back. No sockets here, so
  * every reader can be fuzzed and replayed.
  *
- * Version spoken: RK_UCP_VERSION. What a merchant adds to the standard fields
+ * Versions spoken: rk_ucp_version(). What a merchant adds to the standard fields
  * stands under the key RK_UCP_OFFER_KEY of a product's metadata (docs/ucp.md).
  * Every reader takes foreign JSON: it checks types, ranges and counts, and
  * says what is wrong. Texts are copied into the arena.
@@ -13,7 +13,7 @@
 #include "net/digest.h"
 #include "trade/merchant.h"
 
-#define RK_UCP_VERSION "2026-04-08"
+#define RK_UCP_VERSION "2026-04-08" /* the oldest */
 #define RK_UCP_SERVICE "dev.ucp.shopping"
 #define RK_UCP_CHECKOUT "dev.ucp.shopping.checkout"
 #define RK_UCP_ORDER "dev.ucp.shopping.order"
@@ -21,6 +21,8 @@
 #define RK_UCP_LOOKUP "dev.ucp.shopping.catalog.lookup"
 #define RK_UCP_DISCOUNT "dev.ucp.shopping.discount"
 #define RK_UCP_FULFILLMENT "dev.ucp.shopping.fulfillment"
+#define RK_UCP_WEBHOOK_PATH "/webhooks/ucp/orders" /* of ours */
+#define RK_UCP_IDENTITY "dev.ucp.common.identity_linking"
 #define RK_UCP_OFFER_KEY "dev.rukou.offer"
 #define RK_UCP_TRAVEL_KEY "example.rukou.travel" /* dated places: query of a search, travelers of a checkout, capability */
 #define RK_UCP_REFUND "example.rukou.refund" /* ours: UCP has no request for money back (docs/ucp.md) */
@@ -29,11 +31,20 @@ enum { RK_MAX_UCP_TEXT_BYTES = 4096, RK_MAX_UCP_MESSAGES = 32, RK_MAX_UCP_REVIEW
 
 /* ---- profiles and negotiation ---- */
 
-/* The capabilities both sides of rukou declare; platform: with spec and schema URLs. New reference. */
+/* Versions of the protocol that we speak, newest first; NULL behind the last. */
+const char *rk_ucp_version(int32_t i);
+/* The capabilities both sides of rukou declare, of RK_UCP_VERSION or of another of our versions. New reference. */
 json_t *rk_ucp_capabilities(void);
-/* Our platform profile, served at /.well-known/ucp without sign-in. key: whose
- * public half merchants verify payment tokens with. New reference. */
-json_t *rk_ucp_platform_profile(const struct rk_key *key);
+json_t *rk_ucp_capabilities_at(const char *version);
+/* Our platform profile. One document describes one version: the newest at
+ * profile_url, which names the others, each at rk_ucp_profile_url(). */
+struct rk_ucp_platform {
+  const struct rk_key *key;       /* whose public half merchants verify requests and payment tokens with */
+  const char *profile_url;
+  const char *webhook_url;        /* where order events may be sent; NULL: nowhere, orders are polled */
+};
+json_t *rk_ucp_platform_profile(const struct rk_ucp_platform *p, const char *version); /* new reference */
+void rk_ucp_profile_url(const char *newest_url, const char *version, char *out, size_t size);
 /* Capabilities of both at the highest mutual version, extensions without a
  * parent pruned: {name: [{"version": V}]}. New reference, possibly empty. */
 json_t *rk_ucp_negotiate(const json_t *business_capabilities, const json_t *platform_capabilities);
@@ -49,17 +60,25 @@ struct rk_ucp_merchant {
   char id[64], name[128];       /* the merchant's own words, or its host */
   char name_en[128];            /* its English name, "": none */
   char key_thumbprint[64];      /* of its first P-256 key, or "" */
+  const char *version;          /* one of rk_ucp_version() */
   bool sandbox;                 /* takes the sandbox payment handler */
-  bool has_discount, has_fulfillment, has_lookup, has_order, has_refund;
+  bool signs_answers;           /* says that it signs every answer: an unsigned one is none of its own */
+  bool has_checkout, has_search, has_discount, has_fulfillment, has_lookup, has_order, has_refund, has_identity;
+  char scopes[512];             /* of identity linking, space-separated: what needs a linked account */
   char travel_kind[16];         /* of a seller of dated places; "": of goods */
 };
-/* Reads and negotiates a merchant's profile that was fetched from origin.
- * RK_EFORMAT; RK_EUPSTREAM: no common version, no REST service at this origin,
- * no catalogue search or no checkout. */
+/* The newest version that both speak, by a profile fetched from origin: *url is
+ * "" when this document is of that version, else where the right one lies (at
+ * the same origin). RK_EFORMAT; RK_EUPSTREAM: no common version. */
+rk_err rk_ucp_pick_version(const json_t *profile, const char *origin, const char **version, char *url, size_t size, struct rk_error *e) RK_MUST_USE;
+/* Whether a schema at url may define an entity of that name: its host belongs to the name's owner. */
+bool rk_ucp_schema_binds(const char *name, rk_str url);
+/* Reads and negotiates a merchant's profile of one of our versions.
+ * RK_EFORMAT; RK_EUPSTREAM: another version, no REST service at this origin, no checkout. */
 rk_err rk_ucp_read_merchant(const json_t *profile, const char *origin, struct rk_ucp_merchant *out, struct rk_error *e) RK_MUST_USE;
 
 /* ---- catalogue ---- */
-json_t *rk_ucp_write_search(const struct rk_search *q);
+json_t *rk_ucp_write_search(const struct rk_search *q, const char *cursor); /* cursor of the page before, NULL: the first page */
 /* Variants expanded to offers: the best variant of each product first, then the
  * second of each, at most q->limit (RK_MAX_OFFERS_PER_SHOP when 0). A product
  * without the wanted option value is left out. Broken products are left out;
@@ -68,8 +87,8 @@ rk_err rk_ucp_read_offers(const json_t *answer, const struct rk_ucp_merchant *m,
                           struct rk_offer **offers, int32_t *n, struct rk_error *e) RK_MUST_USE;
 
 /* ---- checkout ---- */
-/* The body of a create (id NULL) or of a full-replace update. New reference. */
-json_t *rk_ucp_write_checkout(const struct rk_checkout_req *q, const char *id);
+/* The body of a create or of a full-replace update. New reference. */
+json_t *rk_ucp_write_checkout(const struct rk_checkout_req *q);
 /* Strict: totals reconcile, lines add up, one currency, a known status, an
  * order when completed. RK_EUPSTREAM when the merchant answered with an error
  * (its words are in e), RK_EFORMAT when the answer is broken. */

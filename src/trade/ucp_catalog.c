@@ -21,12 +21,14 @@ static json_t *travel_json(const struct rk_travel_ask *t) {
   return v;
 }
 
-json_t *rk_ucp_write_search(const struct rk_search *q) {
+json_t *rk_ucp_write_search(const struct rk_search *q, const char *cursor) {
   bool en = q->lang && strcmp(q->lang, "en") == 0;
-  int32_t limit = q->limit > 0 && q->limit < RK_MAX_OFFERS_PER_SHOP ? q->limit : RK_MAX_OFFERS_PER_SHOP;
-  if (q->travel)
-    return json_pack("{s:o, s:{s:s}, s:{s:i}}", RK_UCP_TRAVEL_KEY, travel_json(q->travel), "context", "language", en ? "en" : "zh", "pagination", "limit", MAX_SERVICES);
-  return json_pack("{s:s, s:{s:s}, s:{s:i}}", "query", q->query, "context", "language", en ? "en" : "zh", "pagination", "limit", limit);
+  int32_t limit = q->travel ? MAX_SERVICES : q->limit > 0 && q->limit < RK_MAX_OFFERS_PER_SHOP ? q->limit : RK_MAX_OFFERS_PER_SHOP;
+  json_t *body = json_pack("{s:{s:s}, s:{s:i, s:s*}}", "context", "language", en ? "en" : "zh", "pagination", "limit", (int)limit, "cursor", cursor);
+  json_t *what = q->travel ? travel_json(q->travel) : json_string(q->query);
+  if (body && json_object_set_new(body, q->travel ? RK_UCP_TRAVEL_KEY : "query", what) == 0) return body;
+  json_decref(body);
+  return NULL;
 }
 
 static void read_deliveries(struct rk_foreign *r, const json_t *list, const char *currency, struct rk_offer *o) {
@@ -160,7 +162,7 @@ rk_err rk_ucp_read_offers(const json_t *answer, const struct rk_ucp_merchant *me
     rk_ucp_error_text(answer, text, sizeof text);
     return rk_fail(e, RK_EUPSTREAM, "%s: %s", merchant->name, text[0] ? text : "the search was refused");
   }
-  if (!rk_json_obj(answer, "ucp") || !products) return rk_fail(e, RK_EFORMAT, "%s: the answer to a search has no products", merchant->name);
+  if (!products) return rk_fail(e, RK_EFORMAT, "%s: the answer to a search has no products", merchant->name);
   struct rk_ucp_merchant *m = rk_foreign_array(&r, 1, sizeof *m); /* offers point into it: it lives as long as they do */
   int32_t limit = q->limit > 0 && q->limit < RK_MAX_OFFERS_PER_SHOP ? q->limit : RK_MAX_OFFERS_PER_SHOP;
   size_t n_products = json_array_size(products) < MAX_PRODUCTS ? json_array_size(products) : MAX_PRODUCTS;

@@ -18,7 +18,7 @@ static json_t *travelers_json(const struct rk_checkout_req *q) {
   return json_pack("{s:o}", "travelers", list);
 }
 
-json_t *rk_ucp_write_checkout(const struct rk_checkout_req *q, const char *id) {
+json_t *rk_ucp_write_checkout(const struct rk_checkout_req *q) {
   json_t *lines = json_array(), *codes = json_array(), *destination = json_object(), *method, *body;
   for (int32_t i = 0; i < q->n_lines; i++)
     json_array_append_new(lines, json_pack("{s:{s:s}, s:i}", "item", "id", q->lines[i].item_id, "quantity", q->lines[i].quantity));
@@ -32,7 +32,6 @@ json_t *rk_ucp_write_checkout(const struct rk_checkout_req *q, const char *id) {
   if (q->delivery_id) json_object_set_new(method, "groups", json_pack("[{s:s}]", "selected_option_id", q->delivery_id));
   json_decref(destination);
   body = json_pack("{s:o, s:{s:[o]}, s:{s:o}}", "line_items", lines, "fulfillment", "methods", method, "discounts", "codes", codes);
-  if (id) json_object_set_new(body, "id", json_string(id));
   if (q->n_travelers) json_object_set_new(body, RK_UCP_TRAVEL_KEY, travelers_json(q));
   if (q->lang) json_object_set_new(body, "context", json_pack("{s:s}", "language", q->lang));
   return body;

@@ -34,8 +34,8 @@ static int n_origins;
 static void answer_garbage(struct rk_http_req *r, void *ctx) { rk_http_reply(r, 200, "application/json", RK_STR("{\"ucp\":")); }
 static const struct rk_route garbage_routes[] = {{"GET", "/*", answer_garbage}, {"POST", "/*", answer_garbage}};
 
-static void answer_profile(struct rk_http_req *r, void *ctx) { rk_http_reply_json(r, 200, rk_ucp_platform_profile(key)); }
-static const struct rk_route profile_routes[] = {{"GET", "/.well-known/ucp", answer_profile}};
+static void answer_profile(struct rk_http_req *r, void *ctx) { rk_http_reply_json(r, 200, rk_ucp_platform_profile(&(struct rk_ucp_platform){.key = key, .profile_url = "http://127.0.0.1:7100/.well-known/ucp"}, RK_UCP_VERSION)); }
+static const struct rk_route profile_routes[] = {{"GET", "/.well-known/ucp", answer_profile}, {"GET", "/.well-known/ucp-2026-04-08", answer_profile}};
 
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *f) { return remove(path); }
 
@@ -63,7 +63,7 @@ static int start(void **state) {
   if (!mkdtemp(data_dir)) return -1;
   snprintf(pem, sizeof pem, "%s/key.pem", data_dir);
   if (rk_key_load_or_make(pem, &key, &e) || rk_net_new(&net, &e) ||
-      rk_http_start(&(struct rk_http_opts){.address = "127.0.0.1", .routes = profile_routes, .n_routes = 1}, &listener, &e)) return -1;
+      rk_http_start(&(struct rk_http_opts){.address = "127.0.0.1", .routes = profile_routes, .n_routes = 2}, &listener, &e)) return -1;
   snprintf(agent, sizeof agent, "http://127.0.0.1:%d", rk_http_port(listener));
   snprintf(profile_url, sizeof profile_url, "%s/.well-known/ucp", agent);
   agents[0] = agent;
@@ -73,7 +73,7 @@ static int start(void **state) {
   add_origin(unused_port());
   add_origin(rk_http_port(garbage));
   origins[n_origins++] = rk_serve_origin(served, 2);
-  return rk_merchants_new(&(struct rk_merchants_opts){net, profile_url, origins, n_origins}, &merchants, &e) ? -1 : 0;
+  return rk_merchants_new(&(struct rk_merchants_opts){.net = net, .agent_profile_url = profile_url, .origins = origins, .n_origins = n_origins, .key = key}, &merchants, &e) ? -1 : 0;
 }
 
 static int stop(void **state) {
@@ -184,11 +184,11 @@ static void no_shop_at_all_is_an_error(void **state) {
   struct rk_error e = {0};
   int32_t n, n_reports;
   struct rk_search q = {.query = "耳机"};
-  assert_int_equal(rk_merchants_new(&(struct rk_merchants_opts){net, profile_url, origins + 2, 2}, &m, &e), RK_OK);
+  assert_int_equal(rk_merchants_new(&(struct rk_merchants_opts){.net = net, .agent_profile_url = profile_url, .origins = origins + 2, .n_origins = 2}, &m, &e), RK_OK);
   assert_int_equal(rk_merchants_search(m, &q, a, &offers, &n, &reports, &n_reports, &e), RK_EUNAVAIL);
   assert_int_equal(n_reports, 2);
   rk_merchants_free(m);
-  assert_int_equal(rk_merchants_new(&(struct rk_merchants_opts){net, profile_url, NULL, 0}, &m, &e), RK_OK);
+  assert_int_equal(rk_merchants_new(&(struct rk_merchants_opts){.net = net, .agent_profile_url = profile_url}, &m, &e), RK_OK);
   assert_int_equal(rk_merchants_search(m, &q, a, &offers, &n, &reports, &n_reports, &e), RK_EUNAVAIL);
   rk_merchants_free(m);
   rk_arena_free(a);

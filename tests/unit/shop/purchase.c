@@ -31,7 +31,7 @@ static int n_fetched;
 
 static rk_err fetch(void *ud, const char *url, struct rk_buf *out, struct rk_error *e) {
   n_fetched++;
-  json_t *profile = rk_ucp_platform_profile(key);
+  json_t *profile = rk_ucp_platform_profile(&(struct rk_ucp_platform){.key = key, .profile_url = "http://127.0.0.1:7100/.well-known/ucp"}, RK_UCP_VERSION);
   char *text = rk_json_dump(profile);
   rk_err err = rk_buf_adds(out, text);
   free(text);
@@ -93,7 +93,7 @@ static int32_t search(int i, const char *query, struct rk_offer **offers) {
   struct rk_search q = {.query = query, .sizes = sizes, .n_sizes = 2};
   struct rk_error e = {0};
   int32_t status, n = 0;
-  json_t *v = ask(i, "POST", "/catalog/search", rk_ucp_write_search(&q), NULL, &status);
+  json_t *v = ask(i, "POST", "/catalog/search", rk_ucp_write_search(&q, NULL), NULL, &status);
   assert_int_equal(status, 200);
   assert_int_equal(rk_ucp_read_offers(v, &merchants[i], &q, arena, offers, &n, &e), RK_OK);
   json_decref(v);
@@ -108,7 +108,7 @@ static struct rk_checkout create(int i, const struct rk_offer *o, int32_t quanti
   struct rk_checkout co;
   struct rk_error e = {0};
   int32_t status;
-  json_t *v = ask(i, "POST", "/checkout-sessions", rk_ucp_write_checkout(&q, NULL), NULL, &status);
+  json_t *v = ask(i, "POST", "/checkout-sessions", rk_ucp_write_checkout(&q), NULL, &status);
   assert_int_equal(status, 201);
   if (rk_ucp_read_checkout(v, &merchants[i], arena, &co, &e)) fail_msg("%s", e.msg);
   json_decref(v);

@@ -261,7 +261,7 @@ static void requests_are_written(void **state) {
   struct rk_line line = {.item_id = "p-1", .quantity = 2};
   const char *codes[] = {"A"};
   struct rk_checkout_req q = {.origin = shop.origin, .lines = &line, .n_lines = 1, .address = {.name = "张伟", .street = "路18号"}, .delivery_id = "o", .codes = codes, .n_codes = 1};
-  json_t *v = rk_ucp_write_checkout(&q, NULL);
+  json_t *v = rk_ucp_write_checkout(&q);
   char *text = rk_json_dump(v);
   assert_string_equal(text, "{\"line_items\":[{\"item\":{\"id\":\"p-1\"},\"quantity\":2}],\"fulfillment\":{\"methods\":[{\"type\":\"shipping\","
                             "\"destinations\":[{\"first_name\":\"张伟\",\"street_address\":\"路18号\"}],\"groups\":[{\"selected_option_id\":\"o\"}]}]},\"discounts\":{\"codes\":[\"A\"]}}");
