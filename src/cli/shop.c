@@ -40,8 +40,9 @@ static int serve(struct rk_cli *c) {
   struct rk_opt_list agents = {0};
   int64_t port = 0;
   bool sandbox = false;
-  const struct rk_opt opts[] = {{"port", 'i', &port}, {"sandbox", 'b', &sandbox}, {"agent", 'l', &agents}};
-  if (!rk_opts(c, opts, 3)) return RK_EXIT_USAGE;
+  const char *origin = NULL;
+  const struct rk_opt opts[] = {{"port", 'i', &port}, {"sandbox", 'b', &sandbox}, {"agent", 'l', &agents}, {"origin", 's', &origin}};
+  if (!rk_opts(c, opts, 4)) return RK_EXIT_USAGE;
   if (c->argc < 1) return usage("name the directories of the shops, for example `rukou shop serve shops/lanhai`");
   if (port < 0 || port > 65535 - RK_MAX_SHOPS_SERVED) return usage("--port is 0 (free ports) to 65519");
 
@@ -57,7 +58,7 @@ static int serve(struct rk_cli *c) {
   struct rk_serve *v;
   struct rk_error e = {0};
   struct rk_serve_opts o = {.dirs = (const char *const *)c->argv, .n_dirs = c->argc, .data_dir = c->cfg.data_dir, .port = (int32_t)port,
-                            .sandbox = sandbox, .agents = agents.v, .n_agents = agents.n};
+                            .sandbox = sandbox, .agents = agents.v, .n_agents = agents.n, .origin = origin};
   if (rk_serve_start(&o, &v, &e)) return rk_die(&e);
   for (int32_t i = 0; i < rk_serve_count(v); i++) print_shop(c, rk_serve_name(v, i), rk_serve_origin(v, i));
   fflush(stdout);
@@ -125,6 +126,7 @@ const struct rk_command rk_cmd_shop = {
   "serve  each directory's shop on its own port of 127.0.0.2, until Ctrl+C; prints name and origin of each\n"
   "  --port N        port of the first shop, the others follow; 0: free ones (default)\n"
   "  --sandbox       take agents over plain http too, from these origins only:\n"
+  "  --origin URL    what agents know this shop by (one shop only), when a proxy stands in front of it\n"
   "  --agent ORIGIN  an agent's origin, for example http://127.0.0.1:7100; may be repeated\n"
   "orders what was bought there, from the shop's own database\n\n"
   "Examples:\n"

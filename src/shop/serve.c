@@ -18,7 +18,7 @@ struct rk_serve {
   int32_t n;
   struct rk_shop *shops[RK_MAX_SHOPS_SERVED];
   struct rk_http *http[RK_MAX_SHOPS_SERVED];
-  char origins[RK_MAX_SHOPS_SERVED][64];
+  char origins[RK_MAX_SHOPS_SERVED][128];
 };
 
 static rk_err fetch_profile(void *ud, const char *url, struct rk_buf *out, struct rk_error *e) {
@@ -49,13 +49,24 @@ static rk_err open_one(struct rk_serve *v, const struct rk_serve_opts *o, int32_
   if (!err) err = rk_http_start(&(struct rk_http_opts){.address = ADDRESS, .port = o->port ? o->port + i : 0, .routes = routes,
                                                        .n_routes = sizeof routes / sizeof *routes, .ctx = v->shops[i]}, &v->http[i], e);
   if (err) return err;
-  snprintf(v->origins[i], sizeof v->origins[i], "http://" ADDRESS ":%d", rk_http_port(v->http[i]));
+  if (o->origin) snprintf(v->origins[i], sizeof v->origins[i], "%s", o->origin);
+  else snprintf(v->origins[i], sizeof v->origins[i], "http://" ADDRESS ":%d", rk_http_port(v->http[i]));
   rk_shop_set_origin(v->shops[i], v->origins[i]);
   return RK_OK;
 }
 
+static bool is_origin(rk_str s) {
+  rk_str https = RK_STR("https://"), http = RK_STR("http://"), scheme = rk_str_starts(s, https) ? https : http;
+  if (!rk_str_starts(s, scheme) || s.n == scheme.n || s.n > 120) return false;
+  for (size_t i = scheme.n; i < s.n; i++)
+    if (s.p[i] <= ' ' || strchr("/?#@\\\"", s.p[i])) return false;
+  return true;
+}
+
 rk_err rk_serve_start(const struct rk_serve_opts *o, struct rk_serve **out, struct rk_error *e) {
   if (o->n_dirs < 1 || o->n_dirs > RK_MAX_SHOPS_SERVED) return rk_fail(e, RK_EINVAL, "name 1 to %d shop directories", RK_MAX_SHOPS_SERVED);
+  if (o->origin && (o->n_dirs != 1 || !is_origin(rk_str_c(o->origin))))
+    return rk_fail(e, RK_EINVAL, "an origin is the identity of one shop, for example https://shop.example without a path");
   struct rk_serve *v = calloc(1, sizeof *v);
   if (!v) return rk_fail(e, RK_ENOMEM, "out of memory");
   rk_err err = rk_net_new(&v->net, e);

@@ -14,6 +14,7 @@ struct rk_serve_opts {
   int32_t port;                              /* of the first shop, the next ones follow; 0: free ones */
   bool sandbox;
   const char *const *agents; int32_t n_agents;
+  const char *origin;                        /* of the one shop behind a proxy: its identity in profile, links and payments; NULL: where it listens */
 };
 struct rk_serve;
 /* RK_ECONFLICT: a port is taken (says which). */
