@@ -31,7 +31,7 @@ static struct rk_key *key;
 
 static rk_err fetch(void *ud, const char *url, struct rk_buf *out, struct rk_error *e) {
   (void)ud, (void)url, (void)e;
-  json_t *profile = rk_ucp_platform_profile(key);
+  json_t *profile = rk_ucp_platform_profile(&(struct rk_ucp_platform){.key = key, .profile_url = AGENT "/.well-known/ucp"}, RK_UCP_VERSION);
   char *text = rk_json_dump(profile);
   rk_err err = rk_buf_adds(out, text);
   free(text);
