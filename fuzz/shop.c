@@ -63,7 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   rk_str body = {(const char *)data + 1, size - 1};
   rk_uuid7(idempotency_key);
   size_t i = data[0] % (sizeof requests / sizeof *requests);
-  struct rk_shop_request r = {rk_str_c(requests[i].method), rk_str_c(requests[i].path), RK_STR("profile=\"https://agent.example/p\""), rk_str_c(idempotency_key), body};
+  struct rk_shop_request r = {.method = rk_str_c(requests[i].method), .path = rk_str_c(requests[i].path), .agent = RK_STR("profile=\"https://agent.example/p\""),
+                              .key = rk_str_c(idempotency_key), .body = body};
   if (data[0] >= 0x80) r.path = body;
   rk_shop_handle(shop, &r, &a);
   RK_ASSERT(a.status >= 200 && a.status < 500 && json_is_object(a.body));

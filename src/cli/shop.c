@@ -36,13 +36,31 @@ static void wait_for_end(void) {
   sigwait(&set, &sig);
 }
 
+/* "https://agent.example/profile=FILE": cut at the last sign, which no file name needs. */
+static bool read_known(const struct rk_opt_list *list, struct rk_known_agent *out) {
+  static char urls[RK_OPT_LIST_MAX][512];
+  for (int i = 0; i < list->n; i++) {
+    const char *equals = strrchr(list->v[i], '=');
+    if (!equals || equals == list->v[i] || !equals[1] || (size_t)(equals - list->v[i]) >= sizeof urls[i]) return false;
+    snprintf(urls[i], sizeof urls[i], "%.*s", (int)(equals - list->v[i]), list->v[i]);
+    out[i] = (struct rk_known_agent){urls[i], equals + 1};
+  }
+  return true;
+}
+
 static int serve(struct rk_cli *c) {
   struct rk_opt_list agents = {0};
   int64_t port = 0;
-  bool sandbox = false;
-  const char *origin = NULL;
-  const struct rk_opt opts[] = {{"port", 'i', &port}, {"sandbox", 'b', &sandbox}, {"agent", 'l', &agents}, {"origin", 's', &origin}};
-  if (!rk_opts(c, opts, 4)) return RK_EXIT_USAGE;
+  bool sandbox = false, testing = false, order_auth = false;
+  const char *cert = NULL, *key = NULL;
+  struct rk_opt_list known = {0};
+  const struct rk_opt opts[] = {{"port", 'i', &port}, {"sandbox", 'b', &sandbox}, {"agent", 'l', &agents}, {"known-agent", 'l', &known},
+                                {"testing", 'b', &testing}, {"order-auth", 'b', &order_auth}, {"tls-cert", 's', &cert}, {"tls-key", 's', &key}};
+  struct rk_known_agent profiles[RK_OPT_LIST_MAX];
+  if (!rk_opts(c, opts, sizeof opts / sizeof *opts)) return RK_EXIT_USAGE;
+  if ((testing || known.n) && !sandbox) return usage("--testing and --known-agent are for the sandbox: add --sandbox");
+  if (!cert != !key) return usage("--tls-cert and --tls-key belong together");
+  if (!read_known(&known, profiles)) return usage("--known-agent is URL=FILE");
   if (c->argc < 1) return usage("name the directories of the shops, for example `rukou shop serve shops/lanhai`");
   if (port < 0 || port > 65535 - RK_MAX_SHOPS_SERVED) return usage("--port is 0 (free ports) to 65519");
 
@@ -58,7 +76,8 @@ static int serve(struct rk_cli *c) {
   struct rk_serve *v;
   struct rk_error e = {0};
   struct rk_serve_opts o = {.dirs = (const char *const *)c->argv, .n_dirs = c->argc, .data_dir = c->cfg.data_dir, .port = (int32_t)port,
-                            .sandbox = sandbox, .agents = agents.v, .n_agents = agents.n, .origin = origin};
+                            .sandbox = sandbox, .agents = agents.v, .n_agents = agents.n, .known = profiles, .n_known = known.n, .testing = testing,
+                            .order_auth = order_auth, .tls_cert = cert, .tls_key = key};
   if (rk_serve_start(&o, &v, &e)) return rk_die(&e);
   for (int32_t i = 0; i < rk_serve_count(v); i++) print_shop(c, rk_serve_name(v, i), rk_serve_origin(v, i));
   fflush(stdout);
@@ -121,13 +140,17 @@ static int run(struct rk_cli *c) {
 
 const struct rk_command rk_cmd_shop = {
   "shop", "run merchants: shop serve DIR..., shop orders DIR",
-  "usage: rukou shop serve DIR... [--port N] [--sandbox] [--agent ORIGIN]...\n"
+  "usage: rukou shop serve DIR... [--port N] [--tls-cert FILE --tls-key FILE] [--sandbox] [--agent ORIGIN]...\n"
   "       rukou shop orders DIR [--json]\n\n"
   "serve  each directory's shop on its own port of 127.0.0.2, until Ctrl+C; prints name and origin of each\n"
   "  --port N        port of the first shop, the others follow; 0: free ones (default)\n"
   "  --sandbox       take agents over plain http too, from these origins only:\n"
-  "  --origin URL    what agents know this shop by (one shop only), when a proxy stands in front of it\n"
-  "  --agent ORIGIN  an agent's origin, for example http://127.0.0.1:7100; may be repeated\n"
+  "  --agent ORIGIN  an agent's origin, for example http://127.0.0.1:7100; may be repeated;\n"
+  "                  http://127.0.0.1:* is every port\n"
+  "  --known-agent URL=FILE  read this agent's profile from a file in place of its address\n"
+  "  --order-auth    show orders to signed requests and linked accounts only; without --sandbox always\n"
+  "  --testing       fixtures of test suites: payments with a fixed outcome, hooks under /testing/ (docs/conformance-ucp.md)\n"
+  "  --tls-cert, --tls-key  PEM files: serve over TLS 1.3\n"
   "orders what was bought there, from the shop's own database\n\n"
   "Examples:\n"
   "  rukou shop serve shops/lanhai shops/xinghe --sandbox --agent http://127.0.0.1:7100 --port 7110\n"

@@ -418,6 +418,7 @@ static rk_err start_daemon(struct rk_http *h, struct rk_error *e) {
   unsigned threads = h->o.n_threads > 0 ? (unsigned)h->o.n_threads : 2;
   unsigned idle = h->o.idle_timeout_s > 0 ? (unsigned)h->o.idle_timeout_s : RK_HTTP_IDLE_TIMEOUT_S;
   struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, h->tls_cert}, {MHD_OPTION_HTTPS_MEM_KEY, 0, h->tls_key},
+                                 {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)(h->o.tls13_only ? "NORMAL:-VERS-ALL:+VERS-TLS1.3" : "NORMAL")},
                                  {MHD_OPTION_END, 0, NULL}};
   struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
   if (h->tls_cert) flags |= MHD_USE_TLS;

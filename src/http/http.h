@@ -37,6 +37,7 @@ struct rk_http_opts {
   const char *const *origins;        /* Origin values allowed besides the server's own; [n_origins] */
   int32_t n_origins;
   const char *tls_cert, *tls_key;    /* PEM paths or NULL */
+  bool tls13_only;                   /* else 1.2 too */
   int32_t n_threads;                 /* 0: 2 */
   /* Called for every request after the Host/Origin check, before its handler.
    * Return false after answering to refuse. NULL: none. */

@@ -85,17 +85,26 @@ rk_err rk_net_origin(const char *url, char *out, size_t size) {
   return err;
 }
 
+bool rk_net_origin_matches(const char *allowed, const char *origin) {
+  size_t n = strlen(allowed);
+  if (n > 2 && strcmp(allowed + n - 2, ":*") == 0) return strncmp(allowed, origin, n - 1) == 0; /* with the colon */
+  return strcmp(allowed, origin) == 0;
+}
+
 static bool is_allowed(struct rk_net *n, const char *origin) {
   bool found = false;
   pthread_mutex_lock(&n->mu);
-  for (int32_t i = 0; i < n->n_allowed && !found; i++) found = strcmp(n->allowed[i], origin) == 0;
+  for (int32_t i = 0; i < n->n_allowed && !found; i++) found = rk_net_origin_matches(n->allowed[i], origin);
   pthread_mutex_unlock(&n->mu);
   return found;
 }
 
 rk_err rk_net_allow(struct rk_net *n, const char *origin) {
   char exact[ORIGIN_BYTES];
-  rk_err err = rk_net_origin(origin, exact, sizeof exact);
+  size_t length = strlen(origin);
+  bool any_port = length > 2 && length < sizeof exact && strcmp(origin + length - 2, ":*") == 0;
+  rk_err err = any_port ? RK_OK : rk_net_origin(origin, exact, sizeof exact);
+  if (any_port) memcpy(exact, origin, length + 1);
   if (err || is_allowed(n, exact)) return err;
   pthread_mutex_lock(&n->mu);
   if (n->n_allowed == MAX_ALLOWED) err = RK_EBUSY;

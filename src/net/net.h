@@ -22,7 +22,7 @@ struct rk_net;
 
 rk_err rk_net_new(struct rk_net **out, struct rk_error *e) RK_MUST_USE;
 void rk_net_free(struct rk_net *n);
-/* Any thread. origin: "http://127.0.0.2:7101" (scheme, host, port). */
+/* Any thread. origin: "http://127.0.0.2:7101" (scheme, host, port), or "http://127.0.0.2:*": every port of that host. */
 rk_err rk_net_allow(struct rk_net *n, const char *origin) RK_MUST_USE;
 
 struct rk_header { const char *name, *value; };
@@ -62,6 +62,8 @@ void rk_net_response_release(struct rk_net_response *r);
 /* Value of a response header (case-insensitive) or the empty slice. */
 rk_str rk_net_header(const struct rk_net_response *r, const char *name);
 
+/* Whether an origin (with its port) is the one allowed, or one of its ports. */
+bool rk_net_origin_matches(const char *allowed, const char *origin);
 /* "http://host:port/x?y" -> "http://host:port"; default ports left out. */
 rk_err rk_net_origin(const char *url, char *out, size_t size) RK_MUST_USE;
 

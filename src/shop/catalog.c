@@ -59,6 +59,19 @@ static rk_err load_coupons(struct rk_arena *a, const char *dir, struct rk_catalo
   return RK_OK;
 }
 
+/* Only a shop that links accounts has the table. */
+static rk_err load_clients(struct rk_arena *a, const char *dir, struct rk_catalog *c, struct rk_error *e) {
+  rk_err err = rk_table_load(a, dir, "clients.tsv", RK_CLIENT_COLUMNS, &c->clients, e);
+  if (err != RK_ENOTFOUND) return err;
+  c->clients = (struct rk_table){0};
+  return RK_OK;
+}
+
+static const char *optional(const struct rk_table *conf, const char *key, const char *otherwise) {
+  const char *value;
+  return rk_conf_get(conf, key, &value, NULL) == RK_OK ? value : otherwise;
+}
+
 static rk_err read_conf(const struct rk_table *conf, struct rk_catalog *c, struct rk_error *e) {
   const char *currency = "", *offset = "";
   rk_err err = rk_conf_get(conf, "name_zh", &c->title.zh, e);
@@ -69,6 +82,13 @@ static rk_err read_conf(const struct rk_table *conf, struct rk_catalog *c, struc
   if (!err) err = rk_conf_get(conf, "currency", &currency, e);
   if (!err) err = rk_conf_get(conf, "utc_offset", &offset, e);
   if (err) return err;
+  const char *codes = optional(conf, "discount_codes", "best"), *on_delivery = optional(conf, "pay_on_delivery_max", "0");
+  c->continue_url = optional(conf, "continue_url", "");
+  c->codes_add_up = strcmp(codes, "all") == 0;
+  if (!c->codes_add_up && strcmp(codes, "best") != 0) return rk_fail(e, RK_EFORMAT, "%s: discount_codes is best or all", conf->path);
+  if (!rk_amount_parse(on_delivery, &c->on_delivery_max_minor)) return rk_fail(e, RK_EFORMAT, "%s: pay_on_delivery_max is an amount", conf->path);
+  if (c->continue_url[0] && strncmp(c->continue_url, "https://", 8) != 0)
+    return rk_fail(e, RK_EFORMAT, "%s: continue_url begins with https://", conf->path);
   int hours, minutes;
   char sign;
   if (rk_conf_get(conf, "no_refund", &c->no_refund, NULL)) c->no_refund = "";
@@ -114,6 +134,7 @@ rk_err rk_catalog_load(const char *dir, struct rk_arena *a, struct rk_catalog *o
   if (!err) err = rk_table_load(a, common, "options.tsv", 6, &out->options, e);
   if (!err) err = rk_table_load(a, common, "words.tsv", 2, &out->words, e);
   if (!err) err = rk_table_load(a, common, "units.tsv", 3, &out->units, e);
+  if (!err) err = load_clients(a, clean, out, e);
   if (!err) err = load_deliveries(a, clean, out, e);
   if (!err) err = load_coupons(a, clean, out, e);
   if (!err) err = rk_catalog_generate(clean, common, &conf, a, out, e);

@@ -15,7 +15,8 @@
 #include "shop/table.h"
 #include "shop/travel.h"
 
-enum { RK_MAX_AXES = 4, RK_MAX_FACTS = 12, RK_MAX_PRODUCT_REVIEWS = 3, RK_MAX_ITEMS_PER_PRODUCT = 64 };
+enum { RK_MAX_AXES = 4, RK_MAX_FACTS = 12, RK_MAX_PRODUCT_REVIEWS = 3, RK_MAX_ITEMS_PER_PRODUCT = 64,
+       RK_CLIENT_COLUMNS = 5 };
 
 /* Delivery class of what is delivered by nobody: no address, no parcel. */
 #define RK_NO_DELIVERY "none"
@@ -49,7 +50,10 @@ struct rk_product {
 };
 
 struct rk_delivery_rule { const char *class, *id; struct rk_text title; int64_t fee_minor; int32_t days; };
+/* code: what a buyer types; "-": applies by itself; "@CLAIM": to buyers who claim that eligibility (context.eligibility). */
 struct rk_coupon_rule { const char *code, *category; /* "*" all */ int64_t amount_minor; int32_t percent; int64_t min_subtotal_minor; struct rk_text title; };
+static inline bool rk_coupon_has_code(const struct rk_coupon_rule *r) { return r->code[0] != '-' && r->code[0] != '@'; }
+static inline const char *rk_coupon_claim(const struct rk_coupon_rule *r) { return r->code[0] == '@' ? r->code + 1 : NULL; }
 
 struct rk_catalog {
   const char *name;                             /* of the directory */
@@ -57,6 +61,10 @@ struct rk_catalog {
   const char *no_refund;                        /* delivery classes, separated by spaces, whose goods are not taken back */
   struct rk_travel *travel;                     /* of a seller of dated places, who has no products of his own; else NULL */
   struct rk_text title, refund_rule;
+  bool codes_add_up;                            /* conf discount_codes = all; else the best code alone */
+  const char *continue_url;                     /* the seller's own checkout page, {id} is the session; "": none */
+  int64_t on_delivery_max_minor;                /* paid on delivery up to this total; 0: not offered */
+  struct rk_table clients;                      /* clients.tsv: platforms that may link accounts (oauth.c); no rows: none */
   char currency[4];
   int32_t utc_offset_minutes;
   struct rk_category *categories; int32_t n_categories;

@@ -1,10 +1,12 @@
 /* private.h - inside of a shop: shop.c (requests), agents.c (who asks),
- *  * catalogue.c (search and lookup), checkout.c (sessions and orders), seller.c
- * (dated places in place of goods). */
+ * profile.c (what we say of ourselves), catalogue.c (search and lookup),
+ * session.h (carts, checkouts, orders), oauth.c (linked accounts), webhook.c,
+ * testing.c, seller.c (dated places in place of goods). */
 #ifndef RK_SHOP_PRIVATE_H
 #define RK_SHOP_PRIVATE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "net/digest.h"
 #include "shop/shop.h"
@@ -12,7 +14,21 @@
 enum { MAX_AGENTS = 64, AGENT_URL_BYTES = 512, AGENT_TTL_MS = 300000, CHECKOUT_TTL_MS = 1800000, MAX_ID_BYTES = 128,
        CATALOG_BYTES = 64 << 20, SEATS_TEXT_BYTES = 256, SELLER_ARENA_BYTES = 4 << 20 };
 
-struct agent { char url[AGENT_URL_BYTES]; json_t *active, *keys; int64_t known_ms; };
+enum ucp_version { UCP_2026_04_08, UCP_2026_08_25, UCP_VERSIONS };
+
+/* Who asks: its profile's address, what was negotiated, its keys. */
+struct caller {
+  char url[AGENT_URL_BYTES];
+  enum ucp_version version;
+  json_t *active, *keys;
+  char webhook_url[AGENT_URL_BYTES];  /* where it wants its orders' changes, or "" */
+  bool is_signed;                     /* this request, by one of its keys */
+  char user[64];                      /* who linked the account that this request is for, or "" */
+  const char *scope;                  /* what that user allowed; lives as long as grant */
+  json_t *grant;
+};
+
+struct agent { struct caller caller; int64_t known_ms; };
 
 struct rk_shop {
   struct rk_shop_opts o;
@@ -22,13 +38,11 @@ struct rk_shop {
   struct rk_index *index;
   struct rk_db *db;
   struct rk_key *key;
-  json_t *capabilities;
+  json_t *capabilities[UCP_VERSIONS];
+  atomic_bool outage;                 /* testing: no key can be remembered */
   pthread_mutex_t lock;               /* agents */
   struct agent agents[MAX_AGENTS];
 };
-
-/* Who asks: its profile's address, what was negotiated, its keys. */
-struct caller { char url[AGENT_URL_BYTES]; json_t *active, *keys; };
 
 /* An answer that is no resource. code and content as UCP spells them. */
 void answer_error(struct rk_shop_answer *out, int32_t status, const char *code, const char *fmt, ...) RK_PRINTF(4, 5);
@@ -37,8 +51,17 @@ void answer_error(struct rk_shop_answer *out, int32_t status, const char *code, 
 /* False: answered. fresh: fetch again even when it is known. */
 bool caller_find(struct rk_shop *s, rk_str header, bool fresh, struct caller *out, struct rk_shop_answer *answer);
 void caller_release(struct caller *c);
-json_t *shop_profile(const struct rk_shop *s);
-/* {"version","status":"success","capabilities":root and its extensions,("payment_handlers")}: of an answer about root. */
+/* Checks the signature, when there is one. False: answered. */
+bool caller_verify(struct rk_shop *s, const struct rk_shop_request *r, struct caller *c, struct rk_shop_answer *answer);
+
+/* ---- profile.c ---- */
+const char *ucp_version_name(enum ucp_version v);
+bool ucp_version_of(rk_str name, enum ucp_version *out);
+/* Capabilities that this shop offers at a version. New reference. */
+json_t *shop_capabilities(const struct rk_shop *s, enum ucp_version v);
+/* root: with the other versions' addresses. */
+json_t *shop_profile(const struct rk_shop *s, enum ucp_version v, bool root);
+/* {"version","status":"success","capabilities":root and its extensions}: of an answer about root. */
 json_t *ucp_envelope(const struct rk_shop *s, const struct caller *c, const char *root);
 /* {"ucp":{status:error},"messages":[...]}: a business outcome without a resource, HTTP 200. */
 json_t *ucp_refusal(const char *code, const char *severity, const char *content);
@@ -71,7 +94,44 @@ rk_err seller_unsell(struct rk_shop *s, const char *checkout_id, const char *ite
 int32_t seller_travelers_wanted(const struct rk_shop *s, const json_t *lines);
 json_t *seller_read_travelers(const json_t *body); /* [{name, kind}]; new reference */
 
-/* ---- checkout.c: inside the request's transaction, except get ---- */
+/* ---- oauth.c ---- */
+/* Reads the bearer token of a request, when there is one, into c->user and c->scope. False: answered. */
+bool oauth_identify(struct rk_shop *s, const struct rk_shop_request *r, struct caller *c, struct rk_shop_answer *answer);
+/* The user allowed all of these scopes, separated by spaces. False: answered with a challenge. */
+bool oauth_allows(struct rk_shop *s, const struct caller *c, const char *scopes, struct rk_shop_answer *answer);
+/* Metadata, authorization, token, revocation. False: none of its addresses. */
+bool oauth_handle(struct rk_shop *s, const struct rk_shop_request *r, struct rk_shop_answer *out);
+void oauth_use_grant(struct caller *c, json_t *grant); /* takes it; NULL: none */
+json_t *oauth_scopes(void);                    /* {scope: {description}}; new reference */
+bool oauth_is_offered(const struct rk_shop *s);
+void handle_account(struct rk_shop *s, const struct caller *c, bool orders, struct rk_shop_answer *out);
+
+void oauth_mint(struct rk_shop *s, rk_str kind, struct rk_shop_answer *out); /* testing */
+
+/* ---- page.c: what buyers see ---- */
+void page_consent(const struct rk_shop *s, const char *client, bool orders, bool wrong, struct rk_shop_answer *out);
+bool page_handle(struct rk_shop *s, const struct rk_shop_request *r, struct rk_shop_answer *out);
+
+/* ---- webhook.c ---- */
+void shop_sign_answer(const struct rk_shop *s, rk_str body, struct rk_shop_answer *out);
+
+/* ---- testing.c: fixtures of the shop's own tests and of test suites; only with --testing ---- */
+/* False: none of its addresses, or not testing. */
+bool testing_handle(struct rk_shop *s, const struct rk_shop_request *r, struct rk_shop_answer *out);
+bool testing_proves(const struct rk_shop *s, const char *claim);
+
+/* ---- payment.c ---- */
+struct session;
+/* The handlers offered, for what is bought (NULL: whatever the shop sells). New reference. */
+json_t *payment_handlers(const struct rk_shop *s, const struct session *x);
+
+/* ---- cart.c: inside the request's transaction, except get ---- */
+void handle_cart_create(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out);
+void handle_cart_get(struct rk_shop *s, const struct caller *c, const char *id, struct rk_shop_answer *out);
+void handle_cart_update(struct rk_shop *s, const struct caller *c, const char *id, const json_t *body, struct rk_shop_answer *out);
+void handle_cart_cancel(struct rk_shop *s, const struct caller *c, const char *id, struct rk_shop_answer *out);
+
+/* ---- checkout.c, order.c: inside the request's transaction, except get ---- */
 void handle_create(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out);
 void handle_get(struct rk_shop *s, const struct caller *c, const char *id, struct rk_shop_answer *out);
 void handle_update(struct rk_shop *s, const struct caller *c, const char *id, const json_t *body, struct rk_shop_answer *out);

@@ -1,6 +1,7 @@
 /* serve.h - shops on the network: each on its own port of 127.0.0.2, so that
  * a merchant is another site than the agent. One outgoing-HTTP thread fetches
- * the agents' profiles. Thread rule: one thread. */
+ * the agents' profiles, one delivers the orders' webhooks. TLS is 1.3 only, as
+ * UCP asks. Thread rule: one thread. */
 #ifndef RK_SHOP_SERVE_H
 #define RK_SHOP_SERVE_H
 
@@ -14,7 +15,9 @@ struct rk_serve_opts {
   int32_t port;                              /* of the first shop, the next ones follow; 0: free ones */
   bool sandbox;
   const char *const *agents; int32_t n_agents;
-  const char *origin;                        /* of the one shop behind a proxy: its identity in profile, links and payments; NULL: where it listens */
+  const struct rk_known_agent *known; int32_t n_known;
+  bool testing, order_auth;                  /* as in shop.h */
+  const char *tls_cert, *tls_key;            /* PEM files; NULL: plain http */
 };
 struct rk_serve;
 /* RK_ECONFLICT: a port is taken (says which). */

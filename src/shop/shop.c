@@ -46,14 +46,6 @@ rk_err rk_shop_db_path(const char *dir, const char *data_dir, char *path, size_t
   return n > 0 && (size_t)n < size ? RK_OK : rk_fail(e, RK_EINVAL, "the data directory's path is too long");
 }
 
-/* So that an agent knows which sellers to ask for trains. */
-static void declare_travel(struct rk_shop *s) {
-  static const char *const kinds[] = {[RK_TRAVEL_TRAIN] = "train", [RK_TRAVEL_FLIGHT] = "flight", [RK_TRAVEL_STAY] = "stay",
-                                      [RK_TRAVEL_TICKET] = "ticket", [RK_TRAVEL_FILM] = "film"};
-  json_object_set_new(s->capabilities, RK_UCP_TRAVEL_KEY, json_pack("[{s:s, s:{s:s}}]", "version", RK_UCP_VERSION, "config", "kind",
-                                                                    kinds[rk_travel_kind(s->catalog.travel)]));
-}
-
 rk_err rk_shop_open(const struct rk_shop_opts *o, struct rk_shop **out, struct rk_error *e) {
   char path[PATH_BYTES];
   struct rk_shop *s = calloc(1, sizeof *s);
@@ -61,10 +53,9 @@ rk_err rk_shop_open(const struct rk_shop_opts *o, struct rk_shop **out, struct r
   s->o = *o;
   pthread_mutex_init(&s->lock, NULL);
   s->arena = rk_arena_new(CATALOG_BYTES);
-  s->capabilities = rk_ucp_capabilities();
-  rk_err err = s->arena && s->capabilities ? rk_catalog_load(o->dir, s->arena, &s->catalog, e) : rk_fail(e, RK_ENOMEM, "out of memory");
+  rk_err err = s->arena ? rk_catalog_load(o->dir, s->arena, &s->catalog, e) : rk_fail(e, RK_ENOMEM, "out of memory");
   if (!err && !s->catalog.travel) err = rk_index_new(&s->catalog, &s->index, e);
-  if (!err && s->catalog.travel) declare_travel(s);
+  for (int v = 0; !err && v < UCP_VERSIONS; v++) s->capabilities[v] = shop_capabilities(s, (enum ucp_version)v);
   if (!err) err = shop_dir(o->dir, o->data_dir, path, sizeof path - 16, e);
   if (!err) err = make_dirs(path, e);
   size_t n = strnlen(path, sizeof path);
@@ -83,14 +74,11 @@ rk_err rk_shop_open(const struct rk_shop_opts *o, struct rk_shop **out, struct r
 
 void rk_shop_close(struct rk_shop *s) {
   if (!s) return;
-  for (int i = 0; i < MAX_AGENTS; i++) {
-    json_decref(s->agents[i].active);
-    json_decref(s->agents[i].keys);
-  }
+  for (int i = 0; i < MAX_AGENTS; i++) caller_release(&s->agents[i].caller);
   rk_index_free(s->index);
   if (s->db) rk_db_close(s->db);
   if (s->key) rk_key_free(s->key);
-  json_decref(s->capabilities);
+  for (int v = 0; v < UCP_VERSIONS; v++) json_decref(s->capabilities[v]);
   if (s->arena) rk_arena_free(s->arena);
   pthread_mutex_destroy(&s->lock);
   free(s);
@@ -102,7 +90,19 @@ void rk_shop_set_origin(struct rk_shop *s, const char *origin) { snprintf(s->ori
 
 /* ---- requests ---- */
 
-enum op { OP_NONE, OP_SEARCH, OP_LOOKUP, OP_PRODUCT, OP_CREATE, OP_GET, OP_UPDATE, OP_COMPLETE, OP_CANCEL, OP_ORDER, OP_REFUND, OP_REFUND_GET, OP_REFUND_CONFIRM };
+enum op { OP_NONE, OP_SEARCH, OP_LOOKUP, OP_PRODUCT, OP_CREATE, OP_GET, OP_UPDATE, OP_COMPLETE, OP_CANCEL, OP_CART_CREATE, OP_CART_GET,
+          OP_CART_UPDATE, OP_CART_CANCEL, OP_ORDER, OP_REFUND, OP_REFUND_GET, OP_REFUND_CONFIRM, OP_ACCOUNT, OP_ACCOUNT_ORDERS };
+enum body { BODY_NONE, BODY_NEEDED, BODY_MAY_LACK };
+
+/* What an operation needs: the capability it belongs to (NULL: none), its body, an Idempotency-Key. */
+static const struct { const char *capability; enum body body; bool write; } ops[] = {
+  [OP_SEARCH] = {RK_UCP_SEARCH, BODY_NEEDED, false}, [OP_LOOKUP] = {RK_UCP_LOOKUP, BODY_NEEDED, false}, [OP_PRODUCT] = {RK_UCP_LOOKUP, BODY_NEEDED, false},
+  [OP_CREATE] = {RK_UCP_CHECKOUT, BODY_NEEDED, true}, [OP_GET] = {RK_UCP_CHECKOUT, BODY_NONE, false}, [OP_UPDATE] = {RK_UCP_CHECKOUT, BODY_NEEDED, true},
+  [OP_COMPLETE] = {RK_UCP_CHECKOUT, BODY_NEEDED, true}, [OP_CANCEL] = {RK_UCP_CHECKOUT, BODY_MAY_LACK, true},
+  [OP_CART_CREATE] = {RK_UCP_CART, BODY_NEEDED, true}, [OP_CART_GET] = {RK_UCP_CART, BODY_NONE, false}, [OP_CART_UPDATE] = {RK_UCP_CART, BODY_NEEDED, true},
+  [OP_CART_CANCEL] = {RK_UCP_CART, BODY_MAY_LACK, true}, [OP_ORDER] = {RK_UCP_ORDER, BODY_NONE, false},
+  [OP_REFUND] = {RK_UCP_REFUND, BODY_NEEDED, true}, [OP_REFUND_GET] = {RK_UCP_REFUND, BODY_NONE, false},
+  [OP_REFUND_CONFIRM] = {RK_UCP_REFUND, BODY_MAY_LACK, true}, [OP_ACCOUNT] = {NULL, BODY_NONE, false}, [OP_ACCOUNT_ORDERS] = {NULL, BODY_NONE, false}};
 
 /* "/checkout-sessions/ID/complete" -> op and ID. allowed: the method is wrong for a path that exists. */
 static enum op route(rk_str method, rk_str path, char id[MAX_ID_BYTES], bool *exists) {
@@ -111,7 +111,9 @@ static enum op route(rk_str method, rk_str path, char id[MAX_ID_BYTES], bool *ex
     {"/catalog/product", NULL, "POST", OP_PRODUCT},
     {"/checkout-sessions", NULL, "POST", OP_CREATE}, {"/checkout-sessions/", "", "GET", OP_GET},
     {"/checkout-sessions/", "", "PUT", OP_UPDATE}, {"/checkout-sessions/", "/complete", "POST", OP_COMPLETE},
-    {"/checkout-sessions/", "/cancel", "POST", OP_CANCEL}, {"/orders/", "", "GET", OP_ORDER},
+    {"/checkout-sessions/", "/cancel", "POST", OP_CANCEL},
+    {"/carts", NULL, "POST", OP_CART_CREATE}, {"/carts/", "", "GET", OP_CART_GET}, {"/carts/", "", "PUT", OP_CART_UPDATE},
+    {"/carts/", "/cancel", "POST", OP_CART_CANCEL}, {"/account", NULL, "GET", OP_ACCOUNT}, {"/account/orders", NULL, "GET", OP_ACCOUNT_ORDERS}, {"/orders/", "", "GET", OP_ORDER},
     {"/refunds", NULL, "POST", OP_REFUND}, {"/refunds/", "", "GET", OP_REFUND_GET}, {"/refunds/", "/confirm", "POST", OP_REFUND_CONFIRM}};
   *exists = false;
   for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
@@ -142,6 +144,12 @@ static void run(struct rk_shop *s, enum op op, const struct caller *c, const cha
     case OP_UPDATE: handle_update(s, c, id, body, out); break;
     case OP_COMPLETE: handle_complete(s, c, id, body, out); break;
     case OP_CANCEL: handle_cancel(s, c, id, out); break;
+    case OP_CART_CREATE: handle_cart_create(s, c, body, out); break;
+    case OP_CART_GET: handle_cart_get(s, c, id, out); break;
+    case OP_CART_UPDATE: handle_cart_update(s, c, id, body, out); break;
+    case OP_CART_CANCEL: handle_cart_cancel(s, c, id, out); break;
+    case OP_ACCOUNT: handle_account(s, c, false, out); break;
+    case OP_ACCOUNT_ORDERS: handle_account(s, c, true, out); break;
     case OP_ORDER: handle_order(s, c, id, out); break;
     case OP_REFUND: handle_refund_quote(s, c, body, out); break;
     case OP_REFUND_GET: handle_refund_get(s, c, id, out); break;
@@ -174,7 +182,7 @@ static void run_keyed(struct rk_shop *s, enum op op, const struct caller *c, con
   snprintf(key, sizeof key, "%.*s", RK_STR_ARG(r->key));
   snprintf(request, sizeof request, "%.*s %.*s", RK_STR_ARG(r->method), (int)(r->path.n < 150 ? r->path.n : 150), r->path.p);
   rk_sha256_hex(r->body, sha256);
-  if (rk_db_begin(s->db, &e)) {
+  if (s->outage || rk_db_begin(s->db, &e)) {
     answer_error(out, 503, "unavailable", "the shop's database is not available: %s", e.msg);
     return;
   }
@@ -198,47 +206,112 @@ static bool has_unknown_key(const struct caller *c, const json_t *body) {
   return rk_payment_token_verify(completion_token(body), c->keys, rk_now_ms(), &claims, NULL) == RK_EAUTH;
 }
 
+/* Orders are for who placed them: by signature or linked account; a sandbox takes the agent's word. */
+static bool may_see_orders(const struct rk_shop *s, const struct caller *c, struct rk_shop_answer *out) {
+  if (c->is_signed || c->user[0] || (s->o.sandbox && !s->o.order_auth)) return true;
+  answer_error(out, 401, "unauthorized", "orders are shown to requests that are signed, or made for a linked account");
+  return false;
+}
+
+/* The body, or an empty object. NULL: answered. */
+static json_t *read_body(enum op op, rk_str text, struct rk_shop_answer *out) {
+  struct rk_error e = {0};
+  text = rk_str_trim(text);
+  if (ops[op].body == BODY_NONE || (ops[op].body == BODY_MAY_LACK && text.n == 0)) return json_object();
+  json_t *body = rk_json_parse(text, RK_MAX_HTTP_BODY_BYTES, &e);
+  if (json_is_object(body)) return body;
+  json_decref(body);
+  answer_error(out, 400, "invalid_request", "the body is no JSON object: %s", e.msg);
+  return NULL;
+}
+
+/* A refusal is written before it is known to whom. */
+static void set_version(json_t *body, enum ucp_version v) {
+  json_t *ucp = rk_json_obj(body, "ucp");
+  if (ucp && rk_str_eq(rk_json_str(ucp, "status"), RK_STR("error"))) json_object_set_new(ucp, "version", json_string(ucp_version_name(v)));
+}
+
 static void answer_request(struct rk_shop *s, enum op op, const char *id, const struct rk_shop_request *r, struct rk_shop_answer *out) {
   struct caller c;
-  struct rk_error e = {0};
   json_t *body = NULL;
-  bool refund = op == OP_REFUND || op == OP_REFUND_GET || op == OP_REFUND_CONFIRM;
-  bool write = op == OP_CREATE || op == OP_UPDATE || op == OP_COMPLETE || op == OP_CANCEL || op == OP_REFUND || op == OP_REFUND_CONFIRM;
   if (!caller_find(s, r->agent, false, &c, out)) return;
-  if (op != OP_GET && op != OP_ORDER && op != OP_REFUND_GET) {
-    rk_str text = rk_str_trim(r->body);
-    body = (op == OP_CANCEL || op == OP_REFUND_CONFIRM) && text.n == 0 ? json_object() : rk_json_parse(text, RK_MAX_HTTP_BODY_BYTES, &e);
-    if (!json_is_object(body)) {
-      answer_error(out, 400, "invalid_request", "the body is no JSON object: %s", e.msg);
+  if (!caller_verify(s, r, &c, out) || !oauth_identify(s, r, &c, out) || !(body = read_body(op, r->body, out))) goto out;
+  if (op == OP_COMPLETE && has_unknown_key(&c, body)) {
+    json_t *grant = json_incref(c.grant);
+    bool is_signed = c.is_signed;
+    caller_release(&c);
+    if (!caller_find(s, r->agent, true, &c, out)) {
+      json_decref(grant);
       goto out;
     }
+    c.is_signed = is_signed;
+    oauth_use_grant(&c, grant);
   }
-  if (op == OP_COMPLETE && has_unknown_key(&c, body)) {
-    caller_release(&c);
-    if (!caller_find(s, r->agent, true, &c, out)) goto out;
-  }
-  bool lookup = op == OP_LOOKUP || op == OP_PRODUCT;
-  const char *root = op == OP_SEARCH ? RK_UCP_SEARCH : lookup ? RK_UCP_LOOKUP : op == OP_ORDER ? RK_UCP_ORDER : refund ? RK_UCP_REFUND : RK_UCP_CHECKOUT;
-  if (!json_object_get(c.active, root)) {
+  if (ops[op].capability && !json_object_get(c.active, ops[op].capability)) {
     out->status = 200;
     out->body = ucp_refusal("capabilities_incompatible", "unrecoverable", "the agent's profile lacks the capability of this operation");
-  } else if (write) run_keyed(s, op, &c, id, r, body, out);
+  } else if (op == OP_ORDER && !may_see_orders(s, &c, out)) goto out;
+  else if (ops[op].write) run_keyed(s, op, &c, id, r, body, out);
   else run(s, op, &c, id, body, out);
+  set_version(out->body, c.version);
 out:
   json_decref(body);
   caller_release(&c);
 }
 
-void rk_shop_handle(struct rk_shop *s, const struct rk_shop_request *r, struct rk_shop_answer *out) {
+/* Takes "/v2026-08-25" off a path. Returns whether it was there. */
+static bool strip_version(rk_str *path, enum ucp_version *v) {
+  *v = UCP_2026_04_08;
+  if (path->n < 12 || memcmp(path->p, "/v", 2) != 0 || (path->n > 12 && path->p[12] != '/')) return false;
+  if (!ucp_version_of((rk_str){path->p + 2, 10}, v)) return false;
+  path->p += 12;
+  path->n -= 12;
+  return true;
+}
+
+/* An operation is spoken in the version of the agent's profile, whichever address it came to. */
+void rk_shop_handle(struct rk_shop *s, const struct rk_shop_request *request, struct rk_shop_answer *out) {
+  struct rk_shop_request r = *request;
   char id[MAX_ID_BYTES] = "";
   bool exists;
+  enum ucp_version v;
   *out = (struct rk_shop_answer){0};
-  if (rk_str_eq(r->path, RK_STR("/.well-known/ucp")) && rk_str_eq(r->method, RK_STR("GET"))) {
-    *out = (struct rk_shop_answer){.status = 200, .body = shop_profile(s), .cacheable = true};
+  bool leaf = strip_version(&r.path, &v);
+  if (rk_str_eq(r.path, RK_STR("/.well-known/ucp")) && rk_str_eq(r.method, RK_STR("GET"))) {
+    *out = (struct rk_shop_answer){.status = 200, .body = shop_profile(s, v, !leaf), .cacheable = true};
     return;
   }
-  enum op op = route(r->method, r->path, id, &exists);
-  if (op != OP_NONE) answer_request(s, op, id, r, out);
+  if (oauth_handle(s, &r, out) || testing_handle(s, &r, out) || page_handle(s, &r, out)) return;
+  enum op op = route(r.method, r.path, id, &exists);
+  if (op != OP_NONE) answer_request(s, op, id, &r, out);
   else if (exists) answer_error(out, 405, "method_not_allowed", "this method is not served here");
   else answer_error(out, 404, "not_found", "there is nothing at this address; see /.well-known/ucp");
+}
+
+/* ---- answers ---- */
+
+void rk_shop_answer_header(struct rk_shop_answer *a, const char *name, const char *value) {
+  RK_ASSERT(a->n_headers < RK_MAX_ANSWER_HEADERS);
+  a->headers[a->n_headers].name = name;
+  a->headers[a->n_headers].value = strdup(value);
+  if (a->headers[a->n_headers].value) a->n_headers++;
+}
+
+void rk_shop_answer_release(struct rk_shop_answer *a) {
+  json_decref(a->body);
+  free(a->text);
+  for (int32_t i = 0; i < a->n_headers; i++) free(a->headers[i].value);
+  *a = (struct rk_shop_answer){0};
+}
+
+char *rk_shop_answer_text(const struct rk_shop *s, struct rk_shop_answer *a) {
+  if (!a->body) {
+    char *text = a->text ? a->text : strdup("");
+    a->text = NULL;
+    return text;
+  }
+  char *text = rk_json_dump(a->body);
+  a->content_type = "application/json";
+  if (text) shop_sign_answer(s, rk_str_c(text), a);
+  return text;
 }

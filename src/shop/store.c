@@ -23,7 +23,18 @@ static const struct rk_migration migrations[] = {
    "CREATE INDEX bookings_stock ON bookings(stock_key);"
    "CREATE INDEX bookings_checkout ON bookings(checkout_id);"
    "CREATE TABLE refunds(id TEXT PRIMARY KEY, order_id TEXT NOT NULL REFERENCES orders(id), agent TEXT NOT NULL, status TEXT NOT NULL,"
-   " lines_json TEXT NOT NULL, amount_minor INTEGER NOT NULL, fee_minor INTEGER NOT NULL, expires_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL) STRICT;"}};
+   " lines_json TEXT NOT NULL, amount_minor INTEGER NOT NULL, fee_minor INTEGER NOT NULL, expires_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL) STRICT;"},
+  {"CREATE TABLE carts(id TEXT PRIMARY KEY, agent TEXT NOT NULL, state_json TEXT NOT NULL, expires_ms INTEGER NOT NULL) STRICT;"
+   "CREATE TABLE conversions(cart_id TEXT PRIMARY KEY, checkout_id TEXT NOT NULL) STRICT;"
+   "CREATE TABLE hooks(order_id TEXT PRIMARY KEY, url TEXT NOT NULL) STRICT;"
+   "CREATE TABLE outbox(id TEXT PRIMARY KEY, order_id TEXT NOT NULL, url TEXT NOT NULL, body_json TEXT NOT NULL, made_ms INTEGER NOT NULL,"
+   " due_ms INTEGER, attempts INTEGER NOT NULL) STRICT;" /* due_ms NULL: delivered, or given up */
+   "CREATE INDEX outbox_due ON outbox(due_ms);"
+   "CREATE TABLE grants(id TEXT PRIMARY KEY, client TEXT NOT NULL, user TEXT NOT NULL, scope TEXT NOT NULL, revoked INTEGER NOT NULL) STRICT;"
+   "CREATE TABLE tokens(hash TEXT PRIMARY KEY, kind TEXT NOT NULL, grant_id TEXT NOT NULL REFERENCES grants(id), redirect_uri TEXT NOT NULL,"
+   " challenge TEXT NOT NULL, used INTEGER NOT NULL, expires_ms INTEGER NOT NULL) STRICT;"
+   "CREATE TABLE buyers(order_id TEXT PRIMARY KEY REFERENCES orders(id), user TEXT NOT NULL) STRICT;"
+   "CREATE INDEX buyers_user ON buyers(user);"}};
 
 rk_err rk_shop_store_open(const char *path, struct rk_db **out, struct rk_error *e) {
   return rk_db_open(path, migrations, sizeof migrations / sizeof *migrations, out, e);
@@ -126,12 +137,59 @@ json_t *rk_shop_store_checkout(struct rk_db *db, const char *id) {
   return rk_db_one(db, NULL, "SELECT id, agent, status, state_json, view_json, order_id, expires_ms FROM checkouts WHERE id=?", "t", id);
 }
 
+json_t *rk_shop_store_checkout_of_cart(struct rk_db *db, const char *cart_id, const char *agent, int64_t now_ms) {
+  return rk_db_one(db, NULL, "SELECT c.id, c.agent, c.status, c.state_json, c.view_json, c.order_id, c.expires_ms FROM conversions v"
+                   " JOIN checkouts c ON c.id=v.checkout_id WHERE v.cart_id=? AND c.agent=? AND c.status='open' AND c.expires_ms>?", "tti", cart_id, agent, now_ms);
+}
+
+rk_err rk_shop_store_convert(struct rk_db *db, const char *cart_id, const char *checkout_id, struct rk_error *e) {
+  return rk_db_run(db, e, "INSERT INTO conversions VALUES(?,?) ON CONFLICT(cart_id) DO UPDATE SET checkout_id=excluded.checkout_id", "tt", cart_id, checkout_id);
+}
+
+rk_err rk_shop_store_put_cart(struct rk_db *db, const char *id, const char *agent, const json_t *state, int64_t expires_ms, struct rk_error *e) {
+  char *text = rk_json_dump(state);
+  rk_err err = text ? rk_db_run(db, e, "INSERT INTO carts VALUES(?,?,?,?) ON CONFLICT(id) DO UPDATE SET state_json=excluded.state_json,"
+                                " expires_ms=excluded.expires_ms", "ttti", id, agent, text, expires_ms) : rk_fail(e, RK_ENOMEM, "out of memory");
+  free(text);
+  return err;
+}
+
+json_t *rk_shop_store_cart(struct rk_db *db, const char *id) {
+  return rk_db_one(db, NULL, "SELECT id, agent, state_json, expires_ms FROM carts WHERE id=?", "t", id);
+}
+
+rk_err rk_shop_store_delete_cart(struct rk_db *db, const char *id, struct rk_error *e) { return rk_db_run(db, e, "DELETE FROM carts WHERE id=?", "t", id); }
+
+/* ---- webhooks: every change of an order that has a hook leaves a message in the outbox ---- */
+
+rk_err rk_shop_store_hook(struct rk_db *db, const char *order_id, const char *url, struct rk_error *e) {
+  return rk_db_run(db, e, "INSERT INTO hooks VALUES(?,?)", "tt", order_id, url);
+}
+
+static rk_err enqueue(struct rk_db *db, const char *order_id, const char *view_text, struct rk_error *e) {
+  char id[37];
+  rk_uuid7(id);
+  return rk_db_run(db, e, "INSERT INTO outbox SELECT ?, order_id, url, ?, ?, ?, 0 FROM hooks WHERE order_id=?", "ttiit", id, view_text, rk_now_ms(),
+                   rk_now_ms(), order_id);
+}
+
+json_t *rk_shop_store_next_message(struct rk_db *db, int64_t now_ms) {
+  return rk_db_one(db, NULL, "SELECT id, order_id, url, CAST(body_json AS TEXT) AS body, made_ms, attempts FROM outbox WHERE due_ms<=?"
+                   " ORDER BY due_ms, id LIMIT 1", "i", now_ms);
+}
+
+rk_err rk_shop_store_message_sent(struct rk_db *db, const char *id, int64_t again_ms, struct rk_error *e) {
+  if (again_ms) return rk_db_run(db, e, "UPDATE outbox SET due_ms=?, attempts=attempts+1 WHERE id=?", "it", again_ms, id);
+  return rk_db_run(db, e, "UPDATE outbox SET due_ms=NULL, attempts=attempts+1 WHERE id=?", "t", id);
+}
+
 rk_err rk_shop_store_add_order(struct rk_db *db, const char *id, const char *checkout_id, const char *agent, const json_t *report,
                                const json_t *view, int64_t total_minor, const char *currency, struct rk_error *e) {
   char *report_text = rk_json_dump(report), *view_text = rk_json_dump(view);
   rk_err err = report_text && view_text ? rk_db_run(db, e, "INSERT INTO orders VALUES(?,?,?,?,?,?,?,?)", "tttttiti", id, checkout_id, agent,
                                                     report_text, view_text, total_minor, currency, rk_now_ms())
                                         : rk_fail(e, RK_ENOMEM, "out of memory");
+  if (!err) err = enqueue(db, id, view_text, e);
   free(view_text);
   free(report_text);
   return err;
@@ -145,6 +203,7 @@ rk_err rk_shop_store_put_order(struct rk_db *db, const char *id, const json_t *r
   char *report_text = rk_json_dump(report), *view_text = rk_json_dump(view);
   rk_err err = report_text && view_text ? rk_db_run(db, e, "UPDATE orders SET report_json=?, view_json=? WHERE id=?", "ttt", report_text, view_text, id)
                                         : rk_fail(e, RK_ENOMEM, "out of memory");
+  if (!err) err = enqueue(db, id, view_text, e);
   free(view_text);
   free(report_text);
   return err;
@@ -224,4 +283,46 @@ rk_err rk_shop_store_put_answer(struct rk_db *db, const char *agent, const char 
   if (!err) err = rk_db_run(db, e, "INSERT INTO answers VALUES(?,?,?,?,?,?,?)", "ttttiti", agent, key, request, sha256, (int64_t)status, text, rk_now_ms());
   free(text);
   return err;
+}
+
+rk_err rk_shop_store_age_answers(struct rk_db *db, const char *key, int64_t by_ms, struct rk_error *e) {
+  return rk_db_run(db, e, "UPDATE answers SET time_ms=time_ms-? WHERE key=?", "it", by_ms, key);
+}
+
+/* ---- linked accounts ---- */
+
+rk_err rk_shop_store_grant(struct rk_db *db, const struct rk_grant *g, struct rk_error *e) {
+  return rk_db_run(db, e, "INSERT INTO grants VALUES(?,?,?,?,0)", "tttt", g->id, g->client, g->user, g->scope);
+}
+
+rk_err rk_shop_store_put_token(struct rk_db *db, const struct rk_token_row *t, struct rk_error *e) {
+  return rk_db_run(db, e, "INSERT INTO tokens VALUES(?,?,?,?,?,0,?)", "ttttti", t->hash, t->kind, t->grant_id, t->redirect_uri, t->challenge, t->expires_ms);
+}
+
+json_t *rk_shop_store_token(struct rk_db *db, const char *hash) {
+  return rk_db_one(db, NULL, "SELECT t.kind, t.grant_id, t.redirect_uri, t.challenge, t.used, t.expires_ms, g.client, g.user, g.scope, g.revoked"
+                   " FROM tokens t JOIN grants g ON g.id=t.grant_id WHERE t.hash=?", "t", hash);
+}
+
+rk_err rk_shop_store_use_token(struct rk_db *db, const char *hash, struct rk_error *e) {
+  rk_err err = rk_db_run(db, e, "UPDATE tokens SET used=1 WHERE hash=? AND NOT used", "t", hash);
+  return !err && rk_db_changes(db) != 1 ? rk_fail(e, RK_ECONFLICT, "it was used before") : err;
+}
+
+rk_err rk_shop_store_revoke(struct rk_db *db, const char *grant_id, struct rk_error *e) {
+  return rk_db_run(db, e, "UPDATE grants SET revoked=1 WHERE id=?", "t", grant_id);
+}
+
+rk_err rk_shop_store_set_buyer(struct rk_db *db, const char *order_id, const char *user, struct rk_error *e) {
+  return rk_db_run(db, e, "INSERT INTO buyers VALUES(?,?)", "tt", order_id, user);
+}
+
+json_t *rk_shop_store_buyers_orders(struct rk_db *db, const char *user) {
+  return rk_db_all(db, NULL, "SELECT o.id, o.total_minor, o.currency, o.placed_ms FROM orders o JOIN buyers b ON b.order_id=o.id WHERE b.user=?"
+                   " ORDER BY o.placed_ms DESC LIMIT 100", "t", user);
+}
+
+/* The telephone number that an order goes to, without anything but digits. */
+json_t *rk_shop_store_order_contact(struct rk_db *db, const char *order_id) {
+  return rk_db_one(db, NULL, "SELECT json_extract(report_json, '$.address.phone_number') AS phone FROM orders WHERE id=?", "t", order_id);
 }

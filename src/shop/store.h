@@ -36,6 +36,22 @@ rk_err rk_shop_store_put_checkout(struct rk_db *db, const char *id, const char *
                                   const json_t *view, const char *order_id, int64_t expires_ms, struct rk_error *e) RK_MUST_USE;
 json_t *rk_shop_store_checkout(struct rk_db *db, const char *id);
 
+/* The open checkout that began from this cart; NULL: none. */
+json_t *rk_shop_store_checkout_of_cart(struct rk_db *db, const char *cart_id, const char *agent, int64_t now_ms);
+rk_err rk_shop_store_convert(struct rk_db *db, const char *cart_id, const char *checkout_id, struct rk_error *e) RK_MUST_USE;
+
+/* A cart: {id, agent, state, expires_ms}; NULL: none. */
+rk_err rk_shop_store_put_cart(struct rk_db *db, const char *id, const char *agent, const json_t *state, int64_t expires_ms, struct rk_error *e) RK_MUST_USE;
+json_t *rk_shop_store_cart(struct rk_db *db, const char *id);
+rk_err rk_shop_store_delete_cart(struct rk_db *db, const char *id, struct rk_error *e) RK_MUST_USE;
+
+/* Before the order is added: its first state and every later one goes to url, from the outbox. */
+rk_err rk_shop_store_hook(struct rk_db *db, const char *order_id, const char *url, struct rk_error *e) RK_MUST_USE;
+/* {id, order_id, url, body (text), made_ms, attempts}, the one that is due first; NULL: none is. */
+json_t *rk_shop_store_next_message(struct rk_db *db, int64_t now_ms);
+/* Sent once; again_ms: when to try again, 0: delivered or given up. */
+rk_err rk_shop_store_message_sent(struct rk_db *db, const char *id, int64_t again_ms, struct rk_error *e) RK_MUST_USE;
+
 /* report: the order for `rukou shop orders`; view: the UCP order. */
 rk_err rk_shop_store_add_order(struct rk_db *db, const char *id, const char *checkout_id, const char *agent, const json_t *report,
                                const json_t *view, int64_t total_minor, const char *currency, struct rk_error *e) RK_MUST_USE;
@@ -63,5 +79,19 @@ rk_err rk_shop_store_charge(struct rk_db *db, const struct rk_charge *c, struct 
 json_t *rk_shop_store_answer(struct rk_db *db, const char *agent, const char *key);
 rk_err rk_shop_store_put_answer(struct rk_db *db, const char *agent, const char *key, const char *request, const char *sha256,
                                 int32_t status, const json_t *body, struct rk_error *e) RK_MUST_USE;
+rk_err rk_shop_store_age_answers(struct rk_db *db, const char *key, int64_t by_ms, struct rk_error *e) RK_MUST_USE; /* testing */
+
+/* Linked accounts (oauth.c). A grant is what a user allowed a client; codes and tokens are kept as SHA-256 and hang on it. */
+struct rk_grant { const char *id, *client, *user, *scope; };
+rk_err rk_shop_store_grant(struct rk_db *db, const struct rk_grant *g, struct rk_error *e) RK_MUST_USE;
+struct rk_token_row { const char *hash, *kind /* code | access | refresh */, *grant_id, *redirect_uri, *challenge; int64_t expires_ms; };
+rk_err rk_shop_store_put_token(struct rk_db *db, const struct rk_token_row *t, struct rk_error *e) RK_MUST_USE;
+/* {kind, grant_id, redirect_uri, challenge, used, expires_ms, client, user, scope, revoked}; NULL: none. */
+json_t *rk_shop_store_token(struct rk_db *db, const char *hash);
+rk_err rk_shop_store_use_token(struct rk_db *db, const char *hash, struct rk_error *e) RK_MUST_USE; /* RK_ECONFLICT: used before */
+rk_err rk_shop_store_revoke(struct rk_db *db, const char *grant_id, struct rk_error *e) RK_MUST_USE;
+rk_err rk_shop_store_set_buyer(struct rk_db *db, const char *order_id, const char *user, struct rk_error *e) RK_MUST_USE;
+json_t *rk_shop_store_buyers_orders(struct rk_db *db, const char *user); /* [{id, total_minor, currency, placed_ms}], newest first */
+json_t *rk_shop_store_order_contact(struct rk_db *db, const char *order_id); /* {phone}; NULL: no such order */
 
 #endif

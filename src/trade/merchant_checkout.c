@@ -94,6 +94,11 @@ enum rk_outcome rk_merchant_complete(struct rk_merchants *m, const char *origin,
   return outcome;
 }
 
+/* A merchant may say so with 404, or in an answer that is 200 (order, REST binding). */
+static bool is_not_found(int32_t status, const json_t *answer) {
+  return status == 404 || rk_str_eq(rk_json_str(json_array_get(rk_json_arr(answer, "messages"), 0), "code"), RK_STR("not_found"));
+}
+
 rk_err rk_merchant_order(struct rk_merchants *m, const char *origin, const char *order_id, json_t **out, struct rk_error *e) {
   struct rk_ucp_merchant found;
   int32_t status;
@@ -101,9 +106,10 @@ rk_err rk_merchant_order(struct rk_merchants *m, const char *origin, const char 
   rk_err err = rk_merchants_call(m, origin, &(struct rk_call){"get_order", "GET", "/orders/", order_id, "", NULL, NULL}, &found, &status, out, e);
   if (err) return err;
   if (status == 200 && rk_str_eq_c(rk_json_str(*out, "id"), order_id) && rk_json_arr(*out, "line_items")) return RK_OK;
+  bool gone = is_not_found(status, *out);
   json_decref(*out);
   *out = NULL;
-  return rk_fail(e, status == 404 ? RK_ENOTFOUND : RK_EUPSTREAM, "%s does not show order %s (HTTP %d)", found.name, order_id, status);
+  return rk_fail(e, gone ? RK_ENOTFOUND : RK_EUPSTREAM, "%s does not show order %s (HTTP %d)", found.name, order_id, status);
 }
 
 /* ---- money back ---- */

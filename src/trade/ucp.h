@@ -22,7 +22,10 @@
 #define RK_UCP_DISCOUNT "dev.ucp.shopping.discount"
 #define RK_UCP_FULFILLMENT "dev.ucp.shopping.fulfillment"
 #define RK_UCP_WEBHOOK_PATH "/webhooks/ucp/orders" /* of ours */
+#define RK_UCP_CART "dev.ucp.shopping.cart"
+#define RK_UCP_CONSENT "dev.ucp.shopping.buyer_consent"
 #define RK_UCP_IDENTITY "dev.ucp.common.identity_linking"
+#define RK_UCP_ACCOUNT "example.rukou.account" /* ours: what a linked user may read */
 #define RK_UCP_OFFER_KEY "dev.rukou.offer"
 #define RK_UCP_TRAVEL_KEY "example.rukou.travel" /* dated places: query of a search, travelers of a checkout, capability */
 #define RK_UCP_REFUND "example.rukou.refund" /* ours: UCP has no request for money back (docs/ucp.md) */

@@ -180,7 +180,7 @@ def test_discovery(agent, shops):
         v = json.loads(r.read())
         assert r.status == 200 and r.getheader("Cache-Control") == "public, max-age=60"
         assert v["ucp"]["version"] == VERSION and len(v["signing_keys"]) == 1
-        assert set(v["ucp"]["capabilities"]) == {f"dev.ucp.shopping.{c}" for c in CAPABILITIES} | {"example.rukou.refund"}
+        assert set(v["ucp"]["capabilities"]) == {f"dev.ucp.shopping.{c}" for c in [*CAPABILITIES, "cart", "buyer_consent"]} | {"example.rukou.refund"}
         assert v["ucp"]["services"]["dev.ucp.shopping"][0]["endpoint"] == shop.origin
         kinds = v["ucp"]["payment_handlers"]["dev.rukou.sandbox"][0]["available_instruments"]
         assert [k["type"] for k in kinds] == ["card", "wallet"]
@@ -370,7 +370,8 @@ def test_other_agents_see_nothing(agent, shops):
     co = create(agent, shops[0], find(agent, shops[0], "口罩")[0]["variants"][0]["id"])
     other = agent.origin + "/other"
     assert agent.call(shops[0], "GET", f"/checkout-sessions/{co['id']}", profile=other)[0] == 404
-    assert agent.call(shops[0], "GET", f"/orders/{shops[0].orders()[0]['id']}", profile=other)[0] == 404
+    status, v = agent.call(shops[0], "GET", f"/orders/{shops[0].orders()[0]['id']}", profile=other)
+    assert status == 200 and v["ucp"]["status"] == "error" and errors(v) == ["not_found"]
 
 
 def test_agents_are_checked(agent, shops):

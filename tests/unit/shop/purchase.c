@@ -43,8 +43,8 @@ static json_t *ask(int i, const char *method, const char *path, json_t *body, co
   char *text = body ? rk_json_dump(body) : NULL, fresh[37];
   struct rk_shop_answer a;
   rk_uuid7(fresh);
-  rk_shop_handle(shops[i], &(struct rk_shop_request){rk_str_c(method), rk_str_c(path), RK_STR("profile=\"" AGENT "/.well-known/ucp\""),
-                                                     rk_str_c(idempotency_key ? idempotency_key : fresh), rk_str_c(text)}, &a);
+  rk_shop_handle(shops[i], &(struct rk_shop_request){.method = rk_str_c(method), .path = rk_str_c(path), .agent = RK_STR("profile=\"" AGENT "/.well-known/ucp\""),
+                                                     .key = rk_str_c(idempotency_key ? idempotency_key : fresh), .body = rk_str_c(text)}, &a);
   free(text);
   json_decref(body);
   *status = a.status;

@@ -1,0 +1,143 @@
+/* page.c - the few pages that a buyer sees: the shop's terms, the consent to
+ * link an account, and in the sandbox the payment that an agent cannot finish.
+ * Plain HTML without scripts; every text is escaped. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "shop/form.h"
+#include "shop/session.h"
+
+enum { PAGE_BYTES = 65536 };
+
+static void escaped(struct rk_buf *b, const char *text) {
+  for (; *text; text++) {
+    if (*text == '<') rk_buf_adds(b, "&lt;");
+    else if (*text == '>') rk_buf_adds(b, "&gt;");
+    else if (*text == '&') rk_buf_adds(b, "&amp;");
+    else if (*text == '"') rk_buf_adds(b, "&quot;");
+    else rk_buf_addc(b, *text);
+  }
+}
+
+static void element(struct rk_buf *b, const char *tag, const char *text) {
+  rk_buf_addf(b, "<%s>", tag);
+  escaped(b, text);
+  rk_buf_addf(b, "</%s>", tag);
+}
+
+static void begin(const struct rk_shop *s, struct rk_buf *b) {
+  rk_buf_init(b, PAGE_BYTES);
+  rk_buf_adds(b, "<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+                 "<style>body{font:16px/1.5 system-ui;max-width:34em;margin:2em auto;padding:0 1em}label{display:block;margin:.6em 0}</style>");
+  element(b, "title", s->catalog.title.zh);
+  element(b, "h1", s->catalog.title.zh);
+}
+
+static void finish(struct rk_buf *b, int32_t status, struct rk_shop_answer *out) {
+  char *text = rk_buf_detach(b);
+  if (!text) {
+    answer_error(out, 503, "unavailable", "out of memory");
+    return;
+  }
+  out->status = status;
+  out->content_type = "text/html; charset=utf-8";
+  out->text = text;
+  rk_shop_answer_header(out, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
+}
+
+static void terms(const struct rk_shop *s, struct rk_shop_answer *out) {
+  struct rk_buf b;
+  begin(s, &b);
+  rk_buf_adds(&b, "<h2 id=refund>退换货 · Returns</h2>");
+  element(&b, "p", s->catalog.refund_rule.zh);
+  element(&b, "p", s->catalog.refund_rule.en);
+  finish(&b, 200, out);
+}
+
+void page_consent(const struct rk_shop *s, const char *client, bool orders, bool wrong, struct rk_shop_answer *out) {
+  struct rk_buf b;
+  begin(s, &b);
+  rk_buf_adds(&b, "<p><b>");
+  escaped(&b, client);
+  rk_buf_addf(&b, "</b> 希望关联您在本店的账户%s。<br>wants to link your account at this shop%s.</p>", orders ? "，并查看您的订单" : "",
+              orders ? " and see your orders" : "");
+  if (wrong) rk_buf_adds(&b, "<p role=alert>订单号与电话不符。The order number and the telephone number do not belong together.</p>");
+  rk_buf_adds(&b, "<form method=post><label>订单号 · Order number <input name=order required></label>"
+                  "<label>收货电话 · Telephone <input name=phone required></label>"
+                  "<button>同意 · Allow</button> <button name=refuse value=1 formnovalidate>拒绝 · Refuse</button></form>");
+  finish(&b, wrong ? 403 : 200, out);
+}
+
+/* ---- the payment page of the sandbox ---- */
+
+static bool pay_id(rk_str path, char id[MAX_ID_BYTES]) {
+  static const rk_str before = {"/pay/", 5};
+  if (!rk_str_starts(path, before) || path.n == before.n || path.n - before.n >= MAX_ID_BYTES) return false;
+  memcpy(id, path.p + before.n, path.n - before.n);
+  id[path.n - before.n] = 0;
+  return true;
+}
+
+static void show_payment(const struct rk_shop *s, const struct session *x, bool done, struct rk_shop_answer *out) {
+  struct rk_buf b;
+  begin(s, &b);
+  for (int32_t i = 0; i < x->n_lines; i++) {
+    rk_buf_addf(&b, "<p>%d × ", (int)x->lines[i].quantity);
+    escaped(&b, x->lines[i].item->product->title.zh);
+    rk_buf_adds(&b, "</p>");
+  }
+  rk_buf_addf(&b, "<p><b>%lld.%02lld %s</b></p>", (long long)(x->total / 100), (long long)(x->total % 100), s->catalog.currency);
+  if (done) rk_buf_adds(&b, "<p>已完成，可以回到助手。Done; you can go back to your assistant.</p>");
+  else if (s->o.sandbox) rk_buf_adds(&b, "<form method=post><button>确认付款（沙盒）· Confirm the payment (sandbox)</button></form>");
+  else rk_buf_adds(&b, "<p>请联系本店付款。Please contact the shop to pay.</p>");
+  finish(&b, 200, out);
+}
+
+/* The buyer has confirmed: the order is placed as the agent would have it. */
+static rk_err confirm(struct rk_shop *s, json_t *row, struct session *x, struct rk_error *e) {
+  char header[AGENT_URL_BYTES + 16];
+  struct caller c;
+  struct rk_shop_answer answer = {0};
+  struct payment p = {.kind = "page"};
+  snprintf(header, sizeof header, "profile=\"%s\"", rk_json_cstr(row, "agent", ""));
+  rk_uuid7(p.jti);
+  rk_err err = caller_find(s, rk_str_c(header), false, &c, &answer) ? rk_db_begin(s->db, e) : rk_fail(e, RK_EUPSTREAM, "the agent's profile cannot be read");
+  if (!err) {
+    err = order_place(s, &c, x, &p, &answer, e);
+    if (err) rk_db_rollback(s->db);
+    else err = rk_db_commit(s->db, e);
+    caller_release(&c);
+  }
+  rk_shop_answer_release(&answer);
+  return err;
+}
+
+static void payment(struct rk_shop *s, const struct rk_shop_request *r, const char *id, struct rk_shop_answer *out) {
+  struct rk_error e = {0};
+  json_t *row = rk_shop_store_checkout(s->db, id);
+  if (!row || !rk_json_bool(rk_json_obj(row, "state"), "escalated", false)) {
+    answer_error(out, 404, "not_found", "there is no payment to confirm here");
+    json_decref(row);
+    return;
+  }
+  struct session x;
+  session_work_out(s, row, false, &x);
+  bool open = checkout_is_open(row) && rk_now_ms() < rk_json_i64(row, "expires_ms", 0);
+  bool confirmed = open && s->o.sandbox && x.ready && rk_str_eq(r->method, RK_STR("POST"));
+  rk_err err = confirmed ? confirm(s, row, &x, &e) : RK_OK;
+  if (err) answer_error(out, 503, "unavailable", "%s", e.msg);
+  else show_payment(s, &x, confirmed || !open, out);
+  session_release(&x);
+  json_decref(row);
+}
+
+bool page_handle(struct rk_shop *s, const struct rk_shop_request *r, struct rk_shop_answer *out) {
+  char id[MAX_ID_BYTES];
+  bool get = rk_str_eq(r->method, RK_STR("GET"));
+  if (get && rk_str_eq(r->path, RK_STR("/terms"))) terms(s, out);
+  else if ((get || rk_str_eq(r->method, RK_STR("POST"))) && pay_id(r->path, id)) payment(s, r, id, out);
+  else return false;
+  return true;
+}
