@@ -184,15 +184,15 @@ enum rk_wformat rk_wformat_of(uint32_t tensor_type) {
 }
 
 /* Bytes in front of every 8 blocks, and of each block. */
-static const struct { uint16_t header, d, m, scales, bit3, low2, bit5, bit56, low4, byte; } layouts[RK_W_COUNT] = {
+static const struct { uint16_t header, d, m, scales, bit3, low2, low4, five, six, byte; } layouts[RK_W_COUNT] = {
   [RK_W_4S] = {.d = 32, .low4 = 256},
   [RK_W_4M] = {.d = 32, .m = 32, .low4 = 256},
-  [RK_W_5S] = {.d = 32, .bit5 = 64, .low4 = 256},
-  [RK_W_5M] = {.d = 32, .m = 32, .bit5 = 64, .low4 = 256},
+  [RK_W_5S] = {.d = 32, .five = 320},
+  [RK_W_5M] = {.d = 32, .m = 32, .five = 320},
   [RK_W_8S] = {.d = 32, .byte = 512},
   [RK_W_4K] = {.header = 64, .scales = 32, .low4 = 256},
-  [RK_W_5K] = {.header = 64, .scales = 32, .bit5 = 64, .low4 = 256},
-  [RK_W_6K] = {.header = 32, .scales = 32, .bit56 = 128, .low4 = 256},
+  [RK_W_5K] = {.header = 64, .scales = 32, .five = 320},
+  [RK_W_6K] = {.header = 32, .scales = 32, .six = 384},
   [RK_W_2K] = {.header = 64, .scales = 32, .low2 = 128},
   [RK_W_3K] = {.header = 32, .scales = 32, .bit3 = 64, .low2 = 128},
   [RK_W_4N] = {.d = 32, .low4 = 256},
@@ -202,7 +202,7 @@ static const struct { uint16_t header, d, m, scales, bit3, low2, bit5, bit56, lo
 size_t rk_tile_bytes(enum rk_wformat f, int32_t n_blocks) {
   if (rk_wformat_is_float(f)) return (size_t)n_blocks * RK_BLOCK * RK_TILE * (f == RK_W_F32 ? 4 : 2);
   size_t block = (size_t)layouts[f].d + layouts[f].m + layouts[f].scales + layouts[f].bit3 + layouts[f].low2 +
-                 layouts[f].bit5 + layouts[f].bit56 + layouts[f].low4 + layouts[f].byte;
+                 layouts[f].low4 + layouts[f].five + layouts[f].six + layouts[f].byte;
   return (size_t)n_blocks * block + (size_t)(n_blocks / RK_SUPER) * layouts[f].header;
 }
 
@@ -234,14 +234,29 @@ static uint8_t *put_two_bits(const uint32_t g[8], int bit, int r, uint8_t *dst) 
   return dst;
 }
 
+/* Five or six vectors of a group each; the bits of the other groups lie on top of them. */
+static uint8_t *put_five(uint32_t g[8], int r, uint8_t *dst) {
+  for (int k = 0; k < 3; k++) g[k] |= (g[5 + k] & 0x07070707u) << 5;
+  g[3] |= (g[5] & 0x18181818u) << 2 | (g[7] & 0x08080808u) << 4;
+  g[4] |= (g[6] & 0x18181818u) << 2 | (g[7] & 0x10101010u) << 3;
+  for (int j = 0; j < 5; j++, dst += 64) rk_store_u32(dst + 4 * r, g[j]);
+  return dst;
+}
+
+static uint8_t *put_six(uint32_t g[8], int r, uint8_t *dst) {
+  for (int j = 0; j < 6; j++, dst += 64)
+    rk_store_u32(dst + 4 * r, g[j] | (g[6 + j / 3] >> 2 * (j % 3) & 0x03030303u) << 6);
+  return dst;
+}
+
 /* The row's part of a block's quants; four inputs move as one word. */
 static uint8_t *put_quants(enum rk_wformat f, const uint8_t q[RK_BLOCK], int r, uint8_t *dst) {
   uint32_t g[8];
   for (int i = 0; i < 8; i++) g[i] = rk_load_u32(q + 4 * i);
   if (layouts[f].bit3) dst = put_bit(g, 2, r, dst);
   if (layouts[f].low2) dst = put_two_bits(g, 0, r, dst);
-  if (layouts[f].bit5) dst = put_bit(g, 4, r, dst);
-  if (layouts[f].bit56) dst = put_two_bits(g, 4, r, dst);
+  if (layouts[f].five) dst = put_five(g, r, dst);
+  if (layouts[f].six) dst = put_six(g, r, dst);
   for (int j = 0; layouts[f].low4 && j < 4; j++, dst += 64)
     rk_store_u32(dst + 4 * r, (g[j] & 0x0f0f0f0fu) | (g[j + 4] & 0x0f0f0f0fu) << 4);
   for (int j = 0; layouts[f].byte && j < 8; j++, dst += 64) rk_store_u32(dst + 4 * r, g[j]);

@@ -58,13 +58,21 @@ INLINE __m256i bits(const uint8_t *p, int left, char mask) {
 INLINE __m256i weights(struct block b, int g, int h) {
   const uint8_t *p = b.p + 32 * h, *part = p + 64 * (g / 4);
   const int j = g % 4;
+  __m256i low;
   if (b.unpacked) return load(p + 64 * g);
   switch (b.kind) {
     case Q2: return bits(part, -2 * j, 3);
     case Q3: return _mm256_or_si256(bits(part + 64, -2 * j, 3), bits(p, 2 - g, 4));
     case Q4: return bits(p + 64 * j, g < 4 ? 0 : -4, 15);
-    case Q5: return _mm256_or_si256(bits(p + 64 + 64 * j, g < 4 ? 0 : -4, 15), bits(p, 4 - g, 16));
-    case Q6: return _mm256_or_si256(bits(p + 128 + 64 * j, g < 4 ? 0 : -4, 15), bits(part, 4 - 2 * j, 0x30));
+    case Q5:
+      if (g < 5) return bits(p + 64 * g, 0, 31);
+      low = bits(p + 64 * (g - 5), -5, 7);
+      if (g < 7) return _mm256_or_si256(low, bits(p + 64 * (g - 2), -2, 0x18));
+      return _mm256_or_si256(low, _mm256_or_si256(bits(p + 192, -4, 8), bits(p + 256, -3, 16)));
+    case Q6:
+      if (g < 6) return bits(p + 64 * g, 0, 63);
+      p += 192 * (g - 6), low = bits(p, -6, 3);
+      return _mm256_or_si256(low, _mm256_or_si256(bits(p + 64, -4, 12), bits(p + 128, -2, 48)));
     case Q8: return _mm256_xor_si256(load(p + 64 * g), _mm256_set1_epi8((char)0x80));
     default: break;
   }
@@ -329,7 +337,7 @@ INLINE void tile_k_signed(const uint8_t *w, const uint8_t *act, int n_blocks, in
 }
 
 INLINE void tile_6k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *out) {
-  tile_k_signed(w, act, n_blocks, T, Q6, 128 + 256, 32, out);
+  tile_k_signed(w, act, n_blocks, T, Q6, 384, 32, out);
 }
 
 INLINE void tile_3k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, float *out) {

@@ -53,6 +53,8 @@ INLINE __m512i shift(__m512i v, int n) {
   return n > 0 ? _mm512_slli_epi16(v, n) : n < 0 ? _mm512_srli_epi16(v, -n) : v;
 }
 
+INLINE __m512i bits(__m512i v, int left, char mask) { return _mm512_and_si512(shift(v, left), _mm512_set1_epi8(mask)); }
+
 /* low | (high & mask) */
 INLINE __m512i merge(__m512i low, __m512i high, __m512i mask) {
   return _mm512_ternarylogic_epi32(low, high, mask, 0xf8);
@@ -75,19 +77,31 @@ INLINE void min_add(const struct act *a, int T, __m512 m, __m512 acc[]) {
     acc[t] = _mm512_add_ps(acc[t], _mm512_mul_ps(m, _mm512_set1_ps(a->dsum[t])));
 }
 
-/* Sums of 4- or 5-bit quants times activations; high is NULL or the fifth bits. */
-INLINE void dot_low4(const struct act *a, int T, const uint8_t *high, const uint8_t *low, int offset,
-                     __m512i isum[]) {
-  const __m512i nibble = _mm512_set1_epi8(15), bit = _mm512_set1_epi8(16);
-  const __m512i h = high ? load(high) : _mm512_setzero_si512();
-  UNROLL for (int t = 0; t < T; t++) isum[t] = start(a, t, T, offset);
+INLINE void dot_low4(const struct act *a, int T, const uint8_t *p, __m512i isum[]) {
   UNROLL for (int j = 0; j < 4; j++) {
-    __m512i v = load(low + 64 * j);
-    __m512i w0 = _mm512_and_si512(v, nibble), w1 = _mm512_and_si512(_mm512_srli_epi16(v, 4), nibble);
-    if (high) w0 = merge(w0, shift(h, 4 - j), bit), w1 = merge(w1, shift(h, -j), bit);
-    dot_group(a, j, T, w0, isum);
-    dot_group(a, j + 4, T, w1, isum);
+    const __m512i v = load(p + 64 * j);
+    dot_group(a, j, T, bits(v, 0, 15), isum);
+    dot_group(a, j + 4, T, bits(v, -4, 15), isum);
   }
+}
+
+INLINE void dot_five(const struct act *a, int T, const uint8_t *p, __m512i isum[]) {
+  const __m512i bits34 = _mm512_set1_epi8(0x18);
+  __m512i v[5];
+  UNROLL for (int j = 0; j < 5; j++) {
+    v[j] = load(p + 64 * j);
+    dot_group(a, j, T, bits(v[j], 0, 31), isum);
+  }
+  UNROLL for (int k = 0; k < 2; k++) dot_group(a, 5 + k, T, merge(bits(v[k], -5, 7), shift(v[3 + k], -2), bits34), isum);
+  const __m512i last = merge(bits(v[2], -5, 7), shift(v[3], -4), _mm512_set1_epi8(8));
+  dot_group(a, 7, T, merge(last, shift(v[4], -3), _mm512_set1_epi8(16)), isum);
+}
+
+/* Sums of 4- or 5-bit quants minus offset, times activations. */
+INLINE void dot_low(const struct act *a, int T, const uint8_t *p, bool bit5, int offset, __m512i isum[]) {
+  UNROLL for (int t = 0; t < T; t++) isum[t] = start(a, t, T, offset);
+  if (bit5) dot_five(a, T, p, isum);
+  else dot_low4(a, T, p, isum);
 }
 
 INLINE void store(const __m512 acc[], int T, float *out) {
@@ -109,7 +123,7 @@ INLINE void tile_32(const uint8_t *w, const uint8_t *act, int n_blocks, int T, b
     __m512 s = load_f16(w), m = s;
     w += 32;
     if (min) m = load_f16(w), w += 32;
-    dot_low4(&a, T, bit5 ? w : NULL, bit5 ? w + 64 : w, offset, isum);
+    dot_low(&a, T, w, bit5, offset, isum);
     w += bit5 ? 320 : 256;
     scale_add(&a, T, isum, s, acc);
     if (min) min_add(&a, T, m, acc);
@@ -143,7 +157,7 @@ INLINE void tile_k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, bo
       ask_ahead(w, T, 32 + (bit5 ? 320 : 256));
       __m512 s = _mm512_mul_ps(D, load_u8(w)), m = _mm512_mul_ps(M, load_u8(w + 16));
       w += 32;
-      dot_low4(&a, T, bit5 ? w : NULL, bit5 ? w + 64 : w, 0, isum);
+      dot_low(&a, T, w, bit5, 0, isum);
       w += bit5 ? 320 : 256;
       scale_add(&a, T, isum, s, acc);
       min_add(&a, T, m, acc);
@@ -152,15 +166,18 @@ INLINE void tile_k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, bo
   store(acc, T, out);
 }
 
-/* Sum over four groups of 6-bit quants, minus 32 each. plane: bits 5 and 6 of the groups. */
-INLINE void dot_6k(const struct act *a, int T, const uint8_t *low, const uint8_t *plane, int half, __m512i isum[]) {
-  const __m512i nibble = _mm512_set1_epi8(15), bits = _mm512_set1_epi8(0x30), h = load(plane);
+/* Group g of 6-bit quants. */
+INLINE __m512i six(const uint8_t *p, int g) {
+  if (g < 6) return bits(load(p + 64 * g), 0, 63);
+  p += 192 * (g - 6);
+  const __m512i low = merge(bits(load(p), -6, 3), shift(load(p + 64), -4), _mm512_set1_epi8(12));
+  return merge(low, shift(load(p + 128), -2), _mm512_set1_epi8(48));
+}
+
+/* Sum over four groups of 6-bit quants, minus 32 each. */
+INLINE void dot_6k(const struct act *a, int T, const uint8_t *p, int half, __m512i isum[]) {
   UNROLL for (int t = 0; t < T; t++) isum[t] = _mm512_slli_epi32(_mm512_set1_epi32(a->nsum[half * T + t]), 5);
-  UNROLL for (int j = 0; j < 4; j++) {
-    __m512i v = load(low + 64 * j);
-    __m512i w = _mm512_and_si512(half ? _mm512_srli_epi16(v, 4) : v, nibble);
-    dot_group(a, 4 * half + j, T, merge(w, shift(h, 4 - 2 * j), bits), isum);
-  }
+  UNROLL for (int g = 4 * half; g < 4 * half + 4; g++) dot_group(a, g, T, six(p, g), isum);
 }
 
 INLINE __m512i load_i8(const uint8_t *p) { return _mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)p)); }
@@ -173,12 +190,12 @@ INLINE void tile_6k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
   for (int b = 0; b < n_blocks; b += RK_SUPER) {
     const __m512 D = load_f16(w);
     w += 32;
-    for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + 128 + 256) {
+    for (int i = 0; i < RK_SUPER; i++, act += rk_act_block_bytes(T), w += 32 + 384) {
       struct act a = act_block(act, T, 0);
-      ask_ahead(w, T, 32 + 128 + 256);
+      ask_ahead(w, T, 32 + 384);
       const __m512 s0 = _mm512_cvtepi32_ps(load_i8(w)), s1 = _mm512_cvtepi32_ps(load_i8(w + 16));
-      dot_6k(&a, T, w + 160, w + 32, 0, low);
-      dot_6k(&a, T, w + 160, w + 96, 1, high);
+      dot_6k(&a, T, w + 32, 0, low);
+      dot_6k(&a, T, w + 32, 1, high);
       UNROLL for (int t = 0; t < T; t++) {
         __m512 sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(high[t]), s1, _mm512_mul_ps(_mm512_cvtepi32_ps(low[t]), s0));
         acc[t] = _mm512_add_ps(acc[t], _mm512_mul_ps(sum, _mm512_mul_ps(D, _mm512_set1_ps(a.d[t]))));

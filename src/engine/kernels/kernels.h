@@ -10,20 +10,23 @@
  * the four inputs 4g..4g+3 of the 16 rows: byte 4*row + i. Quants are unsigned.
  *
  *   low4  256 bytes  vector j (0..3): low nibbles group j, high nibbles group j+4
- *   bit5   64 bytes  bit g of a byte: fifth bit of group g
- *   bit56 128 bytes  vector p (0..1): bits 2j,2j+1 belong to group 4p+j
+ *   five  320 bytes  vector j (0..4): bits 0-4 group j; bits 5-7 of vectors 0, 1, 2: bits 0-2 of
+ *                    groups 5, 6, 7; bits 5-6 of vectors 3, 4: bits 3-4 of groups 5, 6; bit 7 of
+ *                    vectors 3, 4: bits 3, 4 of group 7
+ *   six   384 bytes  vector j (0..5): bits 0-5 group j; bits 6-7 of vectors 0, 1, 2: bits 0-1, 2-3,
+ *                    4-5 of group 6; of vectors 3, 4, 5: of group 7
  *   byte  512 bytes  vector g: group g
  *   bit3   64 bytes  bit g of a byte: third bit of group g
  *   low2  128 bytes  vector p (0..1): bits 2j,2j+1 belong to group 4p+j
  *
  *   RK_W_4S  f16 d[16]; low4             w = d * (q - 8)             Q4_0
  *   RK_W_4M  f16 d[16], m[16]; low4      w = d * q + m               Q4_1
- *   RK_W_5S  f16 d[16]; bit5; low4       w = d * (q - 16)            Q5_0
- *   RK_W_5M  f16 d[16], m[16]; bit5; low4                            Q5_1
+ *   RK_W_5S  f16 d[16]; five             w = d * (q - 16)            Q5_0
+ *   RK_W_5M  f16 d[16], m[16]; five                                  Q5_1
  *   RK_W_8S  f16 d[16]; byte             w = d * (q - 128)           Q8_0
  *   RK_W_4K  f16 D[16], M[16]; 8 x { u8 s[16], m[16]; low4 }         Q4_K
- *   RK_W_5K  same with bit5 in front of low4     w = D*s*q - M*m     Q5_K
- *   RK_W_6K  f16 D[16]; 8 x { i8 s[2][16]; bit56; low4 }             Q6_K
+ *   RK_W_5K  same with five in place of low4     w = D*s*q - M*m     Q5_K
+ *   RK_W_6K  f16 D[16]; 8 x { i8 s[2][16]; six }                     Q6_K
  *                                        w = D * s[half] * (q - 32)
  *   RK_W_2K  f16 D[16], M[16]; 8 x { u8 sm[2][16]; low2 }            Q2_K
  *            s = sm & 15, m = sm >> 4    w = D*s[half]*q - M*m[half]

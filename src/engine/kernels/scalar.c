@@ -31,15 +31,21 @@ static void unpack_low4(const uint8_t *p, quants q) {
     }
 }
 
-static void unpack_bit5(const uint8_t *p, quants q) {
-  for (int g = 0; g < 8; g++)
-    for (int b = 0; b < 64; b++) q[g][b] = (uint8_t)(q[g][b] | (p[b] >> g & 1) << 4);
+static void unpack_five(const uint8_t *p, quants q) {
+  for (int b = 0; b < 64; b++, p++) {
+    for (int j = 0; j < 5; j++) q[j][b] = p[64 * j] & 31;
+    q[5][b] = (uint8_t)(p[0] >> 5 | (p[192] >> 2 & 0x18));
+    q[6][b] = (uint8_t)(p[64] >> 5 | (p[256] >> 2 & 0x18));
+    q[7][b] = (uint8_t)(p[128] >> 5 | (p[192] >> 4 & 8) | (p[256] >> 3 & 16));
+  }
 }
 
-static void unpack_bit56(const uint8_t *p, quants q) {
-  for (int g = 0; g < 8; g++)
-    for (int b = 0; b < 64; b++)
-      q[g][b] = (uint8_t)(q[g][b] | (p[64 * (g / 4) + b] >> 2 * (g % 4) & 3) << 4);
+static void unpack_six(const uint8_t *p, quants q) {
+  for (int b = 0; b < 64; b++, p++) {
+    for (int j = 0; j < 6; j++) q[j][b] = p[64 * j] & 63;
+    for (int k = 0; k < 2; k++)
+      q[6 + k][b] = (uint8_t)(p[192 * k] >> 6 | (p[192 * k + 64] >> 4 & 12) | (p[192 * k + 128] >> 2 & 48));
+  }
 }
 
 static void unpack_bit3(const uint8_t *p, quants q) {
@@ -81,7 +87,7 @@ static void add_block(const quants q, const struct act *a, int T, int offset, co
     }
 }
 
-/* 32-wide blocks: d, optional m, optional fifth bits, low nibbles. */
+/* 32-wide blocks: d, optional m, quants of 4 or 5 bits. */
 static void tile_32(const uint8_t *w, const uint8_t *act, int n_blocks, int T, bool min, bool bit5, int offset,
                     float *acc) {
   memset(acc, 0, sizeof *acc * (size_t)T * RK_TILE);
@@ -91,10 +97,8 @@ static void tile_32(const uint8_t *w, const uint8_t *act, int n_blocks, int T, b
     quants q;
     load_row_f16(w, s), w += 32;
     if (min) load_row_f16(w, m), w += 32;
-    const uint8_t *high = w;
-    if (bit5) w += 64;
-    unpack_low4(w, q), w += 256;
-    if (bit5) unpack_bit5(high, q);
+    if (bit5) unpack_five(w, q), w += 320;
+    else unpack_low4(w, q), w += 256;
     add_block(q, &a, T, offset, s, min ? m : NULL, acc);
   }
 }
@@ -121,10 +125,8 @@ static void tile_k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, bo
     quants q;
     for (int r = 0; r < RK_TILE; r++) s[r] = D[r] * (float)w[r], m[r] = -(M[r] * (float)w[16 + r]);
     w += 32;
-    const uint8_t *high = w;
-    if (bit5) w += 64;
-    unpack_low4(w, q), w += 256;
-    if (bit5) unpack_bit5(high, q);
+    if (bit5) unpack_five(w, q), w += 320;
+    else unpack_low4(w, q), w += 256;
     add_block(q, &a, T, 0, s, m, acc);
   }
 }
@@ -137,9 +139,8 @@ static void tile_6k(const uint8_t *w, const uint8_t *act, int n_blocks, int T, f
     struct act a = act_block(act + (size_t)b * rk_act_block_bytes(T), T, 0);
     const int8_t *s = (const int8_t *)w;
     quants q;
-    unpack_low4(w + 32 + 128, q);
-    unpack_bit56(w + 32, q);
-    w += 32 + 128 + 256;
+    unpack_six(w + 32, q);
+    w += 32 + 384;
     for (int t = 0; t < T; t++)
       for (int r = 0; r < RK_TILE; r++) {
         int32_t low = dot(q, &a, r, t, T, 0, 4) + 32 * a.nsum[t];
