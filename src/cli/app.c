@@ -42,13 +42,33 @@ static json_t *read_json_file(const char *dir, const char *name) {
   return v;
 }
 
-static rk_err write_ports(const char *dir, int server, int shops, struct rk_error *e) {
+static rk_err write_json_file(const char *dir, const char *name, const json_t *v, struct rk_error *e) {
   char path[PATH_BYTES];
-  snprintf(path, sizeof path, "%s/ports.json", dir);
+  snprintf(path, sizeof path, "%s/%s", dir, name);
+  char *text = rk_json_dump(v);
   FILE *f = fopen(path, "w");
-  if (!f) return rk_fail(e, RK_EIO, "%s: %s", path, strerror(errno));
-  fprintf(f, "{\"server\":%d,\"shops\":%d}\n", server, shops);
-  return fclose(f) == 0 ? RK_OK : rk_fail(e, RK_EIO, "%s: %s", path, strerror(errno));
+  bool ok = f && fprintf(f, "%s\n", text) > 0;
+  if (f) ok = fclose(f) == 0 && ok;
+  free(text);
+  return ok ? RK_OK : rk_fail(e, RK_EIO, "%s: %s", path, strerror(errno));
+}
+
+static rk_err write_ports(const char *dir, int server, int shops, struct rk_error *e) {
+  json_t *v = json_pack("{s:i, s:i}", "server", server, "shops", shops);
+  rk_err err = write_json_file(dir, "ports.json", v, e);
+  json_decref(v);
+  return err;
+}
+
+json_t *rk_app_added_shops(const struct rk_config *cfg) {
+  json_t *v = read_json_file(cfg->data_dir, "shops.json");
+  if (json_is_array(v)) return v;
+  json_decref(v);
+  return json_array();
+}
+
+rk_err rk_app_set_added_shops(const struct rk_config *cfg, const json_t *origins, struct rk_error *e) {
+  return write_json_file(cfg->data_dir, "shops.json", origins, e);
 }
 
 /* A port of the settings wins; else fixed ones for the default directory, and for another one free ports that it keeps. */
@@ -87,12 +107,26 @@ rk_err rk_app_open_data(const struct rk_cli *c, struct rk_app *a, struct rk_erro
   return err ? err : rk_links_open(links, &a->links, e);
 }
 
+/* Without a webhook: this process ends with what it was started for. */
+static void reply_profile(struct rk_http_req *r, const struct rk_app *a, const char *version) {
+  struct rk_ucp_platform p = {.key = a->key, .profile_url = a->profile_url};
+  rk_http_set_header(r, "Cache-Control", "public, max-age=3600");
+  rk_http_reply_json(r, 200, rk_ucp_platform_profile(&p, version));
+}
+static void serve_profile(struct rk_http_req *r, void *ctx) { reply_profile(r, ctx, rk_ucp_version(0)); }
+static void serve_oldest_profile(struct rk_http_req *r, void *ctx) { reply_profile(r, ctx, RK_UCP_VERSION); }
+
+static const struct rk_route profile_routes[] = {{"GET", "/.well-known/ucp", serve_profile}, {"GET", "/.well-known/ucp-" RK_UCP_VERSION, serve_oldest_profile}};
+
+rk_err rk_app_serve_profile(struct rk_app *a, struct rk_http **out, struct rk_error *e) {
+  return rk_http_start(&(struct rk_http_opts){.address = "127.0.0.1", .port = a->port, .routes = profile_routes, .n_routes = 2, .ctx = a}, out, e);
+}
+
 struct rk_ucp_platform rk_app_platform(const struct rk_app *a) {
   return (struct rk_ucp_platform){.key = a->key, .profile_url = a->profile_url, .webhook_url = a->webhook_url[0] ? a->webhook_url : NULL};
 }
 
-/* The merchants of the settings, or the sandbox ones that we start. */
-static rk_err open_merchants(const struct rk_cli *c, struct rk_app *a, struct rk_error *e) {
+rk_err rk_app_open_merchants(const struct rk_cli *c, struct rk_app *a, struct rk_error *e) {
   const char *origins[MAX_ORIGINS];
   char text[MAX_ORIGINS][300];
   int32_t n = 0;
@@ -109,6 +143,15 @@ static rk_err open_merchants(const struct rk_cli *c, struct rk_app *a, struct rk
     if (err) return err;
     for (; n < a->sandbox.n_origins; n++) origins[n] = a->sandbox.origins[n];
   }
+  json_t *added = rk_app_added_shops(&c->cfg), *v;
+  size_t i;
+  json_array_foreach(added, i, v) {
+    if (n == MAX_ORIGINS || !json_is_string(v)) break;
+    snprintf(text[n], sizeof text[n], "%s", json_string_value(v));
+    origins[n] = text[n];
+    n++;
+  }
+  json_decref(added);
   return rk_merchants_new(&(struct rk_merchants_opts){.net = a->net, .agent_profile_url = a->profile_url,
                                                       .origins = origins, .n_origins = n, .key = a->key, .links = a->links}, &a->merchants, e);
 }
@@ -144,7 +187,7 @@ static rk_err open_model(const struct rk_cli *c, bool no_pull, struct rk_app *a,
 
 rk_err rk_app_open_agent(const struct rk_cli *c, bool no_pull, struct rk_app *a, struct rk_error *e) {
   rk_err err = open_model(c, no_pull, a, e);
-  if (!err) err = open_merchants(c, a, e);
+  if (!err) err = rk_app_open_merchants(c, a, e);
   if (!err) err = rk_trade_new(&(struct rk_trade_opts){a->store, a->merchants, a->key}, &a->trade, e);
   if (!err) err = rk_agent_new(&(struct rk_agent_opts){a->store, a->trade, a->merchants, a->model}, &a->agent, e);
   return err;

@@ -6,6 +6,7 @@
 
 #include "agent/agent.h"
 #include "cli/sandbox.h"
+#include "http/http.h"
 #include "trade/link.h"
 #include "trade/ucp.h"
 
@@ -31,6 +32,13 @@ rk_err rk_app_open_data(const struct rk_cli *c, struct rk_app *a, struct rk_erro
 rk_err rk_app_open_agent(const struct rk_cli *c, bool no_pull, struct rk_app *a, struct rk_error *e) RK_MUST_USE;
 void rk_app_close(struct rk_app *a);
 
+/* A listener on a->port with our profile alone, for a process that is no server. */
+rk_err rk_app_serve_profile(struct rk_app *a, struct rk_http **out, struct rk_error *e) RK_MUST_USE;
+/* The merchants: those of the setting `shops` or the sandbox ones, and those that were added (`rukou shop add`). */
+rk_err rk_app_open_merchants(const struct rk_cli *c, struct rk_app *a, struct rk_error *e) RK_MUST_USE;
+/* Origins in DATA/shops.json. New reference, possibly empty. */
+json_t *rk_app_added_shops(const struct rk_config *cfg);
+rk_err rk_app_set_added_shops(const struct rk_config *cfg, const json_t *origins, struct rk_error *e) RK_MUST_USE;
 /* What our profile says. */
 struct rk_ucp_platform rk_app_platform(const struct rk_app *a);
 

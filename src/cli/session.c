@@ -85,22 +85,11 @@ static rk_err open_client(struct rk_session *s, const char *data_dir, struct rk_
 
 /* ---- everything in this process ---- */
 
-/* Without a webhook: this process ends with the turn. */
-static void reply_profile(struct rk_http_req *r, const struct rk_session *s, const char *version) {
-  struct rk_ucp_platform p = {.key = s->app.key, .profile_url = s->app.profile_url};
-  rk_http_set_header(r, "Cache-Control", "public, max-age=3600");
-  rk_http_reply_json(r, 200, rk_ucp_platform_profile(&p, version));
-}
-static void serve_profile(struct rk_http_req *r, void *ctx) { reply_profile(r, ctx, rk_ucp_version(0)); }
-static void serve_oldest_profile(struct rk_http_req *r, void *ctx) { reply_profile(r, ctx, RK_UCP_VERSION); }
-
-static const struct rk_route routes[] = {{"GET", "/.well-known/ucp", serve_profile}, {"GET", "/.well-known/ucp-" RK_UCP_VERSION, serve_oldest_profile}};
-
 static rk_err open_own(struct rk_cli *c, struct rk_session *s, bool agent, bool no_pull, struct rk_error *e) {
   rk_err err = rk_app_open_data(c, &s->app, e);
   if (err) return err;
   if (!agent) return rk_trade_new(&(struct rk_trade_opts){.store = s->app.store, .key = s->app.key}, &s->app.trade, e);
-  err = rk_http_start(&(struct rk_http_opts){.address = "127.0.0.1", .port = s->app.port, .routes = routes, .n_routes = 2, .ctx = s}, &s->http, e);
+  err = rk_app_serve_profile(&s->app, &s->http, e);
   if (!err) err = rk_app_open_agent(c, no_pull, &s->app, e);
   return err ? err : rk_agent_resume(s->app.agent, e);
 }
@@ -376,6 +365,7 @@ json_t *rk_session_orders(struct rk_session *s, struct rk_error *e) {
 json_t *rk_session_ledger(struct rk_session *s, struct rk_error *e) {
   return is_client(s) ? get_list(s, "/api/ledger", "entries", e) : rk_trade_ledger(s->app.trade, user_of(s));
 }
+json_t *rk_session_shops(struct rk_session *s, struct rk_error *e) { return get_list(s, "/api/shops", "shops", e); }
 json_t *rk_session_audit(struct rk_session *s, struct rk_error *e) {
   if (is_client(s)) return get_list(s, "/api/ledger/audit", "audit", e);
   json_t *audit = NULL;

@@ -32,6 +32,7 @@ rk_err rk_session_set_profile(struct rk_session *s, const json_t *profile, struc
 /* {url}: a new one-time sign-in address of the running server; NULL when this process is the server. */
 json_t *rk_session_link(struct rk_session *s, struct rk_error *e);
 /* Our UCP platform profile. */
+json_t *rk_session_shops(struct rk_session *s, struct rk_error *e); /* of a running server */
 json_t *rk_session_ucp_profile(struct rk_session *s, const char *version, struct rk_error *e);
 
 #endif

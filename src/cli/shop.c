@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/merchants.h"
 #include "shop/serve.h"
 
 enum { PATH_BYTES = 4096 };
@@ -129,19 +130,28 @@ static int orders(struct rk_cli *c) {
 }
 
 static int run(struct rk_cli *c) {
-  if (c->argc < 1) return usage("shop serve or shop orders?");
+  if (c->argc < 1) return usage("shop serve, orders, add, remove, list, probe, link or unlink?");
   const char *what = c->argv[0];
   c->argc--;
   c->argv++;
   if (strcmp(what, "serve") == 0) return serve(c);
   if (strcmp(what, "orders") == 0) return orders(c);
-  return usage("shop serve or shop orders?");
+  if (strcmp(what, "add") == 0) return rk_merchants_add(c);
+  if (strcmp(what, "remove") == 0) return rk_merchants_remove(c);
+  if (strcmp(what, "list") == 0) return rk_merchants_show(c);
+  if (strcmp(what, "probe") == 0) return rk_merchants_probe(c);
+  if (strcmp(what, "link") == 0) return rk_merchants_link(c);
+  if (strcmp(what, "unlink") == 0) return rk_merchants_unlink(c);
+  return usage("shop serve, orders, add, remove, list, probe, link or unlink?");
 }
 
 const struct rk_command rk_cmd_shop = {
-  "shop", "run merchants: shop serve DIR..., shop orders DIR",
+  "shop", "run merchants (serve, orders) and buy at others (add, list, probe, link)",
   "usage: rukou shop serve DIR... [--port N] [--tls-cert FILE --tls-key FILE] [--sandbox] [--agent ORIGIN]...\n"
-  "       rukou shop orders DIR [--json]\n\n"
+  "       rukou shop orders DIR [--json]\n"
+  "       rukou shop add URL | remove URL | list [--json]\n"
+  "       rukou shop probe URL [--query Q] [--pay TYPE:TOKEN] [--authorize] [--needs-account \"GET /orders\"]... [--trace FILE] [--json]\n"
+  "       rukou shop link URL [--scope S] | unlink URL\n\n"
   "serve  each directory's shop on its own port of 127.0.0.2, until Ctrl+C; prints name and origin of each\n"
   "  --port N        port of the first shop, the others follow; 0: free ones (default)\n"
   "  --sandbox       take agents over plain http too, from these origins only:\n"
@@ -151,9 +161,17 @@ const struct rk_command rk_cmd_shop = {
   "  --order-auth    show orders to signed requests and linked accounts only; without --sandbox always\n"
   "  --testing       fixtures of test suites: payments with a fixed outcome, hooks under /testing/ (docs/conformance-ucp.md)\n"
   "  --tls-cert, --tls-key  PEM files: serve over TLS 1.3\n"
-  "orders what was bought there, from the shop's own database\n\n"
+  "orders what was bought there, from the shop's own database\n"
+  "add    a merchant of UCP is asked too from now on, by its address; remove: no more\n"
+  "list   the merchants, their versions and what they offer\n"
+  "probe  does what the agent does at a merchant, buys nothing, and says what is wrong there; exit 1 when anything is\n"
+  "  --pay TYPE:TOKEN  completes the checkout with this credential: for a shop under test\n"
+  "  --authorize       asks the authorization server itself, without a page, and tries what --needs-account names\n"
+  "  --trace FILE      every request and answer, as JSON\n"
+  "link   your account at a merchant, for what needs one; unlink ends it there and here\n\n"
   "Examples:\n"
   "  rukou shop serve shops/lanhai shops/xinghe --sandbox --agent http://127.0.0.1:7100 --port 7110\n"
-  "  rukou shop orders shops/lanhai --json\n\n"
+  "  rukou shop orders shops/lanhai --json\n"
+  "  rukou shop probe https://shop.example --query teapot\n\n"
   "Exit codes: 0 done, 1 failed, 2 wrong usage, 4 a port is taken.\n",
   run};

@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "trade/ucp.h"
 
 enum { MAX_LINKS_BYTES = 1 << 20, MAX_METADATA_BYTES = 131072, PATH_BYTES = 4096 };
@@ -23,22 +25,41 @@ static bool copy(char *out, size_t size, rk_str s) {
 
 /* ---- kept tokens ---- */
 
-struct rk_links { char path[PATH_BYTES]; json_t *all; /* {origin: {access_token, ...}} */ pthread_mutex_t lock; };
+struct rk_links {
+  char path[PATH_BYTES];
+  json_t *all;                    /* {origin: {access_token, ...}} */
+  struct timespec written;        /* of the file when it was read */
+  pthread_mutex_t lock;
+};
+
+/* What another process has linked meanwhile is read as well. */
+static rk_err refresh(struct rk_links *l, struct rk_error *e) {
+  struct stat st;
+  if (!l->path[0] || stat(l->path, &st) != 0) return RK_OK;
+  if (st.st_mtim.tv_sec == l->written.tv_sec && st.st_mtim.tv_nsec == l->written.tv_nsec) return RK_OK;
+  struct rk_buf text;
+  rk_buf_init(&text, MAX_LINKS_BYTES);
+  rk_err err = rk_buf_read_file(&text, l->path, e);
+  json_t *all = err ? NULL : rk_json_parse(rk_buf_str(&text), MAX_LINKS_BYTES, NULL);
+  if (!err && !json_is_object(all)) err = rk_fail(e, RK_EFORMAT, "%s is broken; move it away and link the accounts again", l->path);
+  rk_buf_release(&text);
+  if (err) {
+    json_decref(all);
+    return err;
+  }
+  json_decref(l->all);
+  l->all = all;
+  l->written = st.st_mtim;
+  return RK_OK;
+}
 
 rk_err rk_links_open(const char *path, struct rk_links **out, struct rk_error *e) {
   struct rk_links *l = calloc(1, sizeof *l);
   if (!l) return rk_fail(e, RK_ENOMEM, "out of memory");
   pthread_mutex_init(&l->lock, NULL);
   snprintf(l->path, sizeof l->path, "%s", path ? path : "");
-  rk_err err = RK_OK;
-  if (path && access(path, F_OK) == 0) {
-    struct rk_buf text;
-    rk_buf_init(&text, MAX_LINKS_BYTES);
-    err = rk_buf_read_file(&text, path, e);
-    l->all = err ? NULL : rk_json_parse(rk_buf_str(&text), MAX_LINKS_BYTES, NULL);
-    if (!err && !json_is_object(l->all)) err = rk_fail(e, RK_EFORMAT, "%s is broken; move it away and link the accounts again", path);
-    rk_buf_release(&text);
-  } else l->all = json_object();
+  l->all = json_object();
+  rk_err err = refresh(l, e);
   if (err) rk_links_free(l);
   else *out = l;
   return err;
@@ -69,18 +90,21 @@ static rk_err save(const struct rk_links *l, struct rk_error *e) {
 
 rk_err rk_links_set(struct rk_links *l, const char *origin, const struct rk_linked *t, struct rk_error *e) {
   pthread_mutex_lock(&l->lock);
-  if (t)
+  rk_err err = refresh(l, e);
+  if (!err && t)
     json_object_set_new(l->all, origin, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "access_token", t->access_token, "refresh_token", t->refresh_token,
                                                   "scope", t->scope, "revocation_endpoint", t->revocation_endpoint, "client_id", t->client_id,
                                                   "expires_ms", (json_int_t)t->expires_ms));
-  else json_object_del(l->all, origin);
-  rk_err err = save(l, e);
+  else if (!err) json_object_del(l->all, origin);
+  if (!err) err = save(l, e);
   pthread_mutex_unlock(&l->lock);
   return err;
 }
 
 bool rk_links_get(struct rk_links *l, const char *origin, struct rk_linked *out) {
+  struct rk_error e;
   pthread_mutex_lock(&l->lock);
+  if (refresh(l, &e)) rk_log(RK_LOG_WARN, "trade", "%s", e.msg);
   const json_t *v = rk_json_obj(l->all, origin);
   *out = (struct rk_linked){.expires_ms = rk_json_i64(v, "expires_ms", 0)};
   bool ok = v && copy(out->access_token, sizeof out->access_token, rk_json_str(v, "access_token")) &&

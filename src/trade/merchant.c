@@ -187,6 +187,27 @@ rk_err rk_merchants_find(struct rk_merchants *m, const char *origin, int32_t *in
   return err ? rk_fail(e, err, "%s", why.msg) : RK_OK;
 }
 
+json_t *rk_merchants_list(struct rk_merchants *m, struct rk_error *e) {
+  struct rk_ucp_merchant *found = calloc((size_t)m->n + 1, sizeof *found);
+  struct rk_error *errs = calloc((size_t)m->n + 1, sizeof *errs);
+  json_t *list = json_array();
+  bool ok = found && errs && !discover_all(m, found, errs);
+  for (int32_t i = 0; ok && i < m->n; i++) {
+    struct rk_linked t;
+    bool known = !errs[i].code;
+    json_array_append_new(list, json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:o, s:b, s:b, s:b}", "origin", m->list[i].origin, "ok", known, "message", errs[i].msg,
+                                          "name", found[i].name, "version", known ? found[i].version : "", "scopes", found[i].scopes, "capabilities", rk_ucp_capability_names(&found[i]),
+                                          "sandbox", found[i].sandbox, "signs", found[i].signs_answers, "linked",
+                                          m->links && rk_links_get(m->links, m->list[i].origin, &t)));
+  }
+  free(errs);
+  free(found);
+  if (ok) return list;
+  rk_fail(e, RK_ENOMEM, "out of memory");
+  json_decref(list);
+  return NULL;
+}
+
 /* ---- one request to a known merchant ---- */
 
 static rk_err check_answer(struct rk_merchants *m, int32_t i, struct rk_exchange *x, struct rk_error *e) {
@@ -329,7 +350,7 @@ static rk_err ask_all(struct rk_merchants *m, const struct rk_search *q, const s
   int32_t n_asked = 1;
   rk_err err = RK_OK;
   for (int32_t i = 0; i < m->n; i++)
-    if (!errs[i].code && sells(&found[i], q) && !found[i].has_search)
+    if (!errs[i].code && sells(&found[i], q) && !found[i].has_search && !q->undeclared)
       errs[i].code = rk_fail(&errs[i], RK_EUPSTREAM, "%s offers no catalogue search that we speak", found[i].name);
   while (!err && n_asked) err = ask_round(m, q, found, errs, pages, &n_asked, e);
   return err;

@@ -28,6 +28,9 @@ struct rk_merchants_opts {
 rk_err rk_merchants_new(const struct rk_merchants_opts *o, struct rk_merchants **out, struct rk_error *e) RK_MUST_USE;
 void rk_merchants_free(struct rk_merchants *m);
 
+/* Makes all known that answer: [{origin, ok, message (why not), name, version, scopes, capabilities: [name], sandbox, signs, linked}]. New reference. */
+json_t *rk_merchants_list(struct rk_merchants *m, struct rk_error *e);
+
 struct rk_shop_report { const char *shop_id, *name, *origin; rk_err err; const char *message; int32_t n_offers; };
 /* Dated places: which sellers are asked, and for what (docs/ucp.md, example.rukou.travel). */
 struct rk_travel_ask {
@@ -39,6 +42,7 @@ struct rk_travel_ask {
 struct rk_search {
   const char *query;
   const struct rk_travel_ask *travel;                         /* NULL: goods; else query is not used */
+  bool undeclared;                                            /* asks those too that declare no search: a probe */
   const char *lang;                                           /* "zh" | "en" */
   int32_t limit;                                              /* offers per merchant; 0: RK_MAX_OFFERS_PER_SHOP */
   /* Which variants are wanted: option name and value (sugar=less). A product
@@ -101,7 +105,10 @@ rk_err rk_merchant_checkout_get(struct rk_merchants *m, const char *origin, cons
 rk_err rk_merchant_checkout_cancel(struct rk_merchants *m, const char *origin, const char *id, struct rk_error *e) RK_MUST_USE;
 
 /* The exact bytes of a completion: built once, stored, then sent as often as needed under one key. */
-struct rk_payment { const char *instrument_id, *kind /* card|wallet */, *label, *token; };
+struct rk_payment {
+  const char *instrument_id, *kind /* card|wallet */, *label, *token;
+  const char *handler_id, *credential_type; /* NULL: the sandbox handler and its token */
+};
 rk_err rk_merchant_complete_body(const struct rk_payment *p, struct rk_buf *body) RK_MUST_USE;
 enum rk_outcome { RK_OUTCOME_DONE, RK_OUTCOME_REFUSED, RK_OUTCOME_UNKNOWN };
 /* UNKNOWN: the answer was lost or unclear: only GET and reconcile, or the same bytes under the same key. */

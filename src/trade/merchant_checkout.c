@@ -65,8 +65,9 @@ rk_err rk_merchant_checkout_cancel(struct rk_merchants *m, const char *origin, c
 
 rk_err rk_merchant_complete_body(const struct rk_payment *p, struct rk_buf *body) {
   json_t *v = json_pack("{s:{s:[{s:s, s:s, s:s, s:b, s:{s:s}, s:{s:s, s:s}}]}}", "payment", "instruments", "id", p->instrument_id,
-                        "handler_id", RK_PAYMENT_HANDLER, "type", p->kind, "selected", 1, "display", "label", p->label,
-                        "credential", "type", RK_PAYMENT_HANDLER ".token", "token", p->token);
+                        "handler_id", p->handler_id ? p->handler_id : RK_PAYMENT_HANDLER, "type", p->kind, "selected", 1, "display",
+                        "label", p->label, "credential", "type", p->credential_type ? p->credential_type : RK_PAYMENT_HANDLER ".token",
+                        "token", p->token);
   char *text = v ? rk_json_dump(v) : NULL;
   json_decref(v);
   if (!text) return RK_EINVAL;

@@ -76,12 +76,22 @@ struct rk_ucp_merchant {
 rk_err rk_ucp_pick_version(const json_t *profile, const char *origin, const char **version, char *url, size_t size, struct rk_error *e) RK_MUST_USE;
 /* Whether a schema at url may define an entity of that name: its host belongs to the name's owner. */
 bool rk_ucp_schema_binds(const char *name, rk_str url);
+/* What is odd about a profile, sentences for people: entries without a version,
+ * schemas of somebody else's, no keys. New reference. */
+json_t *rk_ucp_profile_faults(const json_t *profile);
+/* Names in the config of identity linking that the profile's version does not define: they are passed over. New reference. */
+json_t *rk_ucp_unknown_config(const json_t *profile);
 /* Reads and negotiates a merchant's profile of one of our versions.
  * RK_EFORMAT; RK_EUPSTREAM: another version, no REST service at this origin, no checkout. */
 rk_err rk_ucp_read_merchant(const json_t *profile, const char *origin, struct rk_ucp_merchant *out, struct rk_error *e) RK_MUST_USE;
 
+/* Names of the capabilities that both have. New reference. */
+json_t *rk_ucp_capability_names(const struct rk_ucp_merchant *m);
+
 /* ---- catalogue ---- */
 json_t *rk_ucp_write_search(const struct rk_search *q, const char *cursor); /* cursor of the page before, NULL: the first page */
+/* Detail of a product with options chosen; of a name that stands twice the last value holds. New reference. */
+json_t *rk_ucp_write_product(const char *product_id, const struct rk_option *selected, int32_t n, const char *lang);
 /* Variants expanded to offers: the best variant of each product first, then the
  * second of each, at most q->limit (RK_MAX_OFFERS_PER_SHOP when 0). A product
  * without the wanted option value is left out. Broken products are left out;
@@ -92,6 +102,10 @@ rk_err rk_ucp_read_offers(const json_t *answer, const struct rk_ucp_merchant *m,
 /* ---- checkout ---- */
 /* The body of a create or of a full-replace update. New reference. */
 json_t *rk_ucp_write_checkout(const struct rk_checkout_req *q);
+/* Whether totals hold by themselves: integers in range, discounts negative, one
+ * total that the other entries sum to. A checkout without that is never
+ * completed by us. RK_EFORMAT names the entry. */
+rk_err rk_ucp_check_totals(const json_t *totals, struct rk_error *e) RK_MUST_USE;
 /* Strict: totals reconcile, lines add up, one currency, a known status, an
  * order when completed. RK_EUPSTREAM when the merchant answered with an error
  * (its words are in e), RK_EFORMAT when the answer is broken. */

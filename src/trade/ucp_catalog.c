@@ -31,6 +31,16 @@ json_t *rk_ucp_write_search(const struct rk_search *q, const char *cursor) {
   return NULL;
 }
 
+json_t *rk_ucp_write_product(const char *product_id, const struct rk_option *selected, int32_t n, const char *lang) {
+  json_t *list = json_array();
+  for (int32_t i = 0; i < n; i++) {
+    bool again = false;
+    for (int32_t k = i + 1; k < n; k++) again = again || strcmp(selected[i].name, selected[k].name) == 0;
+    if (!again) json_array_append_new(list, json_pack("{s:s, s:s}", "name", selected[i].name, "label", selected[i].value));
+  }
+  return json_pack("{s:s, s:{s:s}, s:o}", "id", product_id, "context", "language", lang, "selected", list);
+}
+
 static void read_deliveries(struct rk_foreign *r, const json_t *list, const char *currency, struct rk_offer *o) {
   size_t n = json_array_size(list), i;
   json_t *v;

@@ -85,8 +85,10 @@ static rk_err read_lines(struct rk_foreign *r, const json_t *list, struct rk_che
   json_array_foreach(list, i, v) {
     const json_t *item = rk_json_obj(v, "item");
     int64_t price = rk_json_i64(item, "price", -1), quantity = rk_json_i64(v, "quantity", -1);
-    if (rk_json_str(item, "id").n == 0 || rk_json_str(item, "title").n == 0 || !rk_foreign_amount_ok(price) || quantity < 1 || quantity > RK_MAX_QUANTITY)
-      return rk_fail(e, RK_EFORMAT, "line %zu of the checkout lacks item, price or quantity", i + 1);
+    if (rk_json_str(item, "id").n == 0 || rk_json_str(item, "title").n == 0)
+      return rk_fail(e, RK_EFORMAT, "line_items[%zu].item: `id` or `title` is missing", i);
+    if (!rk_foreign_amount_ok(price)) return rk_fail(e, RK_EFORMAT, "line_items[%zu].item.price is no integer in range", i);
+    if (quantity < 1 || quantity > RK_MAX_QUANTITY) return rk_fail(e, RK_EFORMAT, "line_items[%zu].quantity is not 1 to %d", i, RK_MAX_QUANTITY);
     *sum += price * quantity;
     if (!rk_foreign_amount_ok(*sum)) return rk_fail(e, RK_EFORMAT, "the checkout's lines are worth too much");
     lines[i] = (struct rk_line){.item_id = rk_foreign_field(r, item, "id"), .title = rk_foreign_field(r, item, "title"), .quantity = (int32_t)quantity, .unit_minor = price};
@@ -97,29 +99,47 @@ static rk_err read_lines(struct rk_foreign *r, const json_t *list, struct rk_che
   return RK_OK;
 }
 
+static bool is_discount(rk_str type) { return rk_str_eq(type, RK_STR("discount")) || rk_str_eq(type, RK_STR("items_discount")); }
+
+rk_err rk_ucp_check_totals(const json_t *list, struct rk_error *e) {
+  size_t n = json_array_size(list), i;
+  json_t *v;
+  int64_t sum = 0, total = -1;
+  int n_total = 0;
+  if (n == 0 || n > RK_MAX_LINE_ITEMS) return rk_fail(e, RK_EFORMAT, "totals: the checkout has none, or over %d", RK_MAX_LINE_ITEMS);
+  json_array_foreach(list, i, v) {
+    rk_str type = rk_json_str(v, "type");
+    int64_t amount = rk_json_i64(v, "amount", INT64_MIN);
+    bool discount = is_discount(type);
+    if (type.n == 0) return rk_fail(e, RK_EFORMAT, "totals[%zu].type is missing", i);
+    if (amount < -(int64_t)RK_MAX_TOTAL_MINOR || !rk_foreign_amount_ok(discount ? -amount : amount) || (discount && amount == 0))
+      return rk_fail(e, RK_EFORMAT, "totals[%zu].amount (%.*s) is no integer in range", i, (int)(type.n < 40 ? type.n : 40), type.p);
+    if (rk_str_eq(type, RK_STR("total"))) total = amount, n_total++;
+    else sum += amount;
+  }
+  if (n_total != 1) return rk_fail(e, RK_EFORMAT, "totals: one entry of type total is wanted, there are %d", n_total);
+  if (sum != total) return rk_fail(e, RK_EFORMAT, "totals do not add up: %lld is not %lld", (long long)sum, (long long)total);
+  return RK_OK;
+}
+
 /* One subtotal that is the sum of the lines, one total that is the sum of the rest. */
 static rk_err read_totals(struct rk_foreign *r, const json_t *list, int64_t lines_sum, struct rk_checkout *out, struct rk_error *e) {
   size_t n = json_array_size(list), i;
   json_t *v;
-  int64_t sum = 0, total = -1, subtotal = -1;
-  int n_total = 0, n_subtotal = 0;
-  if (n == 0 || n > RK_MAX_LINE_ITEMS) return rk_fail(e, RK_EFORMAT, "the checkout has no totals");
+  int64_t subtotal = -1;
+  int n_subtotal = 0;
+  rk_err err = rk_ucp_check_totals(list, e);
+  if (err) return err;
   struct rk_total *totals = rk_foreign_array(r, n, sizeof *totals);
   if (!totals) return rk_fail(e, RK_ETOOBIG, "the checkout is too large");
   json_array_foreach(list, i, v) {
     rk_str type = rk_json_str(v, "type");
-    int64_t amount = rk_json_i64(v, "amount", INT64_MIN);
-    bool discount = rk_str_eq(type, RK_STR("discount")) || rk_str_eq(type, RK_STR("items_discount"));
-    if (type.n == 0 || amount < -(int64_t)RK_MAX_TOTAL_MINOR || !rk_foreign_amount_ok(discount ? -amount : amount) || (discount && amount == 0))
-      return rk_fail(e, RK_EFORMAT, "an amount of the checkout's totals is out of range");
-    if (rk_str_eq(type, RK_STR("total"))) total = amount, n_total++;
-    else sum += amount;
+    int64_t amount = rk_json_i64(v, "amount", 0);
     if (rk_str_eq(type, RK_STR("subtotal"))) subtotal = amount, n_subtotal++;
     totals[i] = (struct rk_total){.type = rk_foreign_text(r, type), .text = rk_foreign_field(r, v, "display_text"), .minor = amount};
   }
-  if (n_total != 1 || n_subtotal != 1) return rk_fail(e, RK_EFORMAT, "a checkout has one subtotal and one total");
-  if (sum != total) return rk_fail(e, RK_EFORMAT, "the checkout's totals do not add up: %lld is not %lld", (long long)sum, (long long)total);
-  if (subtotal != lines_sum) return rk_fail(e, RK_EFORMAT, "the checkout's subtotal is not the sum of its lines");
+  if (n_subtotal != 1) return rk_fail(e, RK_EFORMAT, "totals: one entry of type subtotal is wanted, there are %d", n_subtotal);
+  if (subtotal != lines_sum) return rk_fail(e, RK_EFORMAT, "totals: the subtotal %lld is not the sum of the lines %lld", (long long)subtotal, (long long)lines_sum);
   out->totals = totals;
   out->n_totals = (int32_t)n;
   return RK_OK;
@@ -207,8 +227,10 @@ rk_err rk_ucp_read_checkout(const json_t *answer, const struct rk_ucp_merchant *
     return rk_fail(e, RK_EFORMAT, "%s: its answer is no UCP checkout", m->name);
   }
   rk_str id = rk_json_str(answer, "id"), currency = rk_json_str(answer, "currency"), expires = rk_json_str(answer, "expires_at");
-  if (id.n == 0 || id.n > 127 || !rk_foreign_currency_ok(currency) || !status_of(rk_json_str(answer, "status"), &out->status))
-    return rk_fail(e, RK_EFORMAT, "%s: its checkout lacks id, currency or a known status", m->name);
+  if (id.n == 0 || id.n > 127) return rk_fail(e, RK_EFORMAT, "%s: `id` of its checkout is missing or over 127 bytes", m->name);
+  if (!rk_foreign_currency_ok(currency)) return rk_fail(e, RK_EFORMAT, "%s: `currency` of its checkout is no code of three capitals", m->name);
+  if (!status_of(rk_json_str(answer, "status"), &out->status))
+    return rk_fail(e, RK_EFORMAT, "%s: `status` of its checkout is none that we know: %.40s", m->name, rk_json_cstr(answer, "status", "(none)"));
   memcpy(out->currency, currency.p, 3);
   int64_t sum = 0;
   struct rk_error why = {0};

@@ -1,5 +1,6 @@
 #include "trade/ucp.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,6 +244,48 @@ static void first_thumbprint(const json_t *profile, char out[64]) {
   }
 }
 
+static void odd(json_t *list, const char *fmt, ...) {
+  char text[300];
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(text, sizeof text, fmt, ap);
+  va_end(ap);
+  json_t *v = json_string(text);
+  if (v) json_array_append_new(list, v);
+}
+
+static void odd_entries(json_t *list, const char *kind, const json_t *registry) {
+  json_t *entries, *entry;
+  const char *name;
+  size_t i;
+  json_object_foreach((json_t *)(uintptr_t)registry, name, entries)
+    json_array_foreach(entries, i, entry) {
+      rk_str schema = rk_json_str(entry, "schema");
+      if (rk_json_str(entry, "version").n == 0) odd(list, "%s %.100s: `version` is missing", kind, name);
+      if (schema.n && !rk_ucp_schema_binds(name, schema)) odd(list, "%s %.100s: `schema` lies with somebody else than the owner of the name", kind, name);
+    }
+}
+
+json_t *rk_ucp_profile_faults(const json_t *profile) {
+  json_t *list = json_array();
+  const json_t *ucp = rk_json_obj(profile, "ucp");
+  odd_entries(list, "service", rk_json_obj(ucp, "services"));
+  odd_entries(list, "capability", rk_json_obj(ucp, "capabilities"));
+  if (!rk_json_obj(ucp, "payment_handlers")) odd(list, "`payment_handlers` is missing");
+  if (!rk_ucp_keys(profile)) odd(list, "`keys` is missing: nothing that it signs can be verified");
+  return list;
+}
+
+json_t *rk_ucp_unknown_config(const json_t *profile) {
+  const json_t *ucp = rk_json_obj(profile, "ucp");
+  bool old = rk_str_eq_c(rk_json_str(ucp, "version"), RK_UCP_VERSION);
+  json_t *config = rk_json_obj(json_array_get(rk_json_arr(rk_json_obj(ucp, "capabilities"), RK_UCP_IDENTITY), 0), "config"), *list = json_array(), *v;
+  const char *name;
+  json_object_foreach(config, name, v)
+    if (strcmp(name, "scopes") != 0 && (old || strcmp(name, "providers") != 0)) json_array_append_new(list, json_string(name));
+  return list;
+}
+
 static void read_identity(const json_t *caps, struct rk_ucp_merchant *out) {
   const json_t *config = rk_json_obj(json_array_get(json_object_get(caps, RK_UCP_IDENTITY), 0), "config");
   json_t *scopes = rk_json_obj(config, "scopes"), *v;
@@ -298,4 +341,15 @@ rk_err rk_ucp_read_merchant(const json_t *profile, const char *origin, struct rk
   out->sandbox = rk_json_arr(rk_json_obj(ucp, "payment_handlers"), RK_PAYMENT_HANDLER) != NULL;
   first_thumbprint(profile, out->key_thumbprint);
   return RK_OK;
+}
+
+json_t *rk_ucp_capability_names(const struct rk_ucp_merchant *m) {
+  const struct { bool has; const char *name; } all[] = {
+      {m->has_checkout, RK_UCP_CHECKOUT}, {m->has_search, RK_UCP_SEARCH}, {m->has_lookup, RK_UCP_LOOKUP}, {m->has_order, RK_UCP_ORDER},
+      {m->has_discount, RK_UCP_DISCOUNT}, {m->has_fulfillment, RK_UCP_FULFILLMENT}, {m->has_identity, RK_UCP_IDENTITY}, {m->has_refund, RK_UCP_REFUND},
+      {m->travel_kind[0] != 0, RK_UCP_TRAVEL_KEY}};
+  json_t *names = json_array();
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    if (all[i].has) json_array_append_new(names, json_string(all[i].name));
+  return names;
 }

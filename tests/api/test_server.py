@@ -302,7 +302,12 @@ def test_health_metrics_profile(server):
     status, headers, body = server.request("GET", "/.well-known/ucp")
     v = json.loads(body)
     assert headers["Cache-Control"] == "public, max-age=60" and v["keys"][0]["crv"] == "P-256" and "d" not in v["keys"][0]
-    assert v["signing_keys"] == v["keys"] and "dev.ucp.shopping.checkout" in v["ucp"]["capabilities"]
+    assert v["ucp"]["version"] == "2026-08-25" and "dev.ucp.shopping.checkout" in v["ucp"]["capabilities"]
+    older = v["ucp"]["supported_versions"]["2026-04-08"]
+    assert older.startswith("http://127.0.0.1:")
+    w = json.loads(server.request("GET", older[older.index("/", 8):])[2])
+    assert w["ucp"]["version"] == "2026-04-08" and w["signing_keys"] == w["keys"] == v["keys"] and "supported_versions" not in w["ucp"]
+    assert w["ucp"]["capabilities"]["dev.ucp.shopping.order"][0]["config"]["webhook_url"].endswith("/webhooks/ucp/orders")
 
 
 def test_the_page_is_strict(server):

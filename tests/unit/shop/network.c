@@ -132,7 +132,7 @@ static void pay(const struct rk_checkout *co, struct rk_buf *body) {
   rk_buf_init(&token, RK_MAX_PAYMENT_TOKEN_BYTES);
   rk_buf_init(body, 16384);
   assert_int_equal(rk_payment_token_make(key, &claims, &token, &e), RK_OK);
-  assert_int_equal(rk_merchant_complete_body(&(struct rk_payment){"card", "card", "Card", token.p}, body), RK_OK);
+  assert_int_equal(rk_merchant_complete_body(&(struct rk_payment){.instrument_id = "card", .kind = "card", .label = "Card", .token = token.p}, body), RK_OK);
   rk_buf_release(&token);
 }
 
