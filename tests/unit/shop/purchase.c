@@ -133,7 +133,7 @@ static enum rk_outcome complete(int i, const struct rk_checkout *co, const char 
   rk_buf_init(&token, RK_MAX_PAYMENT_TOKEN_BYTES);
   rk_buf_init(&body, 16384);
   assert_int_equal(rk_payment_token_make(key, &claims, &token, &e), RK_OK);
-  assert_int_equal(rk_merchant_complete_body(&(struct rk_payment){"card", "card", "Card", token.p}, &body), RK_OK);
+  assert_int_equal(rk_merchant_complete_body(&(struct rk_payment){.instrument_id = "card", .kind = "card", .label = "Card", .token = token.p}, &body), RK_OK);
   snprintf(path, sizeof path, "/checkout-sessions/%s/complete", co->id);
   json_t *v = ask(i, "POST", path, rk_json_parse(rk_buf_str(&body), 16384, &e), idempotency_key, &status);
   enum rk_outcome outcome = rk_ucp_read_completion(status, v, co->id, &merchants[i], arena, out, &e);

@@ -127,7 +127,7 @@ static inline json_t *pay(int i, const json_t *checkout) {
   rk_buf_init(&token, TOKEN_BYTES);
   rk_buf_init(&body, 16384);
   assert_int_equal(rk_payment_token_make(key, &claims, &token, &e), RK_OK);
-  assert_int_equal(rk_merchant_complete_body(&(struct rk_payment){"card", "card", "Card", token.p}, &body), RK_OK);
+  assert_int_equal(rk_merchant_complete_body(&(struct rk_payment){.instrument_id = "card", .kind = "card", .label = "Card", .token = token.p}, &body), RK_OK);
   snprintf(path, sizeof path, "/checkout-sessions/%s/complete", claims.checkout_id);
   json_t *v = ask(i, "POST", path, rk_json_parse(rk_buf_str(&body), 16384, &e), &status);
   rk_buf_release(&token);

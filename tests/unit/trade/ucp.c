@@ -269,7 +269,7 @@ static void requests_are_written(void **state) {
   json_decref(v);
   struct rk_buf b;
   rk_buf_init(&b, 4096);
-  assert_int_equal(rk_merchant_complete_body(&(struct rk_payment){"card", "card", "Card", "a.b.c"}, &b), RK_OK);
+  assert_int_equal(rk_merchant_complete_body(&(struct rk_payment){.instrument_id = "card", .kind = "card", .label = "Card", .token = "a.b.c"}, &b), RK_OK);
   v = parse(b.p);
   json_t *instrument = json_array_get(rk_json_arr(rk_json_obj(v, "payment"), "instruments"), 0);
   assert_true(rk_str_eq(rk_json_str(instrument, "handler_id"), RK_STR(RK_PAYMENT_HANDLER)));
