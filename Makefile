@@ -38,7 +38,7 @@ PRESENT := $(foreach m,$(MODULES),$(if $(call srcs,$(m)),$(m)))
 LIBS := $(foreach m,$(PRESENT),$(B)/lib$(m).a)
 LINK := -Wl,--start-group $(filter-out %/libcli.a,$(LIBS)) -Wl,--end-group
 
-.PHONY: all libs engine tests tools test-unit soak lint clean fuzz fuzz-run fuzz-replay accept bench-engine
+.PHONY: all libs engine tests tools test-unit soak lint clean conformance-ucp fuzz fuzz-run fuzz-replay accept bench-engine
 all: $(if $(filter cli,$(PRESENT)),$(B)/rukou)
 libs: $(LIBS)
 engine: $(B)/write
@@ -120,6 +120,10 @@ fuzz-replay: $(FUZZ)
 
 lint:
 	tests/lint.sh
+
+# The merchant by the suite of others, both versions of UCP, over http and TLS; the report is kept in docs/. ./check has its packages.
+conformance-ucp: all
+	tests/conformance/run.sh --report docs/conformance-ucp.md
 
 # Our own twenty sentences with the default model: about half an hour. Sixteen are asked for.
 accept: all

@@ -124,7 +124,8 @@ static void challenge(struct rk_shop *s, struct rk_shop_answer *out, int32_t sta
   int n = snprintf(header, sizeof header, "Bearer realm=\"%s\", resource_metadata=\"%s/.well-known/oauth-protected-resource\"", s->origin, s->origin);
   if (error) n += snprintf(header + n, sizeof header - (size_t)n, ", error=\"%s\"", error);
   if (scope) snprintf(header + n, sizeof header - (size_t)n, ", scope=\"%s\"", scope);
-  answer_error(out, status, code, "%s", content);
+  out->status = status;
+  out->body = ucp_refusal(code, "requires_buyer_input", content);
   json_object_set_new(out->body, "continue_url", json_sprintf("%s/terms", s->origin));
   rk_shop_answer_header(out, "WWW-Authenticate", header);
 }
@@ -244,19 +245,21 @@ static void grant_code(struct rk_shop *s, const struct request *q, const char *u
   else redirect(s, q, "code", code, out);
 }
 
+void oauth_user_of_phone(rk_str phone, char user[64]) {
+  char hash[65];
+  rk_sha256_hex(phone, hash);
+  snprintf(user, 64, "buyer-%.32s", hash);
+}
+
 /* Who the buyer is, by an order's number and its telephone number; false: not shown. */
 static bool identify_buyer(struct rk_shop *s, rk_str order_id, rk_str phone, char user[64]) {
   char id[64];
-  if (order_id.n == 0 || order_id.n >= sizeof id || phone.n < 5) return false;
+  if (order_id.n == 0 || order_id.n >= sizeof id || phone.n == 0) return false;
   snprintf(id, sizeof id, "%.*s", RK_STR_ARG(order_id));
-  json_t *contact = rk_shop_store_order_contact(s->db, id);
-  bool same = contact && rk_ct_equal(rk_json_str(contact, "phone"), phone);
-  json_decref(contact);
-  if (same) { /* the same person in every order that goes to this number */
-    char hash[65];
-    rk_sha256_hex(phone, hash);
-    snprintf(user, 64, "buyer-%.32s", hash);
-  }
+  oauth_user_of_phone(phone, user);
+  json_t *buyer = rk_shop_store_buyer(s->db, id);
+  bool same = buyer && rk_ct_equal(rk_json_str(buyer, "user"), rk_str_c(user));
+  json_decref(buyer);
   return same;
 }
 

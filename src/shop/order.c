@@ -16,6 +16,16 @@ static void order_id(const struct rk_shop *s, char out[40]) {
            date + 2, date + 5, date + 8, r[0], r[1], r[2], r[3]);
 }
 
+/* Whose the order is: of the linked account, else of the telephone number it goes to. */
+static rk_err set_buyer(struct rk_shop *s, const struct caller *c, const struct session *x, const char *id, struct rk_error *e) {
+  char user[64];
+  rk_str phone = rk_json_str(rk_json_obj(x->state, "address"), "phone_number");
+  if (c->user[0]) return rk_shop_store_set_buyer(s->db, id, c->user, e);
+  if (phone.n == 0) return RK_OK;
+  oauth_user_of_phone(phone, user);
+  return rk_shop_store_set_buyer(s->db, id, user, e);
+}
+
 rk_err order_place(struct rk_shop *s, const struct caller *c, struct session *x, const struct payment *p, struct rk_shop_answer *out, struct rk_error *e) {
   char id[40], url[300];
   order_id(s, id);
@@ -28,6 +38,7 @@ rk_err order_place(struct rk_shop *s, const struct caller *c, struct session *x,
   json_object_set_new(view, "order", json_pack("{s:s, s:s, s:s}", "id", id, "label", id, "permalink_url", url));
   if (!err && c->webhook_url[0]) err = rk_shop_store_hook(s->db, id, c->webhook_url, e);
   if (!err) err = rk_shop_store_add_order(s->db, id, x->id, c->url, report, order, x->total, s->catalog.currency, e);
+  if (!err) err = set_buyer(s, c, x, id, e);
   if (!err) err = rk_shop_store_charge(s->db, &(struct rk_charge){p->jti, x->id, id, p->kind, s->catalog.currency, x->total}, e);
   if (!err) err = rk_shop_store_put_checkout(s->db, x->id, c->url, "completed", x->state, view, id, rk_json_i64(x->row, "expires_ms", 0), e);
   json_decref(order);

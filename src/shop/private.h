@@ -102,6 +102,7 @@ bool oauth_allows(struct rk_shop *s, const struct caller *c, const char *scopes,
 /* Metadata, authorization, token, revocation. False: none of its addresses. */
 bool oauth_handle(struct rk_shop *s, const struct rk_shop_request *r, struct rk_shop_answer *out);
 void oauth_use_grant(struct caller *c, json_t *grant); /* takes it; NULL: none */
+void oauth_user_of_phone(rk_str phone, char user[64]); /* whose orders go to this number */
 json_t *oauth_scopes(void);                    /* {scope: {description}}; new reference */
 bool oauth_is_offered(const struct rk_shop *s);
 void handle_account(struct rk_shop *s, const struct caller *c, bool orders, struct rk_shop_answer *out);

@@ -99,9 +99,9 @@ json_t *shop_profile(const struct rk_shop *s, enum ucp_version v, bool root) {
   snprintf(spec, sizeof spec, "https://ucp.dev/%s/specification/overview", versions[v]);
   snprintf(schema, sizeof schema, "https://ucp.dev/%s/services/shopping/rest.openapi.json", versions[v]);
   profile_url(s, v, "", endpoint);
-  json_t *service = json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s, s:s}}", "version", versions[v], "transport", "rest", "spec", spec,
+  json_t *service = json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s, s:s, s:b}}", "version", versions[v], "transport", "rest", "spec", spec,
                               "schema", schema, "endpoint", endpoint, "config", "merchant_id", s->catalog.name,
-                              "merchant_name", s->catalog.title.zh, "merchant_name_en", s->catalog.title.en);
+                              "merchant_name", s->catalog.title.zh, "merchant_name_en", s->catalog.title.en, "signed_responses", 1);
   json_t *keys = json_pack("[o]", rk_ucp_jwk(s->key));
   json_t *ucp = json_pack("{s:s, s:{s:[o]}, s:O, s:o}", "version", versions[v], "services", RK_UCP_SERVICE, service, "capabilities",
                           s->capabilities[v], "payment_handlers", payment_handlers(s, NULL));
@@ -154,5 +154,5 @@ void answer_error(struct rk_shop_answer *out, int32_t status, const char *code, 
   if (!rk_utf8_valid(rk_str_c(content))) snprintf(content, sizeof content, "the request holds text that is not valid UTF-8");
   json_decref(out->body);
   out->status = status;
-  out->body = json_pack("{s:s, s:s, s:[o]}", "code", code, "content", content, "messages", ucp_message("error", code, NULL, "unrecoverable", content));
+  out->body = json_pack("{s:s, s:s}", "code", code, "content", content);
 }

@@ -225,6 +225,15 @@ static json_t *read_body(enum op op, rk_str text, struct rk_shop_answer *out) {
   return NULL;
 }
 
+/* The catalogue says what is wrong with a request in the envelope (catalog, REST binding), all else as {code, content}. */
+static void wrap_catalog_error(enum op op, struct rk_shop_answer *out) {
+  bool catalog = op == OP_SEARCH || op == OP_LOOKUP || op == OP_PRODUCT;
+  if (!catalog || out->status != 400 || !json_object_get(out->body, "code")) return;
+  json_t *flat = out->body;
+  out->body = ucp_refusal(rk_json_cstr(flat, "code", ""), "unrecoverable", rk_json_cstr(flat, "content", ""));
+  json_decref(flat);
+}
+
 /* A refusal is written before it is known to whom. */
 static void set_version(json_t *body, enum ucp_version v) {
   json_t *ucp = rk_json_obj(body, "ucp");
@@ -253,6 +262,7 @@ static void answer_request(struct rk_shop *s, enum op op, const char *id, const 
   } else if (op == OP_ORDER && !may_see_orders(s, &c, out)) goto out;
   else if (ops[op].write) run_keyed(s, op, &c, id, r, body, out);
   else run(s, op, &c, id, body, out);
+  wrap_catalog_error(op, out);
   set_version(out->body, c.version);
 out:
   json_decref(body);

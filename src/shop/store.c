@@ -322,7 +322,6 @@ json_t *rk_shop_store_buyers_orders(struct rk_db *db, const char *user) {
                    " ORDER BY o.placed_ms DESC LIMIT 100", "t", user);
 }
 
-/* The telephone number that an order goes to, without anything but digits. */
-json_t *rk_shop_store_order_contact(struct rk_db *db, const char *order_id) {
-  return rk_db_one(db, NULL, "SELECT json_extract(report_json, '$.address.phone_number') AS phone FROM orders WHERE id=?", "t", order_id);
+json_t *rk_shop_store_buyer(struct rk_db *db, const char *order_id) {
+  return rk_db_one(db, NULL, "SELECT user FROM buyers WHERE order_id=?", "t", order_id);
 }

@@ -92,6 +92,6 @@ rk_err rk_shop_store_use_token(struct rk_db *db, const char *hash, struct rk_err
 rk_err rk_shop_store_revoke(struct rk_db *db, const char *grant_id, struct rk_error *e) RK_MUST_USE;
 rk_err rk_shop_store_set_buyer(struct rk_db *db, const char *order_id, const char *user, struct rk_error *e) RK_MUST_USE;
 json_t *rk_shop_store_buyers_orders(struct rk_db *db, const char *user); /* [{id, total_minor, currency, placed_ms}], newest first */
-json_t *rk_shop_store_order_contact(struct rk_db *db, const char *order_id); /* {phone}; NULL: no such order */
+json_t *rk_shop_store_buyer(struct rk_db *db, const char *order_id); /* {user}; NULL: none is known */
 
 #endif

@@ -1,4 +1,5 @@
-"""The sandbox merchants over real HTTP, with an agent made of Python's standard library and the UCP SDK's types as judge."""
+"""The sandbox merchants over real HTTP, with an agent made of Python's standard library. Whatever is said between them is judged
+by the types of ucp-sdk at the end (tests/conformance/judge.py), in both versions of UCP."""
 import base64
 import hashlib
 import http.client
@@ -8,6 +9,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import threading
 import time
 import urllib.parse
@@ -21,8 +23,12 @@ from ucp_sdk.models.schemas.shopping.types import fulfillment
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RUKOU = os.environ.get("RUKOU", str(ROOT / "build/release/rukou"))
+SDK_0_5 = os.environ.get("UCP_SDK_0_5", str(pathlib.Path.home() / ".cache/rukou/ucp-sdk-0.5.0"))
 VERSION = "2026-04-08"
-CAPABILITIES = ["checkout", "order", "catalog.search", "catalog.lookup", "discount", "fulfillment"]
+NEWER = "2026-08-25"
+CAPABILITIES = ["checkout", "cart", "order", "catalog.search", "catalog.lookup", "discount", "fulfillment", "buyer_consent"]
+KINDS = [("/catalog/search", "search"), ("/catalog/lookup", "lookup"), ("/catalog/product", "product"), ("/checkout-sessions", "checkout"),
+         ("/carts", "cart"), ("/orders", "order")]
 ADDRESS = {"first_name": "张伟", "phone_number": "13800000000", "street_address": "上海市徐汇区漕溪北路18号"}
 
 
@@ -54,8 +60,8 @@ class Key:
 class Agent:
     """Serves the agent's profile on loopback and talks to shops."""
 
-    def __init__(self):
-        self.key, self.capabilities, self.version, self.fetches = Key(), CAPABILITIES, VERSION, 0
+    def __init__(self, version=VERSION):
+        self.key, self.capabilities, self.version, self.fetches, self.said, self.webhook_url = Key(), CAPABILITIES, version, 0, [], None
         agent = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -78,7 +84,23 @@ class Agent:
 
     def profile(self):
         caps = {f"dev.ucp.shopping.{c}": [{"version": self.version, "spec": "https://ucp.dev", "schema": "https://ucp.dev"}] for c in self.capabilities}
-        return {"ucp": {"version": self.version, "services": {}, "capabilities": caps, "payment_handlers": {}}, "signing_keys": [self.key.jwk]}
+        if self.webhook_url:
+            caps["dev.ucp.shopping.order"][0]["config"] = {"webhook_url": self.webhook_url}
+        keys = "keys" if self.version == NEWER else "signing_keys"
+        return {"ucp": {"version": self.version, "services": {}, "capabilities": caps, "payment_handlers": {}}, keys: [self.key.jwk]}
+
+    def record(self, method, path, sent, status, got):
+        """What the SDK is to judge: requests that are meant to be right, and every answer."""
+        kind = next((k for p, k in KINDS if path.startswith(p)), None)
+        if kind is None or not 200 <= status < 300 or not isinstance(got, dict):
+            return
+        error = got.get("ucp", {}).get("status") == "error"
+        self.said.append({"kind": "error" if error else kind, "body": got})
+        request = {"search": "search_request", "cart": "cart_request"}.get(kind)
+        if kind == "checkout":
+            request = "complete_request" if path.endswith("/complete") else "create_request" if path == "/checkout-sessions" else "update_request"
+        if sent and not error and request and not path.endswith("/cancel"):
+            self.said.append({"kind": request, "body": sent})
 
     def call(self, shop, method, path, body=None, key=None, profile=None, headers=None):
         host = urllib.parse.urlsplit(shop.origin)
@@ -92,20 +114,22 @@ class Agent:
         r = c.getresponse()
         out = json.loads(r.read())
         c.close()
+        self.record(method, path, body if isinstance(body, dict) else None, r.status, out)
         return r.status, out
 
 
 class Shop:
     def __init__(self, name, origin, data):
         self.name, self.origin, self.data = name, origin, data
+        self.directory = next(d for d in ("shops", "tests/conformance/shops") if (ROOT / d / name).exists()) + "/" + name
 
     def orders(self):
-        out = subprocess.run([RUKOU, "shop", "orders", f"shops/{self.name}", "--json", "--data", self.data], cwd=ROOT, capture_output=True, check=True)
+        out = subprocess.run([RUKOU, "shop", "orders", self.directory, "--json", "--data", self.data], cwd=ROOT, capture_output=True, check=True)
         return json.loads(out.stdout)["orders"]
 
 
-def start(agent, data, *names, sandbox=True):
-    args = [RUKOU, "shop", "serve", *[f"shops/{n}" for n in names], "--json", "--data", str(data)]
+def start(agent, data, *names, sandbox=True, more=()):
+    args = [RUKOU, "shop", "serve", *[n if "/" in n else f"shops/{n}" for n in names], "--json", "--data", str(data), *more]
     args += ["--sandbox", "--agent", agent.origin] if sandbox else []
     env = {**os.environ, "RUKOU_CLOCK": "2026-11-23T10:00:00+08:00"}
     p = subprocess.Popen(args, cwd=ROOT, stdout=subprocess.PIPE, env=env, text=True)
@@ -113,11 +137,20 @@ def start(agent, data, *names, sandbox=True):
     return p, [Shop(line["shop"], line["origin"], str(data)) for line in lines]
 
 
+def judge(agent):
+    """Everything the agent and the shops said to each other, by the types of the version's SDK."""
+    env = {**os.environ, "PYTHONPATH": SDK_0_5 if agent.version == NEWER else ""}
+    lines = "\n".join(json.dumps(m) for m in agent.said)
+    r = subprocess.run([sys.executable, str(ROOT / "tests/conformance/judge.py")], input=lines, capture_output=True, text=True, env=env)
+    assert r.returncode == 0 and agent.said, r.stdout[-3000:] + r.stderr[-2000:]
+
+
 @pytest.fixture(scope="module")
 def agent():
     a = Agent()
     yield a
     a.server.shutdown()
+    judge(a)
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +213,7 @@ def test_discovery(agent, shops):
         v = json.loads(r.read())
         assert r.status == 200 and r.getheader("Cache-Control") == "public, max-age=60"
         assert v["ucp"]["version"] == VERSION and len(v["signing_keys"]) == 1
-        assert set(v["ucp"]["capabilities"]) == {f"dev.ucp.shopping.{c}" for c in [*CAPABILITIES, "cart", "buyer_consent"]} | {"example.rukou.refund"}
+        assert set(v["ucp"]["capabilities"]) == {f"dev.ucp.shopping.{c}" for c in CAPABILITIES} | {"example.rukou.refund"}
         assert v["ucp"]["services"]["dev.ucp.shopping"][0]["endpoint"] == shop.origin
         kinds = v["ucp"]["payment_handlers"]["dev.rukou.sandbox"][0]["available_instruments"]
         assert [k["type"] for k in kinds] == ["card", "wallet"]
@@ -225,7 +258,7 @@ def test_lookup(agent, shops):
     catalog_lookup.LookupResponse.model_validate(v)
     assert status == 200 and [m["content"] for m in v["messages"]] == ["nonsense"] and len(v["products"]) == 1
     assert v["products"][0]["variants"][0]["inputs"] == [{"id": p["id"], "match": "featured"}, {"id": p["variants"][0]["id"], "match": "exact"}]
-    assert agent.call(shops[0], "POST", "/catalog/lookup", {"ids": ["x"] * 51})[1]["code"] == "request_too_large"
+    assert agent.call(shops[0], "POST", "/catalog/lookup", {"ids": ["x"] * 51})[1]["messages"][0]["code"] == "request_too_large"
 
 
 def test_product_detail(agent, shops):
