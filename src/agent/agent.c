@@ -226,6 +226,14 @@ rk_err rk_agent_cancel(struct rk_agent *a, const char *user_id, const char *turn
   return err;
 }
 
+/* After a decision: the turn that waited for it (turn_id "": none), and the timer, which completes what no turn waits for. */
+static void go_on_after(struct rk_agent *a, const char *user_id, const char *turn_id) {
+  struct rk_error queued;
+  if (turn_id[0] && enqueue(a, turn_id, &queued)) rk_log(RK_LOG_WARN, "agent", "turn %s: %s", turn_id, queued.msg);
+  poke(a);
+  rk_live_wake(a->sv.live, user_id);
+}
+
 rk_err rk_agent_decide(struct rk_agent *a, const char *user_id, const char *session_kind, const char *approval_id, const char *decision,
                        const char *terms_hash, struct rk_error *e) {
   json_t *approval = rk_trade_approval(a->sv.trade, user_id, approval_id);
@@ -233,7 +241,7 @@ rk_err rk_agent_decide(struct rk_agent *a, const char *user_id, const char *sess
   char turn_id[37];
   rk_utf8_copy(turn_id, sizeof turn_id, rk_json_str(approval, "turn_id"));
   json_t *turn = rk_store_turn(a->sv.store, turn_id);
-  bool waits = strcmp(rk_json_cstr(turn, "state", ""), "waiting") == 0;
+  bool waits = strcmp(rk_json_cstr(turn, "state", ""), "waiting") == 0, ended = turn && !waits && strcmp(rk_json_cstr(turn, "state", ""), "completing") != 0;
   json_decref(turn);
   json_decref(approval);
   /* Marked first: if we are killed after the decision, the next start finds the turn among the open ones. */
@@ -246,15 +254,34 @@ rk_err rk_agent_decide(struct rk_agent *a, const char *user_id, const char *sess
     if (rk_store_turn_state(a->sv.store, turn_id, "waiting", &ignored)) rk_log(RK_LOG_ERROR, "agent", "turn %s: %s", turn_id, ignored.msg);
     return err;
   }
-  struct rk_error queued;
-  if (turn_id[0] && enqueue(a, turn_id, &queued)) rk_log(RK_LOG_WARN, "agent", "turn %s: %s", turn_id, queued.msg);
-  rk_live_wake(a->sv.live, user_id);
+  go_on_after(a, user_id, ended ? "" : turn_id);
   return err;
 }
 
-rk_err rk_agent_change_instrument(struct rk_agent *a, const char *user_id, const char *session_kind, const char *approval_id,
-                                  const char *instrument_id, json_t **approval, struct rk_error *e) {
-  rk_err err = rk_trade_change_instrument(a->sv.trade, user_id, session_kind, approval_id, instrument_id, approval, e);
+rk_err rk_agent_decide_plan(struct rk_agent *a, const char *user_id, const char *session_kind, const char *plan_id, const char *decision,
+                            const char *sheet_hash, struct rk_error *e) {
+  json_t *plan = rk_trade_plan(a->sv.trade, user_id, plan_id);
+  if (!plan) return rk_fail(e, RK_ENOTFOUND, "there is no such plan");
+  char turn_id[37];
+  rk_utf8_copy(turn_id, sizeof turn_id, rk_json_str(plan, "turn_id"));
+  json_decref(plan);
+  json_t *turn = rk_store_turn(a->sv.store, turn_id);
+  bool waits = strcmp(rk_json_cstr(turn, "state", ""), "waiting") == 0;
+  json_decref(turn);
+  if (waits && rk_store_turn_move(a->sv.store, turn_id, "waiting", "completing", e)) waits = false; /* the timer was faster */
+  rk_err err = rk_trade_plan_decide(a->sv.trade, user_id, session_kind, plan_id, decision, sheet_hash, e);
+  struct rk_error ignored;
+  if (err && err != RK_EGONE && waits) {
+    if (rk_store_turn_state(a->sv.store, turn_id, "waiting", &ignored)) rk_log(RK_LOG_ERROR, "agent", "turn %s: %s", turn_id, ignored.msg);
+    return err;
+  }
+  go_on_after(a, user_id, waits ? turn_id : "");
+  return err;
+}
+
+rk_err rk_agent_edit(struct rk_agent *a, const char *user_id, const char *session_kind, const char *approval_id, const json_t *changes,
+                     json_t **approval, struct rk_error *e) {
+  rk_err err = rk_trade_edit(a->sv.trade, user_id, session_kind, approval_id, changes, approval, e);
   if (!err) rk_live_wake(a->sv.live, user_id);
   return err;
 }

@@ -36,9 +36,13 @@ rk_err rk_agent_cancel(struct rk_agent *a, const char *user_id, const char *turn
 rk_err rk_agent_decide(struct rk_agent *a, const char *user_id, const char *session_kind, const char *approval_id,
                        const char *decision, const char *terms_hash, struct rk_error *e) RK_MUST_USE;
 
-/* Another payment method for a pending approval, see rk_trade_change_instrument(). */
-rk_err rk_agent_change_instrument(struct rk_agent *a, const char *user_id, const char *session_kind, const char *approval_id,
-                                  const char *instrument_id, json_t **approval, struct rk_error *e) RK_MUST_USE;
+/* The same for all parts of a plan. */
+rk_err rk_agent_decide_plan(struct rk_agent *a, const char *user_id, const char *session_kind, const char *plan_id, const char *decision,
+                            const char *sheet_hash, struct rk_error *e) RK_MUST_USE;
+
+/* The user edits a pending approval, see rk_trade_edit(). Blocks on the network. */
+rk_err rk_agent_edit(struct rk_agent *a, const char *user_id, const char *session_kind, const char *approval_id, const json_t *changes,
+                     json_t **approval, struct rk_error *e) RK_MUST_USE;
 /* Asks the merchants what became of payments whose outcome is not known. Blocks on the network. */
 void rk_agent_reconcile(struct rk_agent *a, const char *user_id);
 

@@ -40,6 +40,7 @@
   X(MAX_QUANTITY,             999,         "",        "quantity of a line item") \
   X(MAX_TOTAL_MINOR,          100000000000LL, "minor units", "total of a checkout") \
   X(APPROVAL_TTL_MS,          900000,      "ms",      "life of an approval request") \
+  X(MAX_PLAN_PARTS,           16,          "",        "checkouts answered together") \
   X(MAX_DISCOUNT_CODES,       10,          "",        "codes tried for a checkout") \
   X(SESSION_TTL_MS,           2592000000LL,"ms",      "life of a page session") \
   X(MAX_GGUF_TENSORS,         65536,       "",        "tensors in a model file") \

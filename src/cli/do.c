@@ -26,32 +26,69 @@ static bool says_yes(const char *line) {
   return strcmp(line, "yes") == 0 || strcmp(line, "YES") == 0 || strcmp(line, "同意") == 0;
 }
 
-/* The whole word has to be typed; anything else, and the end of input, refuses. */
-static bool ask_user(struct doing *w, const json_t *approval) {
-  char line[64] = "";
-  if (!w->d->json) rk_view_approval(&w->view, approval); /* with --json the event has just been printed */
-  fflush(stdout);
-  fprintf(stderr, "Type yes (同意) to buy exactly this, anything else to refuse: ");
-  fflush(stderr);
-  if (!fgets(line, sizeof line, stdin)) {
-    clearerr(stdin); /* Ctrl+C ends the reading, not the input */
-    return false;
+/* "quantity 2", "pay wallet", "delivery fast", "coupon CODE CODE", "address CITY, STREET" as changes; NULL: something else. */
+static json_t *edit_of(const char *line) {
+  rk_str word, rest, city, street;
+  int64_t n;
+  if (!rk_str_cut(rk_str_c(line), ' ', &word, &rest) || rk_str_trim(rest).n == 0) return NULL;
+  rest = rk_str_trim(rest);
+  if (rk_str_eq_c(word, "quantity")) return rk_str_i64(rest, &n) ? json_pack("{s:I}", "quantity", (json_int_t)n) : NULL;
+  if (rk_str_eq_c(word, "pay")) return json_pack("{s:s%}", "instrument_id", rest.p, rest.n);
+  if (rk_str_eq_c(word, "delivery")) return json_pack("{s:s%}", "delivery_id", rest.p, rest.n);
+  if (rk_str_eq_c(word, "address") && rk_str_cut(rest, ',', &city, &street)) {
+    street = rk_str_trim(street);
+    return json_pack("{s:{s:s%, s:s%}}", "address", "city", city.p, city.n, "street", street.p, street.n);
   }
-  line[strcspn(line, "\r\n")] = 0;
-  return says_yes(line);
+  if (!rk_str_eq_c(word, "coupon")) return NULL;
+  json_t *codes = json_array();
+  while (rest.n) {
+    rk_str code = rest, after = {0};
+    if (rk_str_cut(rest, ' ', &code, &after)) rest = rk_str_trim(after);
+    else rest.n = 0;
+    json_array_append_new(codes, json_stringn(code.p, code.n));
+  }
+  return json_pack("{s:o}", "codes", codes);
 }
 
-static void decide(struct doing *w, const json_t *approval) {
+/* The whole word has to be typed; anything else, and the end of input, refuses. An edit shows the next approval. */
+static bool ask_user(struct doing *w, json_t **approval) {
+  for (;;) {
+    char line[600] = "";
+    struct rk_error e;
+    json_t *changed = NULL;
+    if (!w->d->json) rk_view_approval(&w->view, *approval); /* with --json the event has just been printed */
+    fflush(stdout);
+    fprintf(stderr, "Type yes (同意) to buy exactly this, anything else to refuse\n"
+                    "(to change it: quantity N, pay ID, delivery ID, coupon CODE, address CITY, STREET): ");
+    fflush(stderr);
+    if (!fgets(line, sizeof line, stdin)) {
+      clearerr(stdin); /* Ctrl+C ends the reading, not the input */
+      return false;
+    }
+    line[strcspn(line, "\r\n")] = 0;
+    json_t *changes = edit_of(line);
+    if (!changes) return says_yes(line);
+    if (rk_session_edit(w->session, rk_json_cstr(*approval, "id", ""), changes, &changed, &e)) fprintf(stderr, "rukou: %s\n", e.msg);
+    else {
+      json_decref(*approval);
+      *approval = changed;
+    }
+    json_decref(changes);
+  }
+}
+
+static void decide(struct doing *w, const json_t *request) {
+  json_t *approval = json_deep_copy(request);
   bool yes = w->d->approve == RK_APPROVE_YES;
-  if (w->d->approve == RK_APPROVE_ASK) yes = ask_user(w, approval);
+  if (w->d->approve == RK_APPROVE_ASK) yes = ask_user(w, &approval);
   else if (!w->d->json) rk_view_approval(&w->view, approval);
   const char *id = rk_json_cstr(approval, "id", ""), *hash = rk_json_cstr(approval, "terms_hash", "");
   struct rk_error e;
   rk_err err = rk_session_decide(w->session, id, yes ? "approve" : "refuse", hash, &e);
-  if (!err) return;
-  fprintf(stderr, "rukou: %s\n", e.msg);
+  if (err) fprintf(stderr, "rukou: %s\n", e.msg);
   /* Not accepted (the balance, say): the approval would wait for ever. */
-  if (yes && err != RK_EGONE && rk_session_decide(w->session, id, "refuse", hash, &e)) fprintf(stderr, "rukou: %s\n", e.msg);
+  if (err && yes && err != RK_EGONE && rk_session_decide(w->session, id, "refuse", hash, &e)) fprintf(stderr, "rukou: %s\n", e.msg);
+  json_decref(approval);
 }
 
 /* The model reads the prompt; in a fresh process that takes a while. */
@@ -75,7 +112,9 @@ static bool on_event(void *ud, const char *type, const json_t *event) {
     free(text);
   }
   if (strcmp(type, "order") == 0) json_array_append(w->orders, json_object_get(data, "order"));
-  if (strcmp(type, "approval_request") == 0) decide(w, rk_json_obj(data, "approval"));
+  /* not again what an edit has made, nor what a permission approves */
+  const json_t *approval = strcmp(type, "approval_request") == 0 ? rk_json_obj(data, "approval") : NULL;
+  if (approval && !json_is_string(json_object_get(approval, "supersedes")) && !json_is_string(json_object_get(approval, "by"))) decide(w, approval);
   if (strcmp(type, "turn_done") != 0) return true;
   w->done = json_deep_copy(data);
   return false;

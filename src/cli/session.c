@@ -151,6 +151,17 @@ rk_err rk_session_decide(struct rk_session *s, const char *approval_id, const ch
   return answer ? RK_OK : e->code;
 }
 
+rk_err rk_session_edit(struct rk_session *s, const char *approval_id, const json_t *changes, json_t **approval, struct rk_error *e) {
+  if (!is_client(s)) return rk_agent_edit(s->app.agent, user_of(s), "terminal", approval_id, changes, approval, e);
+  char path[120];
+  snprintf(path, sizeof path, "/api/approvals/%s", approval_id);
+  json_t *body = json_pack("{s:O}", "changes", changes), *answer = call(s, "PATCH", path, body, e);
+  json_decref(body);
+  *approval = json_incref(rk_json_obj(answer, "approval"));
+  json_decref(answer);
+  return answer ? RK_OK : e->code;
+}
+
 rk_err rk_session_cancel_turn(struct rk_session *s, const char *turn_id, struct rk_error *e) {
   if (!is_client(s)) return rk_agent_cancel(s->app.agent, user_of(s), turn_id, e);
   char path[120];

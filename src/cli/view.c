@@ -108,6 +108,40 @@ static void field(const char *name, const char *value) {
   putchar('\n');
 }
 
+static void show_choices(const json_t *approval) {
+  const json_t *list = rk_json_arr(approval, "deliveries"), *d;
+  for (size_t i = 0; json_array_size(list) > 1 && i < json_array_size(list); i++) {
+    d = json_array_get(list, i);
+    printf("  | %-14s ", i ? "" : "deliveries");
+    put(rk_json_cstr(d, "id", ""));
+    printf(": ");
+    put_money(rk_json_i64(d, "fee_minor", 0), rk_json_cstr(rk_json_obj(approval, "terms"), "currency", ""));
+    printf("  ");
+    put(rk_json_cstr(d, "title", ""));
+    printf(" ");
+    put(rk_json_cstr(d, "date", ""));
+    putchar('\n');
+  }
+}
+
+/* Old and new of what is no longer as it was. */
+static void show_diff(const json_t *approval) {
+  size_t i;
+  json_t *one;
+  json_array_foreach(rk_json_arr(approval, "diff"), i, one) {
+    char *was = json_dumps(json_object_get(one, "old"), JSON_ENCODE_ANY | JSON_COMPACT), *is = json_dumps(json_object_get(one, "new"), JSON_ENCODE_ANY | JSON_COMPACT);
+    printf("  | %-14s ", i ? "" : "changed");
+    put(rk_json_cstr(one, "field", ""));
+    printf(": ");
+    put(was ? was : "");
+    printf(" -> ");
+    put(is ? is : "");
+    putchar('\n');
+    free(was);
+    free(is);
+  }
+}
+
 void rk_view_approval(struct rk_view *v, const json_t *approval) {
   const json_t *terms = rk_json_obj(approval, "terms"), *merchant = rk_json_obj(terms, "merchant"), *way = rk_json_obj(terms, "fulfilment");
   const json_t *address = rk_json_obj(way, "address"), *pay = rk_json_obj(terms, "instrument"), *l;
@@ -136,6 +170,8 @@ void rk_view_approval(struct rk_view *v, const json_t *approval) {
   field("", rk_json_cstr(address, "street", ""));
   field("paid by", rk_json_cstr(pay, "label", rk_json_cstr(pay, "kind", "")));
   field("refunds", rk_json_cstr(terms, "refund_rule", ""));
+  show_choices(approval);
+  show_diff(approval);
   rk_time_rfc3339(rk_json_i64(approval, "expires_ms", 0), until);
   field("valid until", until);
   printf("  +--\n");

@@ -157,18 +157,49 @@ void rk_route_approval(struct rk_http_req *r, void *ctx) {
   rk_workers_run(s->workers, r, looked_up, s);
 }
 
-void rk_route_approval_change(struct rk_http_req *r, void *ctx) {
+/* Asks the merchant, on a worker. */
+static void edit(struct rk_http_req *r, void *ctx) {
   const struct rk_server *s = ctx;
   const struct rk_session *se = rk_http_user(r);
   struct rk_error e = {0};
   json_t *body = rk_http_json(r, &e), *changed = NULL;
   rk_err err = body ? RK_OK : e.code;
-  const char *instrument = rk_json_cstr(rk_json_obj(body, "changes"), "instrument_id", NULL);
-  if (!err && !instrument) err = rk_fail(&e, RK_EINVAL, "changes must be {\"instrument_id\": ID}");
-  if (!err) err = rk_agent_change_instrument(s->o.agent, se->user_id, decider(se), id_of(r).text, instrument, &changed, &e);
+  const json_t *changes = rk_json_obj(body, "changes");
+  if (!err && !changes) err = rk_fail(&e, RK_EINVAL, "changes is an object, as {\"instrument_id\": ID} or {\"quantity\": 2}");
+  if (!err) err = rk_agent_edit(s->o.agent, se->user_id, decider(se), id_of(r).text, changes, &changed, &e);
   json_decref(body);
   if (err) rk_http_reply_error(r, &e);
   else reply_named(r, "approval", changed, "approval");
+}
+
+void rk_route_approval_change(struct rk_http_req *r, void *ctx) {
+  struct rk_server *s = ctx;
+  rk_workers_run(s->workers, r, edit, s);
+}
+
+void rk_route_plan(struct rk_http_req *r, void *ctx) {
+  const struct rk_server *s = ctx;
+  reply_named(r, "plan", rk_trade_plan(s->o.trade, user_of(r), id_of(r).text), "plan");
+}
+
+void rk_route_plan_decide(struct rk_http_req *r, void *ctx) {
+  struct rk_server *s = ctx;
+  const struct rk_session *se = rk_http_user(r);
+  struct rk_error e = {0};
+  struct id id = id_of(r);
+  json_t *body = rk_http_json(r, &e);
+  rk_err err = body ? RK_OK : e.code;
+  const char *decision = rk_json_cstr(body, "decision", NULL), *hash = rk_json_cstr(body, "sheet_hash", NULL);
+  if (!err && (!decision || !hash)) err = rk_fail(&e, RK_EINVAL, "decision and sheet_hash must be strings");
+  if (!err) err = check_key_reuse(s, r, &e);
+  if (!err) err = rk_agent_decide_plan(s->o.agent, se->user_id, decider(se), id.text, decision, hash, &e);
+  json_decref(body);
+  if (err) {
+    rk_http_reply_error(r, &e);
+    return;
+  }
+  rk_metrics_count(s->metrics, RK_COUNT_DECISIONS);
+  reply_named(r, "plan", rk_trade_plan(s->o.trade, se->user_id, id.text), "plan");
 }
 
 void rk_route_decide(struct rk_http_req *r, void *ctx) {
@@ -243,6 +274,49 @@ static void order_status(struct rk_http_req *r, void *ctx) {
 void rk_route_order(struct rk_http_req *r, void *ctx) {
   struct rk_server *s = ctx;
   rk_workers_run(s->workers, r, order_status, s);
+}
+
+/* Asks the merchant what would come back, on a worker. */
+static void give_back(struct rk_http_req *r, void *ctx) {
+  const struct rk_server *s = ctx;
+  struct rk_error e = {0};
+  json_t *body = rk_http_json(r, &e), *approval = NULL;
+  rk_err err = body ? RK_OK : e.code;
+  if (!err) err = rk_trade_give_back(s->o.trade, user_of(r), id_of(r).text, rk_json_cstr(body, "kind", ""), rk_json_cstr(body, "lang", NULL), &approval, &e);
+  json_decref(body);
+  if (err) rk_http_reply_error(r, &e);
+  else reply_named(r, "approval", approval, "approval");
+}
+
+void rk_route_give_back(struct rk_http_req *r, void *ctx) {
+  struct rk_server *s = ctx;
+  rk_workers_run(s->workers, r, give_back, s);
+}
+
+/* ---- standing permissions ---- */
+
+void rk_route_permissions(struct rk_http_req *r, void *ctx) {
+  const struct rk_server *s = ctx;
+  reply_named(r, "permissions", rk_trade_permissions(s->o.trade, user_of(r)), "permissions");
+}
+
+void rk_route_permit(struct rk_http_req *r, void *ctx) {
+  const struct rk_server *s = ctx;
+  const struct rk_session *se = rk_http_user(r);
+  struct rk_error e = {0};
+  json_t *body = rk_http_json(r, &e), *permission = NULL;
+  rk_err err = body ? rk_trade_permit(s->o.trade, se->user_id, se->kind, body, &permission, &e) : e.code;
+  json_decref(body);
+  if (err) rk_http_reply_error(r, &e);
+  else reply_named(r, "permission", permission, "permission");
+}
+
+void rk_route_revoke(struct rk_http_req *r, void *ctx) {
+  const struct rk_server *s = ctx;
+  const struct rk_session *se = rk_http_user(r);
+  struct rk_error e = {0};
+  if (rk_trade_revoke(s->o.trade, se->user_id, se->kind, id_of(r).text, &e)) rk_http_reply_error(r, &e);
+  else rk_http_reply_json(r, 200, json_object());
 }
 
 void rk_route_ledger(struct rk_http_req *r, void *ctx) {

@@ -100,11 +100,17 @@ static void v1_completions(struct rk_http_req *r, void *ctx) { rk_openai_complet
   X("GET",    "/api/approvals/:id",        RK_KEY,     rk_route_approval) \
   X("POST",   "/api/approvals/:id",        RK_SESSION, rk_route_decide) \
   X("PATCH",  "/api/approvals/:id",        RK_SESSION, rk_route_approval_change) \
+  X("GET",    "/api/plans/:id",            RK_KEY,     rk_route_plan) \
+  X("POST",   "/api/plans/:id",            RK_SESSION, rk_route_plan_decide) \
+  X("GET",    "/api/permissions",          RK_KEY,     rk_route_permissions) \
+  X("POST",   "/api/permissions",          RK_SESSION, rk_route_permit) \
+  X("DELETE", "/api/permissions/:id",      RK_SESSION, rk_route_revoke) \
   X("GET",    "/api/chats",                RK_KEY,     rk_route_chats) \
   X("GET",    "/api/chats/:id",            RK_KEY,     rk_route_chat) \
   X("DELETE", "/api/chats/:id",            RK_KEY,     rk_route_chat_delete) \
   X("GET",    "/api/orders",               RK_KEY,     rk_route_orders) \
   X("GET",    "/api/orders/:id",           RK_KEY,     rk_route_order) \
+  X("POST",   "/api/orders/:id/back",      RK_SESSION, rk_route_give_back) \
   X("GET",    "/api/ledger",               RK_KEY,     rk_route_ledger) \
   X("GET",    "/api/ledger/audit",         RK_KEY,     rk_route_audit) \
   X("GET",    "/api/profile",              RK_KEY,     rk_route_profile) \

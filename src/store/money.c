@@ -8,17 +8,24 @@
 /* ---- approvals ---- */
 
 rk_err rk_store_approval_add(struct rk_store *s, const struct rk_approval_new *a, char id[37], struct rk_error *e) {
+  char *asked = a->asked ? rk_json_dump(a->asked) : NULL;
   rk_uuid7(id);
-  return rk_db_run(rk_store_db(s), e, "INSERT INTO approvals(id, user_id, chat_id, turn_id, merchant_origin, checkout_id, state,"
-                   " terms_jcs, terms_hash, total_minor, currency, instrument_id, instrument_kind, demo_profile, created_ms, expires_ms)"
-                   " VALUES(?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?)", "ttttttstitttiii", id, a->user_id, a->chat_id,
-                   a->turn_id, a->merchant_origin, a->checkout_id, a->terms_jcs, a->terms_hash, a->total_minor, a->currency,
-                   a->instrument_id, a->instrument_kind, (int64_t)a->demo_profile, a->created_ms, a->expires_ms);
+  rk_err err = rk_db_run(rk_store_db(s), e, "INSERT INTO approvals(id, user_id, chat_id, turn_id, merchant_origin, checkout_id, state, terms_jcs, terms_hash,"
+                         " total_minor, currency, instrument_id, instrument_kind, demo_profile, created_ms, expires_ms, kind, subject_order_id,"
+                         " category_claimed, category_own, asked_json, supersedes, plan_id, plan_position)"
+                         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, 'pending', ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,"
+                         " (SELECT plan_id FROM approvals WHERE id=?21), (SELECT plan_position FROM approvals WHERE id=?21))",
+                         "ttttttstitttiiitttttt", id, a->user_id, a->chat_id, a->turn_id, a->merchant_origin, a->checkout_id, a->terms_jcs, a->terms_hash,
+                         a->total_minor, a->currency, a->instrument_id, a->instrument_kind, (int64_t)a->demo_profile, a->created_ms, a->expires_ms, a->kind,
+                         a->subject_order_id, a->category_claimed, a->category_own, asked, a->supersedes);
+  free(asked);
+  return err;
 }
 
 #define APPROVAL_COLUMNS "id, user_id, chat_id, turn_id, merchant_origin, checkout_id, state, terms_jcs AS terms_json, terms_jcs," \
   " terms_hash, total_minor, currency, instrument_id, instrument_kind, demo_profile, created_ms, expires_ms, decided_by," \
-  " signature, failure, failure_code, order_id"
+  " signature, failure, failure_code, order_id, kind, supersedes, plan_id, plan_position, subject_order_id, category_claimed, category_own," \
+  " asked_json, fresh_json"
 
 static json_t *approvals(json_t *list) {
   size_t i;
@@ -77,6 +84,44 @@ rk_err rk_store_approval_decide(struct rk_store *s, const char *approval_id, con
                   "ttitt", to, by, rk_now_ms(), signature, approval_id);
   if (!err && rk_db_changes(db) == 0) err = rk_fail(e, RK_EGONE, "this approval is no longer pending");
   return rk_store_end(db, err, e);
+}
+
+rk_err rk_store_approval_fresh(struct rk_store *s, const char *approval_id, const json_t *fresh, struct rk_error *e) {
+  char *text = rk_json_dump(fresh);
+  rk_err err = rk_db_run(rk_store_db(s), e, "UPDATE approvals SET fresh_json=? WHERE id=?", "tt", text, approval_id);
+  free(text);
+  return err;
+}
+
+/* ---- plans ---- */
+
+rk_err rk_store_plan_add(struct rk_store *s, const char *user_id, const char *chat_id, const char *turn_id, const char *title, char id[37],
+                         struct rk_error *e) {
+  rk_uuid7(id);
+  return rk_db_run(rk_store_db(s), e, "INSERT INTO plans(id, user_id, chat_id, turn_id, title, state, created_ms) VALUES(?, ?, ?, ?, ?, 'pending', ?)",
+                   "ttttti", id, user_id, chat_id, turn_id, title, rk_now_ms());
+}
+
+rk_err rk_store_plan_take(struct rk_store *s, const char *plan_id, const char *approval_id, int64_t position, struct rk_error *e) {
+  struct rk_db *db = rk_store_db(s);
+  rk_err err = rk_db_run(db, e, "UPDATE approvals SET plan_id=?, plan_position=? WHERE id=? AND state='pending'", "tit", plan_id, position, approval_id);
+  return !err && rk_db_changes(db) == 0 ? rk_fail(e, RK_EGONE, "an approval of the plan is no longer pending") : err;
+}
+
+json_t *rk_store_plan(struct rk_store *s, const char *plan_id) {
+  return rk_db_one(rk_store_db(s), NULL, "SELECT id, user_id, chat_id, turn_id, title, state, sheet_hash, created_ms, decided_by FROM plans WHERE id=?", "t", plan_id);
+}
+
+json_t *rk_store_plan_approvals(struct rk_store *s, const char *plan_id) {
+  return approvals(rk_db_all(rk_store_db(s), NULL, "SELECT " APPROVAL_COLUMNS " FROM approvals WHERE plan_id=? AND state<>'superseded' ORDER BY plan_position",
+                             "t", plan_id));
+}
+
+rk_err rk_store_plan_decide(struct rk_store *s, const char *plan_id, const char *to, const char *by, const char *sheet_hash, struct rk_error *e) {
+  struct rk_db *db = rk_store_db(s);
+  rk_err err = rk_db_run(db, e, "UPDATE plans SET state=?, decided_by=?, decided_ms=?, sheet_hash=COALESCE(?, sheet_hash) WHERE id=? AND state='pending'",
+                         "ttitt", to, by, rk_now_ms(), sheet_hash, plan_id);
+  return !err && rk_db_changes(db) == 0 ? rk_fail(e, RK_EGONE, "this plan is no longer pending") : err;
 }
 
 /* ---- intents ---- */

@@ -21,10 +21,16 @@ struct rk_approval_new {
   const char *instrument_id, *instrument_kind;
   bool demo_profile;
   int64_t created_ms, expires_ms;
+  const char *kind;                 /* purchase | cancel | return | change */
+  const char *supersedes;           /* the approval it takes the place of, in its plan too; NULL: none */
+  const char *subject_order_id;     /* of a cancel, return or change */
+  const char *category_claimed, *category_own; /* of what is bought: by the merchant, by the user's words; NULL: not known */
+  const json_t *asked;              /* what an edit needs to know beside the terms, borrowed; NULL: nothing */
 };
 rk_err rk_store_approval_add(struct rk_store *s, const struct rk_approval_new *a, char id[37], struct rk_error *e) RK_MUST_USE;
 /* {id, user_id, chat_id, turn_id, merchant_origin, checkout_id, state, terms, terms_jcs, terms_hash, total_minor, currency,
- * instrument_id, instrument_kind, demo_profile, created_ms, expires_ms, decided_by, signature, failure, failure_code, order_id} */
+ * instrument_id, instrument_kind, demo_profile, created_ms, expires_ms, decided_by, signature, failure, failure_code, order_id,
+ * kind, supersedes, plan_id, plan_position, subject_order_id, category_claimed, category_own, asked, fresh} */
 json_t *rk_store_approval(struct rk_store *s, const char *approval_id);
 /* The newest approval of the same turn for the same checkout: itself, or the one that superseded it. */
 json_t *rk_store_approval_current(struct rk_store *s, const char *approval_id);
@@ -38,6 +44,39 @@ rk_err rk_store_approval_fail(struct rk_store *s, const char *approval_id, const
 /* Records who decided a pending approval; signature NULL: none (a refusal). RK_EGONE: not pending. */
 rk_err rk_store_approval_decide(struct rk_store *s, const char *approval_id, const char *to, const char *by,
                                 const char *signature, struct rk_error *e) RK_MUST_USE;
+
+/* The merchant's terms that were no longer the approved ones. */
+rk_err rk_store_approval_fresh(struct rk_store *s, const char *approval_id, const json_t *fresh, struct rk_error *e) RK_MUST_USE;
+
+/* ---- plans: approvals that are answered together ---- */
+rk_err rk_store_plan_add(struct rk_store *s, const char *user_id, const char *chat_id, const char *turn_id, const char *title, char id[37],
+                         struct rk_error *e) RK_MUST_USE;
+/* RK_ECONFLICT: it has a plan already. RK_EGONE: it is not pending. */
+rk_err rk_store_plan_take(struct rk_store *s, const char *plan_id, const char *approval_id, int64_t position, struct rk_error *e) RK_MUST_USE;
+json_t *rk_store_plan(struct rk_store *s, const char *plan_id); /* {id, user_id, chat_id, turn_id, title, state, sheet_hash, created_ms, decided_by} */
+json_t *rk_store_plan_approvals(struct rk_store *s, const char *plan_id); /* those not superseded, in their order */
+/* RK_EGONE: not pending. sheet_hash NULL leaves it. */
+rk_err rk_store_plan_decide(struct rk_store *s, const char *plan_id, const char *to, const char *by, const char *sheet_hash, struct rk_error *e) RK_MUST_USE;
+
+/* ---- standing permissions ---- */
+struct rk_permission_new {
+  const char *user_id, *label, *merchant_origin /* NULL: any */, *instrument_id /* NULL: any */, *currency, *created_by;
+  int64_t per_order_minor, per_day_minor, per_month_minor; /* the last two: < 0: no limit */
+  const json_t *allow, *deny;       /* categories, borrowed */
+};
+rk_err rk_store_permission_add(struct rk_store *s, const struct rk_permission_new *p, char id[37], struct rk_error *e) RK_MUST_USE;
+/* [{id, user_id, label, merchant_origin, instrument_id, currency, per_order_minor, per_day_minor, per_month_minor, allow, deny, created_ms,
+ * created_by, revoked_ms}], newest first; live: only those not revoked */
+json_t *rk_store_permissions(struct rk_store *s, const char *user_id, bool live);
+json_t *rk_store_permission_uses(struct rk_store *s, const char *permission_id); /* [{approval_id, amount_minor, day, time_ms, released_ms, state, merchant_origin}] */
+/* RK_ENOTFOUND: none of this user's, or revoked before. */
+rk_err rk_store_permission_revoke(struct rk_store *s, const char *user_id, const char *permission_id, struct rk_error *e) RK_MUST_USE;
+/* What is reserved under it on or after a day, YYYY-MM-DD of the user's zone; a day that is still to come counts too, after a clock has jumped back. */
+int64_t rk_store_permission_used(struct rk_store *s, const char *permission_id, const char *from_day);
+rk_err rk_store_permission_reserve(struct rk_store *s, const char *permission_id, const char *approval_id, int64_t amount_minor, const char *day,
+                                   struct rk_error *e) RK_MUST_USE;
+/* Nothing was bought: what it had reserved is free again. */
+rk_err rk_store_permission_release(struct rk_store *s, const char *approval_id, struct rk_error *e) RK_MUST_USE;
 
 /* ---- payment intents: what is sent, written before it is sent ---- */
 struct rk_intent_new {

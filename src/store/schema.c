@@ -180,5 +180,16 @@ static const char v3[] =
     " BEGIN SELECT RAISE(ABORT, 'a use of a permission never changes'); END;"
     "CREATE TRIGGER permission_uses_kept BEFORE DELETE ON permission_uses BEGIN SELECT RAISE(ABORT, 'uses of permissions are never deleted'); END;";
 
-const struct rk_migration rk_store_migrations[] = {{v1}, {v2}, {v3}};
+/* An approval gets its place in a plan once, when the plan is made. */
+static const char v4[] =
+    "DROP TRIGGER approvals_origin_fixed;"
+    "CREATE TRIGGER approvals_origin_fixed BEFORE UPDATE OF kind, supersedes, subject_order_id, category_claimed, category_own, asked_json"
+    " ON approvals BEGIN SELECT RAISE(ABORT, 'what an approval is about never changes'); END;"
+    "DROP TRIGGER approvals_plan_fixed;"
+    "CREATE TRIGGER approvals_plan_fixed BEFORE UPDATE OF plan_id, plan_position ON approvals WHEN OLD.plan_id IS NOT NULL"
+    " BEGIN SELECT RAISE(ABORT, 'an approval stays in its plan'); END;"
+    "CREATE INDEX approvals_by_subject ON approvals(subject_order_id) WHERE subject_order_id IS NOT NULL;"
+    "CREATE INDEX permissions_by_user ON permissions(user_id) WHERE revoked_ms IS NULL;";
+
+const struct rk_migration rk_store_migrations[] = {{v1}, {v2}, {v3}, {v4}};
 const int32_t rk_store_n_migrations = sizeof rk_store_migrations / sizeof *rk_store_migrations;

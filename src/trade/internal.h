@@ -47,6 +47,41 @@ rk_err rk_trade_check_ledger(struct rk_trade *t, struct rk_error *e) RK_MUST_USE
 /* RK_EFORMAT: the ledger is broken, nothing may be approved or paid. */
 rk_err rk_trade_may_pay(const struct rk_trade *t, struct rk_error *e) RK_MUST_USE;
 
+/* What an approval is made of; texts and JSON borrowed. */
+struct rk_draft {
+  const char *user_id, *chat_id, *turn_id, *origin, *checkout_id;
+  const json_t *terms;
+  bool demo;
+  const char *kind;                /* NULL: purchase */
+  const char *supersedes, *subject_order_id, *category_claimed, *category_own;
+  const json_t *asked;
+  bool ask;                        /* the user in any case: permissions are not looked at */
+};
+/* Inside a transaction: the row, the approval_request event, and the approval where permissions give it. */
+rk_err rk_trade_add_approval(struct rk_trade *t, const struct rk_draft *d, json_t **approval, struct rk_error *e) RK_MUST_USE;
+rk_err rk_trade_store_approval(struct rk_trade *t, const struct rk_draft *d, json_t **approval, struct rk_error *e) RK_MUST_USE;
+json_t *rk_trade_view(struct rk_trade *t, const json_t *row);      /* as docs/api.md shows it */
+bool rk_trade_is_over(const json_t *row);                          /* pending, and its time is over */
+json_t *rk_trade_instrument(const json_t *profile, const char *id); /* id NULL: the default; borrowed, NULL: none */
+int64_t rk_trade_expiry(const struct rk_checkout *co);
+json_t *rk_trade_asked(const struct rk_checkout *co, const char *lang);
+rk_err rk_trade_check_session(const char *kind, struct rk_error *e) RK_MUST_USE;
+/* Inside a transaction, on a pending row that the caller has checked: sign, intent, state, event. by: who decided. */
+rk_err rk_trade_approve_row(struct rk_trade *t, const json_t *row, const char *by, struct rk_error *e) RK_MUST_USE;
+rk_err rk_trade_refuse_row(struct rk_trade *t, const json_t *row, const char *by, struct rk_error *e) RK_MUST_USE;
+/* The ledger holds together and the wallet has the money. */
+rk_err rk_trade_check_payment(struct rk_trade *t, const json_t *row, struct rk_error *e) RK_MUST_USE;
+/* Some standing permission applies, all that apply hold, and it can be paid. */
+bool rk_trade_is_permitted(struct rk_trade *t, const json_t *row);
+/* In the same transaction, after that: reserves the amount under each that applies, and approves. */
+rk_err rk_trade_use_permissions(struct rk_trade *t, const json_t *row, struct rk_error *e) RK_MUST_USE;
+/* One thread at a time brings an approval on: waits for its turn. */
+void rk_trade_enter(struct rk_trade *t, struct rk_in_flight *me);
+void rk_trade_leave(struct rk_trade *t, struct rk_in_flight *me);
+/* A cancel, return or change. The key under which it will be confirmed; then the way from approved to its end. */
+rk_err rk_trade_write_refund_intent(struct rk_trade *t, const json_t *row, struct rk_error *e) RK_MUST_USE;
+rk_err rk_trade_bring_back(struct rk_trade *t, const char *approval_id, struct rk_error *e) RK_MUST_USE;
+
 /* Ends a transaction: commits when err is RK_OK, else rolls back and returns err. */
 rk_err rk_trade_end(struct rk_trade *t, rk_err err, struct rk_error *e) RK_MUST_USE;
 rk_err rk_trade_event(struct rk_trade *t, const json_t *approval, const char *type, json_t *data, struct rk_error *e) RK_MUST_USE; /* takes data */

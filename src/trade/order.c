@@ -27,7 +27,7 @@ static bool is_in_flight(const struct rk_trade *t, const char *id) {
   return false;
 }
 
-static void enter(struct rk_trade *t, struct rk_in_flight *me) {
+void rk_trade_enter(struct rk_trade *t, struct rk_in_flight *me) {
   pthread_mutex_lock(&t->lock);
   while (is_in_flight(t, me->approval_id)) pthread_cond_wait(&t->ended, &t->lock);
   me->next = t->in_flight;
@@ -35,7 +35,7 @@ static void enter(struct rk_trade *t, struct rk_in_flight *me) {
   pthread_mutex_unlock(&t->lock);
 }
 
-static void leave(struct rk_trade *t, struct rk_in_flight *me) {
+void rk_trade_leave(struct rk_trade *t, struct rk_in_flight *me) {
   pthread_mutex_lock(&t->lock);
   struct rk_in_flight **at = &t->in_flight;
   while (*at != me) at = &(*at)->next;
@@ -87,6 +87,7 @@ static rk_err fail(struct run *r, const char *code, const char *why, struct rk_e
   if (err) return err;
   err = rk_store_approval_fail(r->t->store, r->id, state, code, why, e);
   if (!err && authorized) err = ledger(r, "void", NULL, e);
+  if (!err) err = rk_store_permission_release(r->t->store, r->id, e);
   if (!err) err = notice(r, "order_failed", code, why, e);
   err = rk_trade_end(r->t, err, e);
   if (!err) rk_trade_step(r->t, RK_STEP_ENDED);
@@ -312,6 +313,7 @@ static rk_err check_fresh(struct run *r, int64_t *total, const char **code, stru
   json_t *fresh = rk_terms_project(&co, &(struct rk_terms_extra){rk_json_arr(terms, "lines"), rk_json_obj(terms, "instrument"),
                                                                  rk_json_i64(terms, "expires_ms", 0)}, e);
   err = fresh ? rk_terms_match(terms, fresh, e) : RK_EUPSTREAM;
+  if (err && fresh && rk_store_approval_fresh(r->t->store, r->id, fresh, NULL)) rk_log(RK_LOG_WARN, "trade", "approval %s: the new terms were not stored", r->id);
   if (!err) *total = rk_json_i64(fresh, "total_minor", 0);
   json_decref(fresh);
   return err;
@@ -350,6 +352,7 @@ static rk_err first_send(struct run *r, struct rk_error *e) {
 static rk_err bring_on(struct run *r, struct rk_error *e) {
   rk_err err = load(r, e);
   if (err) return err;
+  if (strcmp(field(r, "kind"), "purchase") != 0) return rk_trade_bring_back(r->t, r->id, e);
   if (in_state(r, "completed")) return RK_OK;
   if (in_state(r, "pending")) return rk_fail(e, RK_EFORBIDDEN, "the user has not approved this");
   if (in_state(r, "approved") && (err = rk_trade_may_pay(r->t, e))) return err;
@@ -362,7 +365,7 @@ static rk_err bring_on(struct run *r, struct rk_error *e) {
 static rk_err run_one(struct rk_trade *t, const char *approval_id, int tries, struct rk_error *e) {
   struct rk_in_flight me = {.approval_id = approval_id};
   rk_err err = RK_OK;
-  enter(t, &me);
+  rk_trade_enter(t, &me);
   for (int i = 0; i < tries; i++) {
     struct run r = {.t = t, .id = approval_id, .arena = rk_arena_new(RK_TRADE_ARENA_BYTES)};
     if (i) rk_sleep_ms(t->retry_wait_ms);
@@ -372,7 +375,7 @@ static rk_err run_one(struct rk_trade *t, const char *approval_id, int tries, st
     rk_arena_free(r.arena);
     if (err != RK_EUNAVAIL) break;
   }
-  leave(t, &me);
+  rk_trade_leave(t, &me);
   return err;
 }
 
@@ -380,7 +383,9 @@ rk_err rk_trade_complete(struct rk_trade *t, const char *approval_id, json_t **o
   *order = NULL;
   rk_err err = run_one(t, approval_id, SETTLE_TRIES, e);
   if (err) return err;
-  json_t *row = rk_store_order_of_approval(t->store, approval_id);
+  json_t *approval = rk_store_approval(t->store, approval_id);
+  json_t *row = rk_store_order(t->store, rk_json_cstr(approval, "user_id", ""), rk_json_cstr(approval, "order_id", ""));
+  json_decref(approval);
   if (!row) return rk_fail(e, RK_EIO, "the order cannot be read back");
   *order = order_view(t, row);
   json_decref(row);

@@ -1,5 +1,6 @@
 #include "trade/terms.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -139,4 +140,64 @@ rk_err rk_terms_match(const json_t *approved, const json_t *fresh, struct rk_err
   /* the same total made of other parts is another bargain */
   if (is == was) return rk_fail(e, RK_ECONFLICT, "the merchant changed the totals after the approval");
   return RK_OK;
+}
+
+/* ---- difference ---- */
+
+static void differ(json_t *list, const char *field, const json_t *a, const json_t *b);
+
+static void differ_in_object(json_t *list, const char *field, const json_t *a, const json_t *b) {
+  json_t *keys = json_object(), *v;
+  const char *key;
+  json_object_update(keys, (json_t *)(uintptr_t)a);
+  json_object_update(keys, (json_t *)(uintptr_t)b);
+  json_object_foreach(keys, key, v) {
+    char name[256];
+    if (!*field && strcmp(key, "expires_ms") == 0) continue;
+    snprintf(name, sizeof name, "%s%s%s", field, *field ? "." : "", key);
+    differ(list, name, json_object_get(a, key), json_object_get(b, key));
+  }
+  json_decref(keys);
+}
+
+/* Totals have a type, which tells more than their place: {type: total}. */
+static json_t *by_type(const json_t *totals) {
+  json_t *obj = json_object(), *one;
+  size_t i;
+  json_array_foreach(totals, i, one) {
+    char key[64];
+    snprintf(key, sizeof key, "%.40s", rk_json_cstr(one, "type", ""));
+    if (json_object_get(obj, key)) snprintf(key + strlen(key), 20, "_%u", (unsigned)i);
+    json_object_set(obj, key, one);
+  }
+  return obj;
+}
+
+static void differ_in_array(json_t *list, const char *field, const json_t *a, const json_t *b) {
+  if (strcmp(field, "totals") == 0) {
+    json_t *old_totals = by_type(a), *new_totals = by_type(b);
+    differ_in_object(list, field, old_totals, new_totals);
+    json_decref(old_totals);
+    json_decref(new_totals);
+    return;
+  }
+  size_t n = json_array_size(a) > json_array_size(b) ? json_array_size(a) : json_array_size(b);
+  for (size_t i = 0; i < n; i++) {
+    char name[256];
+    snprintf(name, sizeof name, "%s[%zu]", field, i);
+    differ(list, name, json_array_get(a, i), json_array_get(b, i));
+  }
+}
+
+static void differ(json_t *list, const char *field, const json_t *a, const json_t *b) {
+  if (json_equal(a, b)) return;
+  if (json_is_object(a) && json_is_object(b)) differ_in_object(list, field, a, b);
+  else if (json_is_array(a) && json_is_array(b)) differ_in_array(list, field, a, b);
+  else json_array_append_new(list, json_pack("{s:s, s:O?, s:O?}", "field", field, "old", a, "new", b));
+}
+
+json_t *rk_terms_diff(const json_t *old_terms, const json_t *new_terms) {
+  json_t *list = json_array();
+  differ_in_object(list, "", old_terms, new_terms);
+  return list;
 }

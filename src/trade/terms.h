@@ -29,4 +29,7 @@ rk_err rk_terms_canonical(const json_t *terms, struct rk_buf *jcs, char hash[65]
  * RK_ECONFLICT names what changed. */
 rk_err rk_terms_match(const json_t *approved, const json_t *fresh, struct rk_error *e) RK_MUST_USE;
 
+/* [{field: "lines[0].quantity", old, new}] (totals by type: "totals.discount.amount_minor"): a value that is not there is null; expires_ms is left out. New reference. */
+json_t *rk_terms_diff(const json_t *old_terms, const json_t *new_terms);
+
 #endif

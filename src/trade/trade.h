@@ -13,7 +13,7 @@
  *
  * States of an approval: pending -> approved -> completing -> completed |
  * failed | unknown; pending -> refused | expired | superseded. unknown is left
- * only by reconciliation (GET, or the same bytes under the same key).
+ * only by reconciliation (GET).
  * Thread rule: any thread. */
 #ifndef RK_TRADE_TRADE_H
 #define RK_TRADE_TRADE_H
@@ -41,6 +41,8 @@ struct rk_prepare {
   const char *instrument_id;        /* NULL: the default */
   struct rk_address address;
   const char *lang;                 /* "zh" | "en": of the merchant's texts; NULL: its own choice */
+  const char *category;             /* of the thing, by the user's own words; NULL: not known (what the offer says is a claim) */
+  bool in_plan;                     /* it will be answered with others: no permission approves it */
 };
 /* Tries the coupons that fit, keeps the lowest total, stores the approval and
  * appends the approval_request event. *approval: the object of docs/api.md.
@@ -60,10 +62,38 @@ json_t *rk_trade_approvals_of_turn(struct rk_trade *t, const char *turn_id);
  * sent twice answers RK_OK and changes nothing. */
 rk_err rk_trade_decide(struct rk_trade *t, const char *user_id, const char *session_kind, const char *approval_id,
                        const char *decision, const char *terms_hash, struct rk_error *e) RK_MUST_USE;
-/* Another payment method for a pending approval: it is superseded, *approval is
- * the new one with a new hash. RK_EFORBIDDEN, RK_ENOTFOUND, RK_EGONE, RK_EINVAL. */
-rk_err rk_trade_change_instrument(struct rk_trade *t, const char *user_id, const char *session_kind, const char *approval_id,
-                                  const char *instrument_id, json_t **approval, struct rk_error *e) RK_MUST_USE;
+/* The user edits a pending purchase: changes {instrument_id?, quantity?, item_id?, codes?: [], delivery_id?, address?: {name, phone, street, city}}
+ * (quantity and item_id: of the one line there is, or with `line`: its number from 0). All but the instrument are changed at the merchant
+ * first. The approval is superseded, *approval is the new one with a new hash and the difference. RK_EFORBIDDEN, RK_ENOTFOUND, RK_EGONE,
+ * RK_EINVAL (names the field), RK_EUPSTREAM (the merchant does not do that: nothing is changed). */
+rk_err rk_trade_edit(struct rk_trade *t, const char *user_id, const char *session_kind, const char *approval_id, const json_t *changes,
+                     json_t **approval, struct rk_error *e) RK_MUST_USE;
+
+/* ---- plans: several checkouts, one answer ---- */
+/* Of pending purchases of the user. *plan: {id, title, state, sheet_hash, totals: {CURRENCY: minor}, approvals: [approval]}.
+ * sheet_hash: SHA-256, hex, over the terms hashes in their order, each followed by a newline. */
+rk_err rk_trade_plan_new(struct rk_trade *t, const char *user_id, const char *title, const char *const *approval_ids, int32_t n, json_t **plan,
+                         struct rk_error *e) RK_MUST_USE;
+json_t *rk_trade_plan(struct rk_trade *t, const char *user_id, const char *plan_id); /* NULL: none */
+/* All of them, in one transaction, or none; the same codes as rk_trade_decide(). */
+rk_err rk_trade_plan_decide(struct rk_trade *t, const char *user_id, const char *session_kind, const char *plan_id, const char *decision,
+                            const char *sheet_hash, struct rk_error *e) RK_MUST_USE;
+
+/* ---- after the sale ---- */
+/* Asks the merchant what comes back for the order, and makes an approval of it: kind "cancel", "return" or "change"; terms {kind, merchant,
+ * order, lines, back_minor, fee_minor, back_to, policy, currency, refund_id, expires_ms}. It is decided and completed as any other.
+ * RK_EUNAVAIL: this merchant takes no such request; RK_ECONFLICT: nothing comes back. */
+rk_err rk_trade_give_back(struct rk_trade *t, const char *user_id, const char *order_id, const char *kind, const char *lang, json_t **approval,
+                          struct rk_error *e) RK_MUST_USE;
+
+/* ---- standing permissions: none by default ---- */
+/* p: {label?, merchant_origin?, instrument_id?, currency, per_order_minor, per_day_minor?, per_month_minor?, allow?: [category], deny?: [category]}.
+ * A purchase is approved without asking when at least one permission applies (its merchant, instrument and currency) and all that apply hold:
+ * their amounts are reserved, and the approval signed, in one transaction. Days and months are the user's zone's. A category that only the
+ * merchant claims can deny, never allow. Page or terminal only. */
+rk_err rk_trade_permit(struct rk_trade *t, const char *user_id, const char *session_kind, const json_t *p, json_t **permission, struct rk_error *e) RK_MUST_USE;
+rk_err rk_trade_revoke(struct rk_trade *t, const char *user_id, const char *session_kind, const char *permission_id, struct rk_error *e) RK_MUST_USE;
+json_t *rk_trade_permissions(struct rk_trade *t, const char *user_id); /* with used_day_minor, used_month_minor and uses */
 
 /* Runs an approved intent to its end. *order: the object of docs/api.md; appends
  * the order event. RK_EUNAVAIL with state unknown: try rk_trade_reconcile later. */

@@ -26,7 +26,7 @@ enum { FAKE_MAX = 8192 };
 
 struct fake_checkout {
   enum rk_checkout_status status;
-  char key[40], jti[40], code[16];
+  char key[40], jti[40], code[16], street[64];
   int64_t unit_minor, charged_minor;
   int32_t quantity, n_charges, n_sent;
 };
@@ -47,6 +47,10 @@ struct fake {
   bool lie_refused;              /* charges, then says it refused */
   int64_t price_after;           /* unit price that a later read shows; 0: the same */
   int64_t refunded[2];           /* money given back, an adjustment each */
+  int64_t refund_fee;
+  bool no_refund, no_update;
+  int32_t n_updates;
+  int32_t n_confirms;            /* of a refund */
   const char *street_after;
   void (*point)(const char *where); /* called before and after a completion takes effect: may end the process */
 };
@@ -106,6 +110,7 @@ static void fake_fill(const struct fake_checkout *c, struct rk_arena *a, struct 
       .lines = line, .n_lines = 1, .totals = t, .n_totals = off ? 4 : 3, .codes = codes, .n_codes = off ? 1 : 0,
       .address = {"张伟", "13800000000", fake->other_address ? "elsewhere 1" : "漕溪北路18号", "上海"}, .delivery = fake->late_delivery ? &late : &std,
       .refund_rule = "7 days", .expires_ms = fake->ttl_ms ? rk_now_ms() + fake->ttl_ms : 0, .sandbox = fake->sandbox};
+  if (c->street[0]) out->address.street = rk_arena_printf(a, "%s", c->street);
   if (fake->street_after && c->n_sent == 0) out->address.street = fake->street_after;
   strcpy(out->currency, fake->other_currency ? "USD" : "CNY");
   if (c->status == RK_CO_COMPLETED) out->order_id = rk_arena_printf(a, "order-%s", id);
@@ -130,8 +135,11 @@ rk_err rk_merchant_checkout_update(struct rk_merchants *m, const char *id, const
   if (fake->down || !c) return fake_down(e);
   if (q->n_codes && strcmp(q->codes[0], "BAD") == 0) return rk_fail(e, RK_EUPSTREAM, "no such code");
   snprintf(c->code, sizeof c->code, "%s", q->n_codes ? q->codes[0] : "");
+  if (fake->no_update) return rk_fail(e, RK_EUPSTREAM, "not that many");
+  c->quantity = q->lines[0].quantity;
+  fake->n_updates++;
+  snprintf(c->street, sizeof c->street, "%s", q->address.street);
   fake_fill(c, a, out);
-  out->address.street = q->address.street;
   return RK_OK;
 }
 
@@ -227,6 +235,39 @@ rk_err rk_merchant_order(struct rk_merchants *m, const char *origin, const char 
                                                    "type", "total", "amount", (json_int_t)-fake->refunded[i]));
   *out = json_pack("{s:s, s:s, s:[{s:s}], s:o}", "id", order_id, "currency", "CNY", "line_items", "status", "fulfilled", "adjustments", adjustments);
   return RK_OK;
+}
+
+/* One refund for an order: all that is left, less the fee. */
+static rk_err fake_refund(const struct fake_checkout *c, struct rk_arena *a, struct rk_refund *out) {
+  RK_ASSERT(c != NULL);
+  struct rk_refund_line *line = rk_arena_array(a, 1, sizeof *line);
+  *line = (struct rk_refund_line){"li_1", "跑步鞋", c->quantity};
+  *out = (struct rk_refund){.id = rk_arena_printf(a, "rf-%d", (int)(c - fake->checkouts)), .origin = ORIGIN, .merchant_name = "Fake", .order_id = "", .policy = "7 days",
+                            .completed = fake->refunded[0] > 0, .currency = "CNY", .lines = line, .n_lines = 1, .fee_minor = fake->refund_fee,
+                            .back_minor = c->charged_minor - fake->refund_fee, .expires_ms = rk_now_ms() + 600000};
+  return RK_OK;
+}
+
+rk_err rk_merchant_refund_quote(struct rk_merchants *m, const char *origin, const char *order_id, const struct rk_refund_line *lines, int32_t n_lines, const char *lang,
+                                struct rk_arena *a, struct rk_refund *out, struct rk_error *e) {
+  struct fake_checkout *c = fake_find(order_id + strlen("order-"));
+  if (fake->down || !c) return fake_down(e);
+  return fake->no_refund ? rk_fail(e, RK_ECONFLICT, "nothing comes back") : fake_refund(c, a, out);
+}
+
+enum rk_outcome rk_merchant_refund_confirm(struct rk_merchants *m, const char *origin, const char *refund_id, const char *key, struct rk_arena *a, struct rk_refund *out,
+                                           struct rk_error *e) {
+  struct fake_checkout *c = fake_find(refund_id);
+  fake->n_confirms++;
+  if (fake->down || fake->lose_request) return RK_OUTCOME_UNKNOWN;
+  if (fake->refuse) return rk_fail(e, RK_ECONFLICT, "too late") ? RK_OUTCOME_REFUSED : RK_OUTCOME_REFUSED;
+  fake->refunded[0] = c->charged_minor - fake->refund_fee;
+  fake_refund(c, a, out);
+  return fake->lose_reply ? RK_OUTCOME_UNKNOWN : RK_OUTCOME_DONE;
+}
+
+rk_err rk_merchant_refund_get(struct rk_merchants *m, const char *origin, const char *refund_id, struct rk_arena *a, struct rk_refund *out, struct rk_error *e) {
+  return fake->down ? fake_down(e) : fake_refund(fake_find(refund_id), a, out);
 }
 
 /* ---- the user's side ---- */

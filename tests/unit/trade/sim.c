@@ -588,7 +588,9 @@ static json_t *answer(json_t *approval) {
     if (died()) continue;
     if (err == RK_EPAYMENT) {
       json_t *changed = NULL;
-      err = rk_trade_change_instrument(trade, user, "page", rk_json_cstr(approval, "id", ""), "card", &changed, &e);
+      json_t *changes = json_pack("{s:s}", "instrument_id", "card");
+      err = rk_trade_edit(trade, user, "page", rk_json_cstr(approval, "id", ""), changes, &changed, &e);
+      json_decref(changes);
       if (died() || err) {
         json_decref(changed);
         return approval;

@@ -30,6 +30,13 @@ static rk_err decide(const json_t *a, const char *decision) {
 
 static rk_err complete(const json_t *a, json_t **order) { return rk_trade_complete(s.trade, rk_json_cstr(a, "id", ""), order, &e); }
 
+/* Takes changes. */
+static rk_err edit(const json_t *a, const char *session, json_t *changes, json_t **changed) {
+  rk_err err = rk_trade_edit(s.trade, s.user, session, rk_json_cstr(a, "id", ""), changes, changed, &e);
+  json_decref(changes);
+  return err;
+}
+
 static void assert_state(const json_t *a, const char *want) {
   json_t *now = rk_trade_approval(s.trade, s.user, rk_json_cstr(a, "id", ""));
   assert_string_equal(rk_json_cstr(now, "state", ""), want);
@@ -285,9 +292,9 @@ static void a_wallet_that_is_too_low_asks_for_another(void **state) {
   assert_int_equal(decide(a, "approve"), RK_EPAYMENT);
   assert_non_null(strstr(e.msg, "¥200.00"));
   assert_state(a, "pending");
-  assert_int_equal(rk_trade_change_instrument(s.trade, s.user, "key", rk_json_cstr(a, "id", ""), "card", &b, &e), RK_EFORBIDDEN);
-  assert_int_equal(rk_trade_change_instrument(s.trade, s.user, "page", rk_json_cstr(a, "id", ""), "gold", &b, &e), RK_EINVAL);
-  assert_int_equal(rk_trade_change_instrument(s.trade, s.user, "page", rk_json_cstr(a, "id", ""), "card", &b, &e), RK_OK);
+  assert_int_equal(edit(a, "key", json_pack("{s:s}", "instrument_id", "card"), &b), RK_EFORBIDDEN);
+  assert_int_equal(edit(a, "page", json_pack("{s:s}", "instrument_id", "gold"), &b), RK_EINVAL);
+  assert_int_equal(edit(a, "page", json_pack("{s:s}", "instrument_id", "card"), &b), RK_OK);
   assert_string_not_equal(rk_json_cstr(a, "terms_hash", ""), rk_json_cstr(b, "terms_hash", ""));
   assert_state(a, "superseded");
   json_t *now = rk_trade_approval_current(s.trade, s.user, rk_json_cstr(a, "id", ""));
