@@ -163,8 +163,12 @@ static int64_t ask_about_payments(struct rk_agent *a) {
 }
 
 static int64_t tick(void *ud) {
-  int64_t late = end_late(ud), payments = ask_about_payments(ud);
-  return late < 0 ? payments : payments < 0 || late < payments ? late : payments;
+  struct rk_agent *a = ud;
+  int64_t due[3] = {end_late(a), ask_about_payments(a), -1}, next = -1;
+  rk_trade_poll_orders(a->sv.trade, &due[2]);
+  for (int i = 0; i < 3; i++)
+    if (due[i] >= 0 && (next < 0 || due[i] < next)) next = due[i];
+  return next;
 }
 
 rk_err rk_agent_resume(struct rk_agent *a, struct rk_error *e) {

@@ -10,6 +10,7 @@
 #include "server/openai.h"
 #include "server/server.h"
 #include "server/workers.h"
+#include "trade/webhook.h"
 
 enum { RK_SERVER_MAX_LINKS = 16, RK_SERVER_MAX_KEYS_SEEN = 1024, RK_SERVER_NAME_BYTES = 300, RK_SERVER_PATH_BYTES = 4096 };
 
@@ -32,6 +33,7 @@ struct rk_server {
   struct rk_events *events;
   struct rk_openai *openai;
   struct rk_workers *workers;
+  struct rk_webhooks *webhooks;
   struct rk_metrics *metrics;
   bool everybody;                       /* /v1 and /metrics need no key */
   bool secure;                          /* browsers reach us by https */
@@ -58,7 +60,7 @@ bool rk_auth_sign_in(struct rk_server *s, struct rk_http_req *r, rk_str token);
 /* Writes DATA/name with mode 0600, replacing it whole. */
 rk_err rk_server_write_file(const struct rk_server *s, const char *name, rk_str text, struct rk_error *e) RK_MUST_USE;
 
-/* ---- routes (auth.c, api.c, page.c); ctx is the server ---- */
+/* ---- routes (auth.c, api.c, ucp.c, page.c); ctx is the server ---- */
 void rk_route_terminal(struct rk_http_req *r, void *ctx);
 void rk_route_link(struct rk_http_req *r, void *ctx);
 void rk_route_session(struct rk_http_req *r, void *ctx);
@@ -86,6 +88,10 @@ void rk_route_ledger(struct rk_http_req *r, void *ctx);
 void rk_route_audit(struct rk_http_req *r, void *ctx);
 void rk_route_profile(struct rk_http_req *r, void *ctx);
 void rk_route_profile_set(struct rk_http_req *r, void *ctx);
+void rk_route_shops(struct rk_http_req *r, void *ctx);
+void rk_route_ucp_profile(struct rk_http_req *r, void *ctx);
+void rk_route_ucp_oldest_profile(struct rk_http_req *r, void *ctx);
+void rk_route_order_event(struct rk_http_req *r, void *ctx);
 void rk_route_page(struct rk_http_req *r, void *ctx);
 
 #endif

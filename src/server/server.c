@@ -20,14 +20,6 @@ static void health(struct rk_http_req *r, void *ctx) {
   rk_http_reply_json(r, 200, json_pack("{s:s,s:s,s:s}", "status", "ok", "version", RK_VERSION, "model", rk_chat_name(s->o.model)));
 }
 
-/* max-age at least 60 and never private: merchants keep it (UCP, Discovery). */
-static void reply_profile(struct rk_http_req *r, const struct rk_server *s, const char *version) {
-  rk_http_set_header(r, "Cache-Control", "public, max-age=60");
-  rk_http_reply_json(r, 200, rk_ucp_platform_profile(&s->o.platform, version));
-}
-static void ucp_profile(struct rk_http_req *r, void *ctx) { reply_profile(r, ctx, rk_ucp_version(0)); }
-static void ucp_oldest_profile(struct rk_http_req *r, void *ctx) { reply_profile(r, ctx, RK_UCP_VERSION); }
-
 static double resident_bytes(void) {
   long pages = 0, resident = 0;
   FILE *f = fopen("/proc/self/statm", "r");
@@ -108,6 +100,7 @@ static void v1_completions(struct rk_http_req *r, void *ctx) { rk_openai_complet
   X("GET",    "/api/chats",                RK_KEY,     rk_route_chats) \
   X("GET",    "/api/chats/:id",            RK_KEY,     rk_route_chat) \
   X("DELETE", "/api/chats/:id",            RK_KEY,     rk_route_chat_delete) \
+  X("GET",    "/api/shops",                RK_KEY,     rk_route_shops) \
   X("GET",    "/api/orders",               RK_KEY,     rk_route_orders) \
   X("GET",    "/api/orders/:id",           RK_KEY,     rk_route_order) \
   X("POST",   "/api/orders/:id/back",      RK_SESSION, rk_route_give_back) \
@@ -121,8 +114,9 @@ static void v1_completions(struct rk_http_req *r, void *ctx) { rk_openai_complet
   X("POST",   "/v1/completions",           RK_LOCAL,   v1_completions) \
   X("GET",    "/health",                   RK_OPEN,    health) \
   X("GET",    "/metrics",                  RK_LOCAL,   metrics) \
-  X("GET",    "/.well-known/ucp",          RK_OPEN,    ucp_profile) \
-  X("GET",    "/.well-known/ucp-" RK_UCP_VERSION, RK_OPEN, ucp_oldest_profile) \
+  X("GET",    "/.well-known/ucp",          RK_OPEN,    rk_route_ucp_profile) \
+  X("GET",    "/.well-known/ucp-" RK_UCP_VERSION, RK_OPEN, rk_route_ucp_oldest_profile) \
+  X("POST",   RK_UCP_WEBHOOK_PATH,         RK_OPEN,    rk_route_order_event) \
   X("GET",    "/*",                        RK_OPEN,    rk_route_page)
 
 #define X(method, path, who, fn) {method, path, fn},
@@ -203,6 +197,7 @@ rk_err rk_server_start(const struct rk_server_opts *o, struct rk_server **out, s
   err = s->metrics ? RK_OK : rk_fail(e, RK_ENOMEM, "out of memory");
   if (!err) err = rk_events_new(o->store, o->agent, &s->events, e);
   if (!err) err = rk_workers_new(&s->workers, e);
+  if (!err) err = rk_webhooks_new(o->trade, o->merchants, &s->webhooks, e);
   if (!err) err = rk_openai_new(o->model, RK_MAX_COMPLETIONS, &s->openai, e);
   if (!err) err = rk_auth_start(s, e);
   if (!err) err = start_http(s, e);
@@ -236,6 +231,7 @@ void rk_server_stop(struct rk_server *s) {
   rk_auth_stop(s);
   rk_events_free(s->events);
   rk_workers_free(s->workers);
+  rk_webhooks_free(s->webhooks);
   rk_openai_free(s->openai);
   rk_http_stop(s->http);
   rk_metrics_free(s->metrics);

@@ -160,6 +160,15 @@ json_t *rk_store_order_of_approval(struct rk_store *s, const char *approval_id) 
   return rk_db_one(rk_store_db(s), NULL, "SELECT " ORDER_COLUMNS " FROM orders WHERE approval_id=?", "t", approval_id);
 }
 
+json_t *rk_store_order_at(struct rk_store *s, const char *merchant_origin, const char *merchant_order_id) {
+  return rk_db_one(rk_store_db(s), NULL, "SELECT " ORDER_COLUMNS " FROM orders WHERE merchant_origin=? AND merchant_order_id=?", "tt",
+                   merchant_origin, merchant_order_id);
+}
+
+json_t *rk_store_orders_on_their_way(struct rk_store *s) {
+  return rk_db_all(rk_store_db(s), NULL, "SELECT user_id, " ORDER_COLUMNS " FROM orders WHERE status IN ('placed', 'processing') ORDER BY seq", "");
+}
+
 json_t *rk_store_orders(struct rk_store *s, const char *user_id) {
   return rk_db_all(rk_store_db(s), NULL, "SELECT " ORDER_COLUMNS " FROM orders WHERE user_id=? ORDER BY seq DESC", "t", user_id);
 }

@@ -97,6 +97,8 @@ rk_err rk_store_order_add(struct rk_store *s, const struct rk_order_new *o, char
 /* {id, approval_id, merchant_origin, merchant_order_id, status, receipt, chat_id, turn_id, placed_ms} */
 json_t *rk_store_order(struct rk_store *s, const char *user_id, const char *order_id);
 json_t *rk_store_order_of_approval(struct rk_store *s, const char *approval_id);
+json_t *rk_store_order_at(struct rk_store *s, const char *merchant_origin, const char *merchant_order_id);
+json_t *rk_store_orders_on_their_way(struct rk_store *s); /* placed or processing, of all users, oldest first */
 json_t *rk_store_orders(struct rk_store *s, const char *user_id); /* newest first */
 rk_err rk_store_order_status(struct rk_store *s, const char *order_id, const char *status, struct rk_error *e) RK_MUST_USE;
 

@@ -36,6 +36,7 @@ void rk_trade_free(struct rk_trade *t) {
   RK_ASSERT(t->in_flight == NULL);
   pthread_cond_destroy(&t->ended);
   pthread_mutex_destroy(&t->lock);
+  json_decref(t->told);
   free(t);
 }
 

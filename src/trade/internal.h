@@ -37,6 +37,7 @@ struct rk_trade {
   pthread_mutex_t lock;            /* of in_flight: an approval is brought on by one thread at a time */
   pthread_cond_t ended;
   struct rk_in_flight *in_flight;
+  json_t *told;                    /* order id: rk_mono_ms() of the last news; under lock; NULL: none yet */
   char broken[200];                /* why no money may move: the ledger did not pass at start; "": it may */
   void (*on_step)(enum rk_trade_step step); /* tests end the process here; NULL: nothing */
 };
@@ -90,5 +91,8 @@ rk_err rk_trade_event_result(struct rk_trade *t, const json_t *approval, const c
 rk_err rk_trade_expire(struct rk_trade *t, const json_t *approval, struct rk_error *e) RK_MUST_USE;
 /* Writes a payment intent of the amount: token, body and key; nothing is sent. */
 rk_err rk_trade_write_intent(struct rk_trade *t, const json_t *approval, int64_t amount_minor, struct rk_error *e) RK_MUST_USE;
+
+/* An order as docs/api.md shows it. New reference. */
+json_t *rk_trade_order_view(const struct rk_trade *t, const json_t *row);
 
 #endif

@@ -220,6 +220,27 @@ static rk_err check_answer(struct rk_merchants *m, int32_t i, struct rk_exchange
   return err;
 }
 
+rk_err rk_merchants_verify(struct rk_merchants *m, const char *origin, const struct rk_http_message *msg, int64_t now_s, struct rk_sig_info *info,
+                           enum rk_sig_fault *fault, struct rk_error *e) {
+  struct rk_sig_policy policy = {.now_s = now_s};
+  struct rk_ucp_merchant found;
+  int32_t i = 0;
+  *fault = RK_SIG_OK;
+  for (int round = 0;; round++) {
+    rk_err err = rk_merchants_find(m, origin, &i, &found, e);
+    if (err) return err;
+    struct rk_known_merchant *k = &m->list[i];
+    pthread_mutex_lock(&m->lock);
+    *fault = k->keys ? rk_sig_verify(msg, k->keys, &policy, info, e) : RK_SIG_NO_KEY;
+    bool again = *fault == RK_SIG_NO_KEY && round == 0 && rk_mono_ms() - k->known_ms >= PROFILE_MIN_MS;
+    if (again) k->known_ms = 0;
+    bool keyless = !k->keys;
+    pthread_mutex_unlock(&m->lock);
+    if (*fault == RK_SIG_OK) return RK_OK;
+    if (!again) return keyless ? rk_fail(e, RK_EAUTH, "%s publishes no keys", origin) : RK_EAUTH;
+  }
+}
+
 static bool is_id(const char *id) {
   for (const char *p = id; *p; p++)
     if (!((*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || strchr("-_.~:", *p))) return false;

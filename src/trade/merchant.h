@@ -11,6 +11,7 @@
 #define RK_TRADE_MERCHANT_H
 
 #include "net/net.h"
+#include "net/signature.h"
 #include "trade/offer.h"
 
 struct rk_merchants;
@@ -30,6 +31,12 @@ void rk_merchants_free(struct rk_merchants *m);
 
 /* Makes all known that answer: [{origin, ok, message (why not), name, version, scopes, capabilities: [name], sandbox, signs, linked}]. New reference. */
 json_t *rk_merchants_list(struct rk_merchants *m, struct rk_error *e);
+
+/* Whether m is signed by the merchant of that origin (a webhook). A key that its
+ * profile does not have is looked for in it once more. RK_ENOTFOUND: none of
+ * ours; RK_EAUTH: *fault says why; others: its profile cannot be had. */
+rk_err rk_merchants_verify(struct rk_merchants *m, const char *origin, const struct rk_http_message *msg, int64_t now_s, struct rk_sig_info *info,
+                           enum rk_sig_fault *fault, struct rk_error *e) RK_MUST_USE;
 
 struct rk_shop_report { const char *shop_id, *name, *origin; rk_err err; const char *message; int32_t n_offers; };
 /* Dated places: which sellers are asked, and for what (docs/ucp.md, example.rukou.travel). */

@@ -119,7 +119,7 @@ static json_t *receipt_of(const struct run *r, const struct rk_checkout *co) {
   return receipt;
 }
 
-static json_t *order_view(const struct rk_trade *t, const json_t *row) {
+json_t *rk_trade_order_view(const struct rk_trade *t, const json_t *row) {
   static const char *const from_row[] = {"id", "approval_id", "merchant_order_id", "status", "placed_ms", "chat_id", "turn_id"};
   json_t *v = json_copy(rk_json_obj(row, "receipt"));
   for (size_t i = 0; i < sizeof from_row / sizeof *from_row; i++) copy(v, from_row[i], row, from_row[i]);
@@ -141,7 +141,7 @@ static rk_err add_order(struct run *r, const struct rk_checkout *co, struct rk_e
   if (err) return err;
   json_t *row = rk_store_order(s, field(r, "user_id"), order_id);
   if (!row) return rk_fail(e, RK_EIO, "the order cannot be read back");
-  err = rk_trade_event(r->t, r->row, "order", json_pack("{s:o}", "order", order_view(r->t, row)), e);
+  err = rk_trade_event(r->t, r->row, "order", json_pack("{s:o}", "order", rk_trade_order_view(r->t, row)), e);
   json_decref(row);
   return err;
 }
@@ -387,7 +387,7 @@ rk_err rk_trade_complete(struct rk_trade *t, const char *approval_id, json_t **o
   json_t *row = rk_store_order(t->store, rk_json_cstr(approval, "user_id", ""), rk_json_cstr(approval, "order_id", ""));
   json_decref(approval);
   if (!row) return rk_fail(e, RK_EIO, "the order cannot be read back");
-  *order = order_view(t, row);
+  *order = rk_trade_order_view(t, row);
   json_decref(row);
   return RK_OK;
 }
@@ -442,110 +442,9 @@ rk_err rk_trade_reconcile(struct rk_trade *t, int32_t *n_open, struct rk_error *
 json_t *rk_trade_orders(struct rk_trade *t, const char *user_id) {
   json_t *rows = rk_store_orders(t->store, user_id), *list = json_array(), *row;
   size_t i;
-  json_array_foreach(rows, i, row) json_array_append_new(list, order_view(t, row));
+  json_array_foreach(rows, i, row) json_array_append_new(list, rk_trade_order_view(t, row));
   json_decref(rows);
   return list;
-}
-
-/* ---- what became of an order, by the merchant ---- */
-
-/* UCP signs an adjustment's totals: below zero is money for the buyer. Without a total the parts are the sum. */
-static int64_t adjusted(const json_t *adjustment) {
-  const int64_t most = RK_MAX_TOTAL_MINOR;
-  int64_t sum = 0;
-  size_t i;
-  json_t *one;
-  json_array_foreach(rk_json_arr(adjustment, "totals"), i, one) {
-    int64_t amount = rk_json_i64(one, "amount", 0);
-    if (amount < -most || amount > most) return 0;
-    if (rk_str_eq_c(rk_json_str(one, "type"), "total")) return amount;
-    sum += amount;
-  }
-  return sum;
-}
-
-static bool is_completed(const json_t *adjustment) { return rk_str_eq_c(rk_json_str(adjustment, "status"), "completed"); }
-
-/* What it has paid back, each adjustment once, at most what was charged. */
-static int64_t paid_back(const json_t *theirs, int64_t charged) {
-  int64_t sum = 0;
-  size_t i;
-  json_t *one, *seen = json_object();
-  json_array_foreach(rk_json_arr(theirs, "adjustments"), i, one) {
-    const char *id = rk_json_cstr(one, "id", "");
-    if (!is_completed(one) || (*id && json_object_get(seen, id))) continue;
-    json_object_set_new(seen, id, json_true());
-    int64_t amount = adjusted(one);
-    if (amount < 0 && sum < charged) sum -= amount;
-  }
-  json_decref(seen);
-  return sum < charged ? sum : charged;
-}
-
-/* UCP: a line's status follows from its quantities; a cancellation or refund is an adjustment of the order. Money back
- * for a part of the order leaves the rest what it is. */
-static const char *status_of(const json_t *theirs, int64_t back, int64_t charged) {
-  size_t i, n = 0, fulfilled = 0;
-  bool begun = json_array_size(rk_json_arr(rk_json_obj(theirs, "fulfillment"), "events")) > 0, refund = false, canceled = false;
-  json_t *one;
-  json_array_foreach(rk_json_arr(theirs, "adjustments"), i, one) {
-    refund = refund || (is_completed(one) && rk_str_eq_c(rk_json_str(one, "type"), "refund"));
-    canceled = canceled || (is_completed(one) && rk_str_eq_c(rk_json_str(one, "type"), "cancellation"));
-  }
-  if (back >= charged || (refund && back == 0)) return "refunded";
-  if (canceled) return "canceled";
-  json_array_foreach(rk_json_arr(theirs, "line_items"), i, one) {
-    rk_str s = rk_json_str(one, "status");
-    n++;
-    if (rk_str_eq_c(s, "fulfilled")) fulfilled++;
-    if (rk_str_eq_c(s, "partial")) begun = true;
-  }
-  return n && fulfilled == n ? "fulfilled" : fulfilled || begun ? "processing" : "placed";
-}
-
-/* Inside a transaction. The sum in the ledger follows the merchant's: seen twice, it is written once. */
-static rk_err add_news(struct rk_trade *t, json_t *row, const char *status, int64_t back, struct rk_error *e) {
-  const char *order_id = rk_json_cstr(row, "id", ""), *approval_id = rk_json_cstr(row, "approval_id", "");
-  int64_t more = back - rk_store_refunded(t->store, approval_id);
-  bool same = strcmp(status, rk_json_cstr(row, "status", "")) == 0;
-  json_t *approval = rk_store_approval(t->store, approval_id);
-  rk_err err = RK_OK;
-  if (more > 0)
-    err = rk_store_ledger_add(t->store, &(struct rk_ledger_new){.user_id = rk_json_cstr(approval, "user_id", ""), .kind = "refund",
-        .approval_id = approval_id, .order_id = order_id, .instrument_id = rk_json_cstr(approval, "instrument_id", ""),
-        .merchant_origin = rk_json_cstr(row, "merchant_origin", ""), .amount_minor = more, .currency = rk_json_cstr(approval, "currency", "")}, e);
-  if (!err && !same) err = rk_store_order_status(t->store, order_id, status, e);
-  if (!err) json_object_set_new(row, "status", json_string(status));
-  if (!err && (more > 0 || !same)) err = rk_trade_event(t, approval, "order", json_pack("{s:o}", "order", order_view(t, row)), e);
-  json_decref(approval);
-  return err;
-}
-
-static rk_err take_news(struct rk_trade *t, json_t *row, const json_t *theirs, struct rk_error *e) {
-  const json_t *receipt = rk_json_obj(row, "receipt");
-  int64_t charged = rk_json_i64(receipt, "total_minor", 0);
-  rk_str currency = rk_json_str(theirs, "currency");
-  bool same_money = currency.n == 0 || rk_str_eq_c(currency, rk_json_cstr(receipt, "currency", ""));
-  int64_t back = same_money ? paid_back(theirs, charged) : 0;
-  rk_err err = rk_db_begin(rk_store_db(t->store), e);
-  return err ? err : rk_trade_end(t, add_news(t, row, status_of(theirs, back, charged), back, e), e);
-}
-
-json_t *rk_trade_order_status(struct rk_trade *t, const char *user_id, const char *order_id, struct rk_error *e) {
-  json_t *row = rk_store_order(t->store, user_id, order_id), *theirs = NULL;
-  if (!row) {
-    rk_fail(e, RK_ENOTFOUND, "there is no such order");
-    return NULL;
-  }
-  struct rk_error why = {RK_OK, ""};
-  rk_err err = rk_merchant_order(t->merchants, rk_json_cstr(row, "merchant_origin", ""), rk_json_cstr(row, "merchant_order_id", ""), &theirs, &why);
-  if (!err) err = take_news(t, row, theirs, &why);
-  if (err) rk_log(RK_LOG_INFO, "trade", "order %s: %s", order_id, why.msg);
-  json_t *v = order_view(t, row);
-  if (theirs) json_object_set_new(v, "checked_ms", json_integer(rk_now_ms()));
-  json_decref(theirs);
-  json_decref(row);
-  return v;
 }
 
 json_t *rk_trade_ledger(struct rk_trade *t, const char *user_id) {

@@ -108,6 +108,13 @@ json_t *rk_trade_orders(struct rk_trade *t, const char *user_id);               
 /* Refreshed from the merchant when it answers: a new status is stored, and what it has paid back becomes a refund in
  * the ledger, once; either appends an order event. */
 json_t *rk_trade_order_status(struct rk_trade *t, const char *user_id, const char *order_id, struct rk_error *e);
+/* The same from an order that the merchant of origin has sent by itself (webhook.h checks the sender). An older state
+ * than the one known changes nothing. RK_ENOTFOUND: no order of ours there; RK_EBUSY: its purchase is just ending;
+ * RK_EFORMAT names the field. */
+rk_err rk_trade_order_event(struct rk_trade *t, const char *origin, const json_t *order, struct rk_error *e) RK_MUST_USE;
+/* Reads orders that are on their way and were not told of for a while, with growing pauses. *next_ms: in how long the
+ * next one is due, < 0: none is on its way. */
+void rk_trade_poll_orders(struct rk_trade *t, int64_t *next_ms);
 json_t *rk_trade_ledger(struct rk_trade *t, const char *user_id);                         /* entries, oldest first */
 json_t *rk_trade_accounts(struct rk_trade *t, const char *user_id);                       /* their balances; sum zero per currency */
 /* {ok, checks: [{check, ok, wrong}]}: double entry, charges against orders and approvals, every signature over its terms.
