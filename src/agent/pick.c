@@ -96,19 +96,19 @@ static bool near_first(const struct rk_intent *in, struct rk_offer **list, int32
   return true;
 }
 
-/* Every shop that has a candidate gets at least the last card. */
-static void show_each_shop(struct rk_offer **all, int32_t n, struct rk_picked *out) {
-  for (int32_t i = out->n_shown; i < n && out->n_shown > 1; i++) {
-    bool there = false;
-    for (int32_t k = 0; k < out->n_shown && !there; k++) there = strcmp(out->shown[k]->origin, all[i]->origin) == 0;
-    if (there) continue;
+static bool shown_of(const struct rk_picked *p, int32_t n, const char *origin) {
+  for (int32_t i = 0; i < n; i++)
+    if (strcmp(p->shown[i]->origin, origin) == 0) return true;
+  return false;
+}
+
+/* Where one shop would fill all cards, the last one goes to the next shop that has a candidate. */
+static void show_another_shop(struct rk_offer **all, int32_t n, struct rk_picked *out) {
+  for (int32_t i = 0; i < out->n_shown; i++) out->n_shops += !shown_of(out, i, out->shown[i]->origin);
+  for (int32_t i = out->n_shown; i < n && out->n_shops == 1 && out->n_shown > 1; i++) {
+    if (shown_of(out, out->n_shown, all[i]->origin)) continue;
     out->shown[out->n_shown - 1] = all[i];
-    break;
-  }
-  for (int32_t i = 0; i < out->n_shown; i++) {
-    bool earlier = false;
-    for (int32_t k = 0; k < i && !earlier; k++) earlier = strcmp(out->shown[k]->origin, out->shown[i]->origin) == 0;
-    out->n_shops += !earlier;
+    out->n_shops++;
   }
 }
 
@@ -145,7 +145,7 @@ void rk_pick(const struct rk_intent *in, struct rk_offer *offers, int32_t n, str
   if (n_good) qsort(good, (size_t)n_good, sizeof *good, in->wish == RK_WISH_RATING ? cmp_rating : cmp_total);
   out->near_budget = near_first(in, good, n_good);
   for (; out->n_shown < n_good && out->n_shown < RK_MAX_CARDS; out->n_shown++) out->shown[out->n_shown] = good[out->n_shown];
-  show_each_shop(good, n_good, out);
+  show_another_shop(good, n_good, out);
   free(good);
   free(kinds);
 }

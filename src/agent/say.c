@@ -113,6 +113,7 @@ static bool has(const struct rk_answer *a, const char *text) { return rk_str_fin
 
 void rk_say_bind(struct rk_turn *t, const struct rk_answer *a, struct rk_buf *more) {
   const char *close = rk_json_cstr(t->journal, "close", NULL);
+  if (!close) close = rk_json_cstr(t->journal, "shop_refused", NULL);
   const json_t *search = rk_json_obj(t->journal, "search");
   json_t *cards = rk_json_arr(search, "cards");
   const char *reason = rk_json_cstr(search, "reason", "");

@@ -32,7 +32,7 @@
   X(MAX_TOOLS,                128,         "",        "tools in one request") \
   X(MAX_SHOPS,                32,          "",        "shops asked at once") \
   X(MAX_UCP_PROFILE_BYTES,    131072,      "bytes",   "UCP profile of a merchant or an agent") \
-  X(MAX_PRODUCTS,             5000,        "",        "products of a shop that we run") \
+  X(MAX_PRODUCTS,             20000,       "",        "products of a shop that we run") \
   X(MAX_QUERY_BYTES,          1024,        "bytes",   "a search at a shop that we run; the rest is cut") \
   X(MAX_OFFERS_PER_SHOP,      1000,        "",        "offers taken from one shop for a query, variants counted") \
   X(MAX_CARDS,                8,           "",        "offer cards shown for a query") \

@@ -26,6 +26,7 @@ struct rk_chat_local_opts {
   int32_t n_threads, n_ctx, n_slots; /* 0: engine's defaults */
   uint64_t kv_bytes;       /* as in rk_engine_opts */
   const char *kv_type;     /* as in rk_engine_opts */
+  int32_t kv_wait_ms;      /* how long a run waits for room in the KV; 0: 30 s */
   const char *cache_dir;   /* as in rk_engine_opts; NULL: nothing is kept over restarts */
   const uint8_t *model_id; /* [32] or NULL */
 };

@@ -267,10 +267,12 @@ static enum rk_step accept_free(struct rk_constraint *c, int32_t id) {
   return start == START_CALL || start == START_NO_TOOL ? RK_STEP_RESTART : RK_STEP_GO;
 }
 
-static enum rk_step accept_grammar(struct rk_constraint *c, int32_t id) {
-  rk_str bytes = rk_token_bytes(c->m, id);
-  if (c->phase == WHOLE && rk_token_is_special(c->m, id)) return RK_STEP_END;
-  RK_ASSERT(rk_matcher_take(&c->g, bytes));
+int32_t rk_constraint_mask_healing(struct rk_constraint *c, const struct rk_vocab *v, rk_str before, uint32_t *mask) {
+  return rk_vocab_beginning(v, c ? &c->g : NULL, before, mask);
+}
+
+enum rk_step rk_constraint_accept_rest(struct rk_constraint *c, rk_str rest) {
+  RK_ASSERT(rk_matcher_take(&c->g, rest));
   if (!rk_matcher_stops(&c->g)) return RK_STEP_GO;
   if (c->phase == WHOLE) {
     c->phase = DONE;
@@ -278,6 +280,11 @@ static enum rk_step accept_grammar(struct rk_constraint *c, int32_t id) {
   }
   c->phase = CALL_END;
   return RK_STEP_GO;
+}
+
+static enum rk_step accept_grammar(struct rk_constraint *c, int32_t id) {
+  if (c->phase == WHOLE && rk_token_is_special(c->m, id)) return RK_STEP_END;
+  return rk_constraint_accept_rest(c, rk_token_bytes(c->m, id));
 }
 
 enum rk_step rk_constraint_accept(struct rk_constraint *c, int32_t id) {

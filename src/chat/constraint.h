@@ -32,6 +32,10 @@ enum rk_step { RK_STEP_GO, RK_STEP_END, RK_STEP_RESTART };
 /* Takes an allowed token. END: the reply is complete. RESTART: the reply so far
  * is to be forgotten; a call or other text takes its place. */
 enum rk_step rk_constraint_accept(struct rk_constraint *c, int32_t id);
+/* The same for tokens that begin with bytes which stand before the reply; c may
+ * be NULL. And taking such a token: what it has behind them. */
+int32_t rk_constraint_mask_healing(struct rk_constraint *c, const struct rk_vocab *v, rk_str before, uint32_t *mask);
+enum rk_step rk_constraint_accept_rest(struct rk_constraint *c, rk_str rest);
 /* Tokens of what can only follow. The first *n_forced are to be taken without
  * asking the model. The others it writes itself, so that it may join them with
  * what comes behind; it seldom does. */

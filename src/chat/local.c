@@ -11,9 +11,17 @@
 #include "base/clock.h"
 #include "base/limits.h"
 
-enum { POLL_MS = 50, FIRST_ROWS = 32 };
+enum { POLL_MS = 50, FIRST_ROWS = 32, KV_WAIT_MS = 30000 };
 
 /* ---- a request (caller's thread) ---- */
+
+static rk_err heal_prompt(struct run *r, struct rk_error *e) {
+  uint32_t *mask = malloc((size_t)rk_vocab_words(r->l->vocab) * sizeof *mask);
+  if (!mask) return rk_fail(e, RK_ENOMEM, "no memory for the request");
+  rk_run_heal_prompt(r, mask);
+  free(mask);
+  return RK_OK;
+}
 
 static rk_err setup_run(struct run *r, struct rk_error *e) {
   const struct rk_chat_request *req = r->req;
@@ -39,6 +47,7 @@ static rk_err setup_run(struct run *r, struct rk_error *e) {
   rk_run_start_reply(r);
   bool thinks = l->template == RK_TEMPLATE_QWEN3 && req->thinking;
   err = rk_constraint_new(l->vocab, req, thinks, &r->constraint, e);
+  if (!err && req->raw_prompt.p) err = heal_prompt(r, e);
   if (!err) rk_run_jump_forward(r);
   return err;
 }
@@ -136,6 +145,7 @@ static void local_close(struct rk_chat_model *m) {
 }
 
 static rk_err open_engine(struct local *l, const struct rk_chat_local_opts *o, struct rk_error *e) {
+  l->kv_wait_ms = o->kv_wait_ms > 0 ? o->kv_wait_ms : KV_WAIT_MS;
   rk_err err = rk_model_open(o->model_path, &l->model, e);
   if (err) return err;
   l->n_runs_max = o->n_slots > 0 ? o->n_slots : RK_DEFAULT_RUNS;

@@ -34,7 +34,7 @@ struct local {
   pthread_t thread;
   bool thread_started;
   atomic_int closing;
-  int32_t n_runs_max;
+  int32_t n_runs_max, kv_wait_ms;
   struct rk_vocab *vocab; /* engine thread, like all below */
   uint32_t *mask;
   void *scratch;          /* the sampler's */
@@ -67,6 +67,7 @@ struct run {
   bool held;         /* no room in the KV: waits until another run ends */
   struct rk_draft draft;
   struct rk_constraint *constraint; /* NULL: none */
+  rk_str before;     /* of the token that is written next: bytes of the prompt; n 0: none */
   int32_t few[RK_MAX_FEW]; /* the job's only: tokens that are allowed next, when they are few */
   struct rk_reply reply;
   struct rk_stop stop;
@@ -91,6 +92,7 @@ void *rk_local_thread(void *local);
 /* local_run.c */
 float *rk_run_new_rows(const struct run *r, int32_t n); /* of logits; free() */
 void rk_run_start_reply(struct run *r);
+void rk_run_heal_prompt(struct run *r, uint32_t *mask); /* mask is scratch */
 void rk_run_jump_forward(struct run *r);  /* appends what can only follow */
 void rk_run_end(struct run *r, enum rk_finish finish);
 void rk_run_fail(struct run *r, rk_err err, const char *msg);

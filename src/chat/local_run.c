@@ -71,11 +71,28 @@ void rk_run_finish_reply(struct run *r) {
 
 /* ---- one token ---- */
 
+/* The bytes of a token that belong to the reply. */
+static rk_str written(const struct run *r, int32_t id) {
+  rk_str bytes = rk_token_bytes(r->l->model, id);
+  return (rk_str){bytes.p + r->before.n, bytes.n - r->before.n};
+}
+
 static void report_logprob(struct run *r, int32_t id, float logprob, const int32_t *top, const float *top_logprobs) {
-  if (rk_reply_in_call(&r->reply) || rk_token_is_special(r->l->model, id)) return;
-  deliver(r, &(struct rk_chat_event){.type = RK_CHAT_LOGPROB, .text = rk_token_bytes(r->l->model, id), .token = id,
+  rk_str bytes = written(r, id);
+  if (rk_reply_in_call(&r->reply) || rk_token_is_special(r->l->model, id) || bytes.n == 0) return;
+  deliver(r, &(struct rk_chat_event){.type = RK_CHAT_LOGPROB, .text = bytes, .token = id,
                                      .logprob = logprob, .top_tokens = top, .top_logprobs = top_logprobs,
                                      .n_top = r->req->n_top_logprobs});
+}
+
+/* Tokens that may be written next; returns how many when they are at most RK_MAX_FEW and lists them in few. */
+static int32_t set_mask(struct run *r, int32_t few[RK_MAX_FEW]) {
+  int64_t start_us = rk_mono_us();
+  int32_t n = r->before.n ? rk_constraint_mask_healing(r->constraint, r->l->vocab, r->before, r->l->mask)
+                          : rk_constraint_mask(r->constraint, r->l->mask, few);
+  if (r->before.n && few) rk_mask_list(r->l->mask, rk_vocab_words(r->l->vocab), few, RK_MAX_FEW);
+  r->result.mask_ms += ms_since(start_us);
+  return n;
 }
 
 /* From the logits of position r->n - 1. */
@@ -84,12 +101,9 @@ static int32_t sample(struct run *r, float *logits) {
   const int32_t n_vocab = rk_model_info(l->model).n_vocab;
   float *raw = NULL;
   if (r->req->n_top_logprobs >= 0 && (raw = malloc((size_t)n_vocab * sizeof *raw))) memcpy(raw, logits, (size_t)n_vocab * sizeof *raw);
-  if (r->constraint) {
-    int64_t start_us = rk_mono_us();
-    rk_constraint_mask(r->constraint, l->mask, NULL);
-    r->result.mask_ms += ms_since(start_us);
-  }
-  int32_t id = rk_sample(logits, n_vocab, &r->req->sampling, r->constraint ? l->mask : NULL, r->tokens + r->n_prompt,
+  const bool masked = r->constraint || r->before.n;
+  if (masked) set_mask(r, NULL);
+  int32_t id = rk_sample(logits, n_vocab, &r->req->sampling, masked ? l->mask : NULL, r->tokens + r->n_prompt,
                          r->n - r->n_prompt, r->n, l->scratch);
   if (raw) {
     int32_t top[RK_MAX_TOP_LOGPROBS];
@@ -121,10 +135,43 @@ static void append(struct run *r, int32_t id) {
   rk_draft_add(&r->draft, id);
 }
 
+/* The prompt may end inside a word, where no token ends that the model would
+ * write. Its last token is taken back and written by the model, which chooses
+ * among the tokens that begin with the same bytes. */
+void rk_run_heal_prompt(struct run *r, uint32_t *mask) {
+  int32_t last = r->tokens[r->n - 1];
+  rk_str bytes = rk_token_bytes(r->l->model, last);
+  if (r->n < 2 || rk_token_is_special(r->l->model, last) || rk_token_find(r->l->model, bytes) == last) return;
+  if (rk_constraint_mask_healing(r->constraint, r->l->vocab, bytes, mask) < 2) return;
+  r->before = bytes;
+  r->n_prompt = --r->n;
+  rk_draft_cut(&r->draft, r->n);
+}
+
+/* The token across the end of the prompt; the prompt's own counts for nothing. */
+static void take_healing(struct run *r, int32_t id) {
+  rk_str rest = written(r, id);
+  append(r, id);
+  r->before = (rk_str){0};
+  if (rest.n == 0) {
+    r->n_prompt = r->n;
+    return;
+  }
+  r->result.n_completion++;
+  if (r->req->max_tokens > 0 && r->n_end > r->n) r->n_end--;
+  if (r->constraint && rk_constraint_accept_rest(r->constraint, rest) == RK_STEP_END) rk_run_end(r, RK_FINISH_STOP);
+  if (rk_reply_feed(&r->reply, rest, false)) rk_run_fail(r, RK_ETOOBIG, "the reply is too large");
+  if (r->n >= r->n_end) rk_run_end(r, RK_FINISH_LENGTH);
+}
+
 /* Takes a token into the reply; the run may have ended after it. */
 static void take(struct run *r, int32_t id) {
   struct local *l = r->l;
   rk_str bytes = rk_token_bytes(l->model, id);
+  if (r->before.n) {
+    take_healing(r, id);
+    return;
+  }
   append(r, id);
   r->result.n_completion++;
   if (rk_token_is_special(l->model, id)) {
@@ -156,7 +203,7 @@ static int32_t forced(struct run *r, int32_t ids[RK_MAX_FORCED]) {
  * them together. With logprobs each one is asked for. */
 void rk_run_jump_forward(struct run *r) {
   int32_t ids[RK_MAX_FORCED], n;
-  while (r->constraint && !r->ended && r->req->n_top_logprobs < 0 && (n = forced(r, ids)) > 0)
+  while (r->constraint && !r->ended && r->before.n == 0 && r->req->n_top_logprobs < 0 && (n = forced(r, ids)) > 0)
     for (int32_t i = 0; i < n && !r->ended; i++) take(r, ids[i]);
 }
 
@@ -179,9 +226,7 @@ static int32_t rows_that_fit(struct run *r, int32_t n) {
 
 /* Under a constraint that allows few tokens only their logits are wanted. */
 static void want_few(struct run *r) {
-  int64_t start_us = rk_mono_us();
-  int32_t n = rk_constraint_mask(r->constraint, r->l->mask, r->few);
-  r->result.mask_ms += ms_since(start_us);
+  int32_t n = set_mask(r, r->few);
   if (n > RK_MAX_FEW) return;
   r->job.only = r->few;
   r->job.n_only = n;
@@ -211,7 +256,7 @@ void rk_run_plan(struct run *r, const int32_t *guesses, int32_t k) {
   r->job.logits = r->logits;
   r->job.only = NULL;
   r->job.n_only = 0;
-  if (k == 0 && r->constraint && r->req->n_top_logprobs < 0) want_few(r);
+  if (k == 0 && (r->constraint || r->before.n) && r->req->n_top_logprobs < 0) want_few(r);
   r->in_flight = true;
 }
 

@@ -11,7 +11,7 @@
 #include "chat/local.h"
 
 /* BESIDE: a step in which somebody writes; ALONE: one in which all read. */
-enum { BESIDE_MS = 120, ALONE_MS = 350, LEAST_ROWS = 8, MOST_ROWS = 256, BUSY_MS = 30000, QUIET_MS = 300 };
+enum { BESIDE_MS = 120, ALONE_MS = 350, LEAST_ROWS = 8, MOST_ROWS = 256, QUIET_MS = 300 };
 
 static bool is_writing(const struct run *r) { return r->first_us != 0; }
 
@@ -120,7 +120,7 @@ static void size_reading(struct local *l, const struct step *s, double ms) {
 static void hold(struct run *runs[], int32_t n, struct run *r) {
   int32_t others = 0;
   for (int32_t i = 0; i < n; i++) others += runs[i] != r && !runs[i]->ended && !runs[i]->held;
-  if (others == 0 || rk_mono_us() - r->start_us > BUSY_MS * INT64_C(1000)) {
+  if (others == 0 || rk_mono_us() - r->start_us > r->l->kv_wait_ms * INT64_C(1000)) {
     rk_run_fail(r, RK_EUNAVAIL, "the memory for conversations is full, try again in a moment");
     return;
   }

@@ -249,7 +249,7 @@ static void deliver_fragments(struct stream *s) {
   bool cut = s->result.finish == RK_FINISH_LENGTH; /* the last one may be incomplete: dropped */
   for (int32_t i = 0; i < s->n_calls && !s->err; i++) {
     rk_str text = rk_str_trim(rk_buf_str(&s->calls[i].args));
-    json_t *args = rk_json_parse(text.n ? text : RK_STR("{}"), RK_REPLY_MAX_CALL_BYTES, NULL);
+    json_t *args = rk_json_parse_last(text.n ? text : RK_STR("{}"), RK_REPLY_MAX_CALL_BYTES, NULL);
     if (json_is_object(args)) deliver_call(s, s->calls[i].name.p ? s->calls[i].name.p : "", args);
     else if (!cut || i + 1 < s->n_calls) fail(s, RK_EUPSTREAM, "the arguments of the model's call are no JSON object");
     if (json_is_object(args)) s->reply.n_calls++;

@@ -66,9 +66,9 @@ static void enter(struct rk_reply *r, enum rk_reply_state state) {
 /* ---- calls ---- */
 
 json_t *rk_reply_parse_call(rk_str text, json_t **args) {
-  json_t *v = rk_json_parse(rk_str_trim(text), RK_REPLY_MAX_CALL_BYTES, NULL);
+  json_t *v = rk_json_parse_last(rk_str_trim(text), RK_REPLY_MAX_CALL_BYTES, NULL);
   json_t *name = json_object_get(v, "name"), *a = json_object_get(v, "arguments");
-  if (json_is_string(a)) a = rk_json_parse(rk_json_str(v, "arguments"), RK_REPLY_MAX_CALL_BYTES, NULL);
+  if (json_is_string(a)) a = rk_json_parse_last(rk_json_str(v, "arguments"), RK_REPLY_MAX_CALL_BYTES, NULL);
   else json_incref(a);
   if (!json_is_string(name) || !json_is_object(a)) {
     json_decref(a);

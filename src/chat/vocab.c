@@ -296,6 +296,28 @@ int32_t rk_vocab_certain(const struct rk_vocab *v, struct rk_matcher *m, uint32_
   return n;
 }
 
+/* The token that is the text, -1: none is. */
+static int32_t token_of(const struct trie *t, rk_str s) {
+  struct trie b = below(t, s);
+  return b.nodes && s.n > 0 ? b.nodes[-1].token : -1;
+}
+
+int32_t rk_vocab_beginning(const struct rk_vocab *v, struct rk_matcher *m, rk_str bytes, uint32_t *mask) {
+  const struct trie *const tries[] = {&v->plain, &v->odd};
+  int32_t state = m ? rk_matcher_lock(m) : 0, none;
+  memset(mask, 0, (size_t)v->n_words * sizeof *mask);
+  for (int i = 0; i < 2; i++) {
+    int32_t same = token_of(tries[i], bytes);
+    struct trie t = below(tries[i], bytes);
+    if (same >= 0) rk_mask_set(mask, same);
+    for (int32_t k = 0; !m && k < t.n; k++)
+      if (t.nodes[k].token >= 0) rk_mask_set(mask, t.nodes[k].token);
+  }
+  if (m && state >= 0) add_longer(v, m->a, bytes, state, mask);
+  if (m) rk_automaton_unlock(m->a);
+  return rk_mask_list(mask, v->n_words, &none, 0);
+}
+
 static int32_t walk_bytes(struct rk_automaton *a, int32_t state, rk_str s) {
   for (size_t i = 0; i < s.n && state >= 0; i++) state = rk_automaton_step(a, state, (uint8_t)s.p[i]);
   return state;

@@ -35,6 +35,9 @@ void rk_vocab_mask(const struct rk_vocab *v, struct rk_matcher *m, uint32_t *mas
  * them. mask is scratch. */
 int32_t rk_vocab_certain(const struct rk_vocab *v, struct rk_matcher *m, uint32_t *mask, int32_t *ids, int32_t cap, int32_t *n_forced);
 
+/* Sets mask to the tokens that begin with these bytes; behind them comes what m
+ * expects, anything when m is NULL. Returns how many. */
+int32_t rk_vocab_beginning(const struct rk_vocab *v, struct rk_matcher *m, rk_str bytes, uint32_t *mask);
 /* Tokens that may follow, of a guess made without the automaton: what bytes are
  * certain comes in between, the guess goes on behind it where it says the same,
  * and ends where it cannot follow. is_certain[i] tells which is which. Returns

@@ -182,7 +182,7 @@ static rk_err open_model(const struct rk_cli *c, bool no_pull, struct rk_app *a,
   name_of_model(c->cfg.model, name, sizeof name);
   return rk_chat_open_local(&(struct rk_chat_local_opts){.model_path = path, .model_name = name,
       .n_threads = c->cfg.threads, .n_ctx = c->cfg.ctx, .kv_type = c->cfg.kv_type, .kv_bytes = (uint64_t)c->cfg.kv_memory << 20,
-      .cache_dir = c->cfg.cache_dir, .model_id = id.sha256}, &a->model, e);
+      .kv_wait_ms = c->cfg.kv_wait > 0 ? c->cfg.kv_wait * 1000 : 1, .cache_dir = c->cfg.cache_dir, .model_id = id.sha256}, &a->model, e);
 }
 
 rk_err rk_app_open_agent(const struct rk_cli *c, bool no_pull, struct rk_app *a, struct rk_error *e) {

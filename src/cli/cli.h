@@ -20,6 +20,7 @@ struct rk_config {
   const char *model_source;      /* "auto" | "url" | "package" */
   const char *base_url, *api_key, *model_name;  /* remote backend when base_url is not "" */
   int threads, ctx, kv_memory;   /* 0: automatic; kv_memory in MB */
+  int kv_wait;                   /* seconds */
   const char *kv_type;           /* "f16" | "q8_0" | "kf16_vq8" */
   const char *address;           /* "127.0.0.1" */
   int port;                      /* 0: 7100, or with data_given a free one */

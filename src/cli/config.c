@@ -36,6 +36,8 @@ static const struct setting settings[] = {
   {"ctx", 'i', AT(ctx), "0", 0, 1048576, NULL, "Longest conversation in tokens; 0: what the model was trained for, at most 32768."},
   {"kv_memory", 'i', AT(kv_memory), "0", 0, 1048576, NULL,
    "Memory for conversations in MB, never more; 0: half of what is available when the model is loaded."},
+  {"kv_wait", 'i', AT(kv_wait), "30", 0, 600, NULL,
+   "Seconds that a reply waits for room in that memory before it is refused with 503; 0: it does not wait."},
   {"kv_type", 'e', AT(kv_type), "f16", 0, 0, "f16|q8_0|kf16_vq8",
    "Keys and values of the conversations: f16, q8_0 (little more than half the memory), or kf16_vq8 (values only)."},
   {"address", 's', AT(address), "127.0.0.1", 0, 0, NULL,

@@ -26,7 +26,7 @@ static bool too_deep(rk_str s) {
   return false;
 }
 
-json_t *rk_json_parse(rk_str text, size_t max_bytes, struct rk_error *e) {
+static json_t *parse(rk_str text, size_t max_bytes, size_t flags, struct rk_error *e) {
   if (text.n > max_bytes) {
     rk_fail(e, RK_ETOOBIG, "JSON of %zu bytes is over the limit of %zu", text.n, max_bytes);
     return NULL;
@@ -40,10 +40,13 @@ json_t *rk_json_parse(rk_str text, size_t max_bytes, struct rk_error *e) {
     return NULL;
   }
   json_error_t je;
-  json_t *v = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
+  json_t *v = json_loadb(text.p, text.n, flags | JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
   if (!v) rk_fail(e, RK_EFORMAT, "JSON line %d column %d: %s", je.line, je.column, je.text);
   return v;
 }
+
+json_t *rk_json_parse(rk_str text, size_t max_bytes, struct rk_error *e) { return parse(text, max_bytes, JSON_REJECT_DUPLICATES, e); }
+json_t *rk_json_parse_last(rk_str text, size_t max_bytes, struct rk_error *e) { return parse(text, max_bytes, 0, e); }
 
 rk_str rk_json_str(const json_t *obj, const char *key) {
   const json_t *v = json_object_get(obj, key);

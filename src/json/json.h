@@ -14,6 +14,9 @@
 
 /* New reference or NULL with e filled (RK_EFORMAT, RK_ETOOBIG; names line and column). */
 json_t *rk_json_parse(rk_str text, size_t max_bytes, struct rk_error *e) RK_MUST_USE;
+/* Of equal keys the last counts, as in JSON.parse and json.loads: only for what a model wrote, never for a message that
+ * decides something. */
+json_t *rk_json_parse_last(rk_str text, size_t max_bytes, struct rk_error *e) RK_MUST_USE;
 
 /* Getters that never crash on a wrong type: the default, or the empty slice. Borrowed. */
 rk_str rk_json_str(const json_t *obj, const char *key);

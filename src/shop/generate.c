@@ -1,8 +1,9 @@
-/* generate.c - from a few tables to a few hundred products.
+/* generate.c - from a few tables to some thousand products.
  *
  * products.tsv of the shop asks for N products of a category between two
  * prices, some facts fixed. Brand, model and the other facts are picked by a
- * hash of (seed, category, number), so the same tables make the same goods.
+ * hash of (seed, category, number), so the same tables make the same goods;
+ * a title that the shop has already is picked again with other facts.
  * Of each row, one product costs exactly the lowest price, and the second
  * cheapest has the best rating. */
 #include <stdio.h>
@@ -11,7 +12,7 @@
 
 #include "shop/catalog.h"
 
-enum { BEST_RATING_TENTHS = 49, LOWEST_RATING_TENTHS = 38, TITLE_BYTES = 600 };
+enum { BEST_RATING_TENTHS = 49, LOWEST_RATING_TENTHS = 38, TITLE_BYTES = 600, MAX_TRIES = 1000 };
 
 struct gen {
   struct rk_arena *arena;
@@ -69,25 +70,29 @@ static rk_err fix_facts(struct gen *g, struct rk_product *p, const char *fixed) 
   return RK_OK;
 }
 
-/* Every attribute of the category that is still open gets one of its values. Brands take turns. */
-static rk_err pick_facts(struct gen *g, struct rk_product *p) {
+/* Every attribute of the category that is still open gets one of its values: brands take turns, an author goes with the
+ * title (model NULL: later), the rest is a hash. */
+static rk_err pick_facts(struct gen *g, struct rk_product *p, int32_t n_tried, const char *model) {
   const struct rk_table *t = &g->c->attrs;
   for (int32_t row = 0; row < t->n_rows; row++) {
     const char *name = rk_cell(t, row, 1);
-    if (strcmp(rk_cell(t, row, 0), p->category->id) != 0 || fact_of(p, name)) continue;
+    bool of_model = strcmp(name, "author") == 0;
+    if (strcmp(rk_cell(t, row, 0), p->category->id) != 0 || fact_of(p, name) || (of_model && !model)) continue;
     int32_t n = 1;
     while (row + n < t->n_rows && strcmp(rk_cell(t, row + n, 0), p->category->id) == 0 && strcmp(rk_cell(t, row + n, 1), name) == 0) n++;
-    uint64_t pick = strcmp(name, "brand") == 0 ? (uint64_t)g->n_in_category : hash(g, name, g->n_in_category * 131 + (int64_t)strlen(p->category->id));
+    uint64_t pick = of_model ? hash(g, model, 0)
+                  : strcmp(name, "brand") == 0 ? (uint64_t)g->n_in_category
+                  : hash(g, name, g->n_in_category * 131 + (int64_t)strlen(p->category->id) + n_tried * 7919);
     rk_err err = add_fact(g, p, fact_in_row(t, row + (int32_t)(pick % (uint64_t)n)));
     if (err) return err;
   }
   return RK_OK;
 }
 
-/* Models of this category and brand take turns, so that brand and model rarely repeat together. */
-static rk_err pick_model(struct gen *g, const struct rk_product *p, struct rk_text *model) {
+/* Models of this category and brand (of books: topic) take turns, so that brand and model rarely repeat together. */
+static rk_err pick_model(struct gen *g, const struct rk_product *p, int32_t n_tried, struct rk_text *model) {
   const struct rk_table *t = &g->models;
-  const struct rk_fact *brand = fact_of(p, "brand");
+  const struct rk_fact *brand = fact_of(p, fact_of(p, "brand") ? "brand" : "topic");
   int32_t rows[64], n = 0, n_brands = 0;
   for (int32_t i = 0; i < t->n_rows && n < 64; i++)
     if (strcmp(rk_cell(t, i, 0), p->category->id) == 0 &&
@@ -96,7 +101,7 @@ static rk_err pick_model(struct gen *g, const struct rk_product *p, struct rk_te
   for (int32_t i = 0; i < g->c->attrs.n_rows; i++)
     n_brands += strcmp(rk_cell(&g->c->attrs, i, 0), p->category->id) == 0 && strcmp(rk_cell(&g->c->attrs, i, 1), "brand") == 0;
   if (n_brands == 0) n_brands = 1;
-  int32_t row = rows[(g->n_in_category / n_brands + g->n_in_category) % n];
+  int32_t row = rows[(g->n_in_category / n_brands + g->n_in_category + n_tried) % n];
   *model = (struct rk_text){rk_cell(t, row, 2), rk_cell(t, row, 3)};
   return RK_OK;
 }
@@ -208,8 +213,8 @@ static rk_err finish(struct gen *g, struct rk_product *p, struct rk_text model, 
   p->id = rk_arena_printf(g->arena, "%s-%04d", g->c->id_prefix, g->c->n_products + 1);
   if (!p->id) return out_of_room(g);
   p->title = (struct rk_text){fill(g, p, p->category->title.zh, model.zh, false), fill(g, p, p->category->title.en, model.en, true)};
-  p->description = p->category->description;
-  if (!p->title.zh || !p->title.en) return out_of_room(g);
+  p->description = (struct rk_text){fill(g, p, p->category->description.zh, model.zh, false), fill(g, p, p->category->description.en, model.en, true)};
+  if (!p->title.zh || !p->title.en || !p->description.zh || !p->description.en) return out_of_room(g);
   p->rating_tenths = best ? BEST_RATING_TENTHS : LOWEST_RATING_TENTHS + (int32_t)(hash(g, p->id, 3) % 10);
   p->n_reviews = 20 + (int32_t)(hash(g, p->id, 5) % 5000);
   add_reviews(g, p);
@@ -238,6 +243,28 @@ static int64_t coprime_step(int64_t n) {
   }
 }
 
+/* Whether the shop has something of this name already. */
+static bool is_there(struct gen *g, const struct rk_product *p, struct rk_text model) {
+  const char *title = fill(g, p, p->category->title.zh, model.zh, false);
+  for (int32_t i = 0; title && i < g->c->n_products; i++)
+    if (g->c->products[i].category == p->category && strcmp(g->c->products[i].title.zh, title) == 0) return true;
+  return false;
+}
+
+/* Facts and model of a product that the shop does not have yet. */
+static rk_err pick(struct gen *g, struct rk_product *p, const char *fixed, struct rk_text *model) {
+  struct rk_product blank = *p;
+  for (int32_t n_tried = 0; n_tried < MAX_TRIES; n_tried++) {
+    *p = blank;
+    rk_err err = fix_facts(g, p, fixed);
+    if (!err) err = pick_facts(g, p, n_tried, NULL);
+    if (!err) err = pick_model(g, p, n_tried, model);
+    if (!err) err = pick_facts(g, p, n_tried, model->zh);
+    if (err || !is_there(g, p, *model)) return err;
+  }
+  return rk_fail(g->e, RK_EFORMAT, "%s: there are not so many different %s", g->wanted.path, p->category->id);
+}
+
 static rk_err make_row(struct gen *g, int32_t row, const struct rk_category *cat) {
   int64_t n, low, high;
   if (!rk_str_i64(rk_str_c(rk_cell(&g->wanted, row, 2)), &n) || n < 0 || !rk_amount_parse(rk_cell(&g->wanted, row, 3), &low) ||
@@ -250,9 +277,7 @@ static rk_err make_row(struct gen *g, int32_t row, const struct rk_category *cat
     int64_t rank = (i * step + g->seed) % n;
     *p = (struct rk_product){.category = cat, .price_minor = price_at(low, high, rank, n)};
     struct rk_text model;
-    rk_err err = fix_facts(g, p, rk_cell(&g->wanted, row, 1));
-    if (!err) err = pick_facts(g, p);
-    if (!err) err = pick_model(g, p, &model);
+    rk_err err = pick(g, p, rk_cell(&g->wanted, row, 1), &model);
     if (!err) err = finish(g, p, model, rank == 1, rank == n - 1);
     if (err) return err;
   }

@@ -1,3 +1,14 @@
+/* search.c - what a query means, and which products meet it.
+ *
+ * The word list maps phrases to atoms (category=phone, brand=Nike). Products
+ * stand in postings: for each category, fact, option value and word of a name,
+ * the products that have it. A query is a few sets of products, one a term:
+ *
+ *   "nike shoes 42"  ->  terms   category=running_shoes   [0110 1101 ...]  a bit a product
+ *                                brand=Nike               [0100 0001 ...]
+ *                                size=42                  [0110 1101 ...]
+ *
+ * so that only products of at least one set are looked at. */
 #include "shop/search.h"
 
 #include <stdio.h>
@@ -6,7 +17,7 @@
 
 #include "base/utf8.h"
 
-enum { MAX_PHRASE_TOKENS = 6, MAX_PHRASES = 8000, MAX_ATOMS = 4, MAX_TERMS = 48, MAX_RUNS = 48, INDEX_BYTES = 8 << 20,
+enum { MAX_PHRASE_TOKENS = 6, MAX_PHRASES = 100000, MAX_ATOMS = 4, MAX_TERMS = 48, MAX_RUNS = 48, INDEX_BYTES = 256 << 20,
        FOLDED_BYTES = 8192 };
 
 enum kind { STOP, OTHER, NOT, CATEGORY, FACT };
@@ -20,10 +31,16 @@ struct phrase { rk_str key; struct atom atoms[MAX_ATOMS]; int32_t n_atoms; };
 struct unit { rk_str attr; double factor; rk_str key; };
 struct winner { rk_str over, under; };
 
+/* The products that have this value (name "": this word in their names), ascending. */
+struct posting { rk_str name, value; const int32_t *products; int32_t n; };
+
 struct rk_index {
   const struct rk_catalog *c;
   struct rk_arena *arena;
-  struct phrase *phrases; int32_t n_phrases;      /* sorted by key, then by order of the tables */
+  struct phrase *phrases; int32_t n_phrases;      /* sorted by key; of the same key only the first of the tables */
+  int32_t phrase_room, *slots;                    /* while it is made: [2 * phrase_room] hash of keys -> phrase + 1 */
+  struct posting *postings; int32_t n_postings;   /* sorted by name, then value */
+  int32_t n_words;                                /* 64-bit words of a set of products */
   struct unit *units; int32_t n_units;
   struct winner winners[16]; int32_t n_winners;
   rk_str *texts;                                  /* folded names of each product: " nike gale 耐 克 " */
@@ -110,11 +127,7 @@ static int compare(rk_str a, rk_str b) {
   return c ? c : (a.n > b.n) - (a.n < b.n);
 }
 
-static int by_key(const void *a, const void *b) {
-  const struct phrase *x = a, *y = b;
-  int c = compare(x->key, y->key);
-  return c ? c : (x > y) - (x < y);
-}
+static int by_key(const void *a, const void *b) { return compare(((const struct phrase *)a)->key, ((const struct phrase *)b)->key); }
 
 static const struct phrase *find_phrase(const struct rk_index *x, rk_str key) {
   int32_t lo = 0, hi = x->n_phrases;
@@ -126,14 +139,38 @@ static const struct phrase *find_phrase(const struct rk_index *x, rk_str key) {
   return lo < x->n_phrases && rk_str_eq(x->phrases[lo].key, key) ? &x->phrases[lo] : NULL;
 }
 
+/* Where the key stands in the hash, or where it would. */
+static int32_t *slot_of(const struct rk_index *x, rk_str key) {
+  uint32_t h = 2166136261u, mask = (uint32_t)x->phrase_room * 2 - 1;
+  for (size_t i = 0; i < key.n; i++) h = (h ^ (unsigned char)key.p[i]) * 16777619u;
+  while (x->slots[h & mask] && !rk_str_eq(x->phrases[x->slots[h & mask] - 1].key, key)) h++;
+  return &x->slots[h & mask];
+}
+
+static rk_err grow_phrases(struct rk_index *x, struct rk_error *e) {
+  int32_t room = x->phrase_room ? x->phrase_room * 2 : 1024;
+  struct phrase *more = realloc(x->phrases, (size_t)room * sizeof *more);
+  if (more) x->phrases = more;
+  int32_t *slots = more ? calloc((size_t)room * 2, sizeof *slots) : NULL;
+  if (!slots) return rk_fail(e, RK_ENOMEM, "out of memory");
+  free(x->slots);
+  x->slots = slots;
+  x->phrase_room = room;
+  for (int32_t i = 0; i < x->n_phrases; i++) *slot_of(x, x->phrases[i].key) = i + 1;
+  return RK_OK;
+}
+
 static rk_err add_phrase(struct rk_index *x, rk_str text, const struct phrase *meaning, struct rk_error *e) {
   struct phrase p = *meaning;
+  rk_err err = x->n_phrases == x->phrase_room ? grow_phrases(x, e) : RK_OK;
+  if (err) return err;
   p.key = fold_key(x, text);
   if (p.key.n == 0) return RK_OK;
-  for (int32_t i = 0; i < x->n_phrases; i++)
-    if (rk_str_eq(x->phrases[i].key, p.key)) return RK_OK; /* the first row that has a phrase says what it means */
+  int32_t *slot = slot_of(x, p.key);
+  if (*slot) return RK_OK; /* the first row that has a phrase says what it means */
   if (x->n_phrases == MAX_PHRASES) return rk_fail(e, RK_ETOOBIG, "the word list has more than %d phrases", MAX_PHRASES);
   x->phrases[x->n_phrases++] = p;
+  *slot = x->n_phrases;
   return RK_OK;
 }
 
@@ -239,22 +276,104 @@ static rk_err add_texts(struct rk_index *x, struct rk_error *e) {
   return RK_OK;
 }
 
+/* ---- postings ---- */
+
+struct pair { rk_str name, value; int32_t product; };
+struct pairs { struct pair *p; int32_t n, room; bool full; };
+
+static void add_pair(struct pairs *list, rk_str name, rk_str value, int32_t product) {
+  if (list->n == list->room) {
+    int32_t room = list->room ? list->room * 2 : 4096;
+    struct pair *more = realloc(list->p, (size_t)room * sizeof *more);
+    if (!more) {
+      list->full = true;
+      return;
+    }
+    list->p = more;
+    list->room = room;
+  }
+  list->p[list->n++] = (struct pair){name, value, product};
+}
+
+static void collect_pairs(const struct rk_index *x, struct pairs *list) {
+  for (int32_t i = 0; i < x->c->n_products; i++) {
+    const struct rk_product *p = &x->c->products[i];
+    rk_str rest = rk_str_trim(x->texts[i]), word;
+    add_pair(list, RK_STR("category"), rk_str_c(p->category->id), i);
+    for (int32_t k = 0; k < p->n_facts; k++) add_pair(list, rk_str_c(p->facts[k].name), rk_str_c(p->facts[k].value), i);
+    for (int32_t k = 0; k < p->n_axes; k++)
+      for (int32_t c = 0; c < p->axes[k].n_choices; c++) add_pair(list, rk_str_c(p->axes[k].option), rk_str_c(p->axes[k].choices[c].value), i);
+    while (rest.n) {
+      rk_str_cut(rest, ' ', &word, &rest);
+      if (word.n) add_pair(list, RK_STR(""), word, i);
+    }
+  }
+}
+
+static int by_pair(const void *a, const void *b) {
+  const struct pair *x = a, *y = b;
+  int c = compare(x->name, y->name);
+  if (!c) c = compare(x->value, y->value);
+  return c ? c : x->product - y->product;
+}
+
+static rk_err add_postings(struct rk_index *x, struct rk_error *e) {
+  struct pairs list = {0};
+  collect_pairs(x, &list);
+  if (list.n) qsort(list.p, (size_t)list.n, sizeof *list.p, by_pair);
+  int32_t *products = list.full ? NULL : rk_arena_array(x->arena, (size_t)list.n + 1, sizeof *products), n_keys = 0, n = 0;
+  for (int32_t i = 0; i < list.n; i++) n_keys += i == 0 || compare(list.p[i - 1].name, list.p[i].name) || compare(list.p[i - 1].value, list.p[i].value);
+  x->postings = products ? rk_arena_array(x->arena, (size_t)n_keys + 1, sizeof *x->postings) : NULL;
+  for (int32_t i = 0; x->postings && i < list.n; i++) {
+    const struct pair *p = &list.p[i];
+    struct posting *last = x->n_postings ? &x->postings[x->n_postings - 1] : NULL;
+    if (!last || compare(last->name, p->name) || compare(last->value, p->value)) {
+      last = &x->postings[x->n_postings++];
+      *last = (struct posting){p->name, p->value, products + n, 0};
+    } else if (products[n - 1] == p->product) continue;
+    products[n++] = p->product;
+    last->n++;
+  }
+  free(list.p);
+  x->n_words = x->c->n_products / 64 + 1;
+  return x->postings ? RK_OK : rk_fail(e, RK_ENOMEM, "out of memory");
+}
+
+/* The first posting that is not before (name, value). */
+static int32_t posting_at(const struct rk_index *x, rk_str name, rk_str value) {
+  int32_t lo = 0, hi = x->n_postings;
+  while (lo < hi) {
+    int32_t mid = lo + (hi - lo) / 2, c = compare(x->postings[mid].name, name);
+    if (!c) c = compare(x->postings[mid].value, value);
+    if (c < 0) lo = mid + 1;
+    else hi = mid;
+  }
+  return lo;
+}
+
+static const struct posting *posting_of(const struct rk_index *x, rk_str name, rk_str value) {
+  int32_t at = posting_at(x, name, value);
+  return at < x->n_postings && rk_str_eq(x->postings[at].name, name) && rk_str_eq(x->postings[at].value, value) ? &x->postings[at] : NULL;
+}
+
 rk_err rk_index_new(const struct rk_catalog *c, struct rk_index **out, struct rk_error *e) {
   struct rk_index *x = calloc(1, sizeof *x);
   if (!x) return rk_fail(e, RK_ENOMEM, "out of memory");
   x->c = c;
   x->arena = rk_arena_new(INDEX_BYTES);
-  x->phrases = x->arena ? rk_arena_array(x->arena, MAX_PHRASES, sizeof *x->phrases) : NULL;
-  rk_err err = x->phrases ? RK_OK : rk_fail(e, RK_ENOMEM, "out of memory");
+  rk_err err = x->arena ? RK_OK : rk_fail(e, RK_ENOMEM, "out of memory");
   if (!err) err = add_words(x, e);
   if (!err) err = add_labels(x, e);
   if (!err) err = add_units(x, e);
   if (!err) err = add_texts(x, e);
+  if (!err) err = add_postings(x, e);
+  free(x->slots);
+  x->slots = NULL;
   if (err) {
     rk_index_free(x);
     return err;
   }
-  qsort(x->phrases, (size_t)x->n_phrases, sizeof *x->phrases, by_key);
+  if (x->n_phrases) qsort(x->phrases, (size_t)x->n_phrases, sizeof *x->phrases, by_key);
   *out = x;
   return RK_OK;
 }
@@ -262,6 +381,7 @@ rk_err rk_index_new(const struct rk_catalog *c, struct rk_index **out, struct rk
 void rk_index_free(struct rk_index *x) {
   if (!x) return;
   if (x->arena) rk_arena_free(x->arena);
+  free(x->phrases);
   free(x);
 }
 
@@ -526,35 +646,85 @@ static double run_match(rk_str text, rk_str run) {
 
 struct score { int32_t product; double got, strong; bool named; /* a word of the query stands in its name */ };
 
-static bool excluded(const struct rk_product *p, const struct query *q) {
-  for (int32_t i = 0; i < q->n_terms; i++)
-    if (q->terms[i].negated && meets(p, &q->terms[i], NULL)) return true;
-  return false;
+/* A query's sets of products, a bit a product; and what its runs met. */
+struct sets {
+  uint64_t *terms[MAX_TERMS], *looked_at, *excluded;
+  double *runs;                       /* [n_products] weight of the words met in its name */
+  uint64_t *store;
+};
+
+static bool has_bit(const uint64_t *set, int32_t i) { return set[i / 64] >> (i % 64) & 1; }
+static void set_bit(uint64_t *set, int32_t i) { set[i / 64] |= (uint64_t)1 << (i % 64); }
+static void add_set(uint64_t *to, const uint64_t *from, int32_t n_words) {
+  for (int32_t w = 0; w < n_words; w++) to[w] |= from[w];
 }
 
-static bool in_category(const struct rk_product *p, const struct query *q) {
-  for (int32_t i = 0; i < q->n_terms; i++)
-    if (q->terms[i].atoms[0].kind == CATEGORY && !q->terms[i].negated && meets(p, &q->terms[i], NULL)) return true;
-  return false;
+static void fill_term(const struct rk_index *x, const struct term *t, uint64_t *set) {
+  for (int32_t i = 0; i < t->n_atoms; i++) {
+    rk_str name = t->atoms[i].kind == CATEGORY ? RK_STR("category") : t->atoms[i].name;
+    for (int32_t at = posting_at(x, name, RK_STR("")); at < x->n_postings && rk_str_eq(x->postings[at].name, name); at++) {
+      const struct posting *p = &x->postings[at];
+      if (t->atoms[i].kind == CATEGORY ? !rk_str_eq(p->value, t->atoms[i].value) : !same_value(p->value.p, t, i)) continue;
+      for (int32_t k = 0; k < p->n; k++) set_bit(set, p->products[k]);
+    }
+  }
+}
+
+/* A part of the run can stand in a name only where its first word does. */
+static void fill_run(const struct rk_index *x, rk_str run, struct sets *s) {
+  rk_str rest = run, word;
+  double weight = run_weight(run);
+  for (uint64_t *seen = s->excluded + x->n_words; rest.n;) { /* seen: of this run */
+    if (rest.p == run.p) memset(seen, 0, (size_t)x->n_words * sizeof *seen);
+    rk_str_cut(rest, ' ', &word, &rest);
+    const struct posting *p = word.n ? posting_of(x, RK_STR(""), word) : NULL;
+    for (int32_t k = 0; p && k < p->n; k++) {
+      if (has_bit(seen, p->products[k])) continue;
+      set_bit(seen, p->products[k]);
+      double m = run_match(x->texts[p->products[k]], run);
+      if (m <= 0) continue;
+      s->runs[p->products[k]] += m * weight;
+      set_bit(s->looked_at, p->products[k]);
+    }
+  }
+}
+
+static bool sets_init(const struct rk_index *x, const struct query *q, struct sets *s) {
+  size_t n = (size_t)x->n_words;
+  *s = (struct sets){.store = calloc(n * (size_t)(q->n_terms + 3), sizeof *s->store), .runs = calloc((size_t)x->c->n_products + 1, sizeof *s->runs)};
+  if (!s->store || !s->runs) return false;
+  for (int32_t i = 0; i < q->n_terms; i++) s->terms[i] = s->store + n * (size_t)i;
+  s->looked_at = s->store + n * (size_t)q->n_terms;
+  s->excluded = s->looked_at + n;
+  for (int32_t i = 0; i < q->n_runs; i++) fill_run(x, q->runs[i], s);
+  if (q->has_category) memset(s->looked_at, 0, n * sizeof *s->looked_at);
+  for (int32_t i = 0; i < q->n_terms; i++) {
+    const struct term *t = &q->terms[i];
+    fill_term(x, t, s->terms[i]);
+    if (t->negated) add_set(s->excluded, s->terms[i], x->n_words);
+    else if (!q->has_category || t->atoms[0].kind == CATEGORY) add_set(s->looked_at, s->terms[i], x->n_words);
+  }
+  return true;
+}
+
+static void sets_release(struct sets *s) {
+  free(s->store);
+  free(s->runs);
 }
 
 /* got: how much of the query it meets; strong: the same, but a title beats a topic and a measure beats a colour. */
-static struct score score_of(const struct rk_index *x, const struct query *q, int32_t i) {
-  const struct rk_product *p = &x->c->products[i];
+static struct score score_of(const struct query *q, const struct sets *sets, int32_t i) {
   struct score s = {.product = i};
   bool category = false;
   for (int32_t k = 0; k < q->n_terms; k++) {
     const struct term *t = &q->terms[k];
-    if (t->negated || !meets(p, t, NULL)) continue;
+    if (t->negated || !has_bit(sets->terms[k], i)) continue;
     if (t->atoms[0].kind != CATEGORY) s.got += 1, s.strong += t->numeric ? 1.5 : 1;
     else if (!category) s.got += 2, s.strong += 2, category = true;
   }
-  for (int32_t k = 0; k < q->n_runs; k++) {
-    double m = run_match(x->texts[i], q->runs[k]) * run_weight(q->runs[k]);
-    s.got += m;
-    s.strong += 2 * m;
-    s.named = s.named || m > 0;
-  }
+  s.got += sets->runs[i];
+  s.strong += 2 * sets->runs[i];
+  s.named = sets->runs[i] > 0;
   return s;
 }
 
@@ -574,43 +744,50 @@ static int by_score(const void *a, const void *b, void *ud) {
   return p != q ? (p > q) - (p < q) : s->product - t->product;
 }
 
-/* Of each category only the products that meet the most. */
-static int32_t keep_best(const struct rk_index *x, struct score *scores, int32_t n) {
+static int32_t category_at(const struct rk_index *x, const struct score *s) {
+  return (int32_t)(x->c->products[s->product].category - x->c->categories);
+}
+
+/* Of each category only the products that meet the most. best: [n_categories] zeros. */
+static int32_t keep_best(const struct rk_index *x, struct score *scores, int32_t n, double *best) {
   int32_t kept = 0;
-  for (int32_t i = 0; i < n; i++) {
-    double best = 0;
-    for (int32_t k = 0; k < n; k++)
-      if (x->c->products[scores[k].product].category == x->c->products[scores[i].product].category && scores[k].strong > best) best = scores[k].strong;
-    scores[i].got = scores[i].strong >= best - 1e-9 ? scores[i].got : -1;
-  }
   for (int32_t i = 0; i < n; i++)
-    if (scores[i].got > 0) scores[kept++] = scores[i];
+    if (scores[i].strong > best[category_at(x, &scores[i])]) best[category_at(x, &scores[i])] = scores[i].strong;
+  for (int32_t i = 0; i < n; i++)
+    if (scores[i].got > 0 && scores[i].strong >= best[category_at(x, &scores[i])] - 1e-9) scores[kept++] = scores[i];
   return kept;
 }
 
-/* Categories take turns, so that of "a blood-pressure meter and masks" both are seen. */
+/* Categories take turns, so that of "a blood-pressure meter and masks" both are seen. A turn goes by their best that is left. */
 static int32_t deal(const struct rk_index *x, const struct query *q, const struct score *scores, int32_t n, struct rk_hit *hits, int32_t max) {
-  bool *taken = calloc((size_t)n + 1, sizeof *taken);
-  int32_t n_hits = 0;
-  if (!taken) return 0;
-  for (int32_t left = n; left > 0 && n_hits < max;) {
-    const struct rk_category *seen[32];
-    int32_t n_seen = 0;
-    for (int32_t i = 0; i < n && n_hits < max && n_seen < 32; i++) {
-      const struct rk_product *p = &x->c->products[scores[i].product];
-      bool again = taken[i];
-      for (int32_t k = 0; k < n_seen && !again; k++) again = seen[k] == p->category;
-      if (again) continue;
-      taken[i] = true;
-      left--;
-      seen[n_seen++] = p->category;
-      struct rk_hit *h = &hits[n_hits++];
-      *h = (struct rk_hit){.product = p, .relevance = scores[i].got / q->weight};
-      for (int32_t k = 0; k < q->n_terms; k++)
-        if (!q->terms[k].negated) meets(p, &q->terms[k], h->wanted);
-    }
+  int32_t *next = malloc(((size_t)n + 1) * sizeof *next), *heads = malloc(((size_t)x->c->n_categories + 1) * sizeof *heads), n_heads = 0, n_hits = 0;
+  for (int32_t i = n - 1; next && heads && i >= 0; i--) { /* next: of the same category; heads: the first of each */
+    int32_t h = 0;
+    while (h < n_heads && category_at(x, &scores[heads[h]]) != category_at(x, &scores[i])) h++;
+    next[i] = h < n_heads ? heads[h] : -1;
+    heads[h] = i;
+    n_heads += h == n_heads;
   }
-  free(taken);
+  while (next && heads && n_heads > 0 && n_hits < max) {
+    for (int32_t i = 1; i < n_heads; i++)
+      for (int32_t k = i; k > 0 && heads[k] < heads[k - 1]; k--) {
+        int32_t swap = heads[k];
+        heads[k] = heads[k - 1];
+        heads[k - 1] = swap;
+      }
+    int32_t left = 0;
+    for (int32_t i = 0; i < n_heads && n_hits < max; i++) {
+      const struct score *s = &scores[heads[i]];
+      struct rk_hit *h = &hits[n_hits++];
+      *h = (struct rk_hit){.product = &x->c->products[s->product], .relevance = s->got / q->weight};
+      for (int32_t k = 0; k < q->n_terms; k++)
+        if (!q->terms[k].negated) meets(h->product, &q->terms[k], h->wanted);
+      if (next[heads[i]] >= 0) heads[left++] = next[heads[i]];
+    }
+    n_heads = left;
+  }
+  free(next);
+  free(heads);
   return n_hits;
 }
 
@@ -620,23 +797,27 @@ int32_t rk_index_search(const struct rk_index *x, rk_str text, struct rk_hit *hi
   if (text.n > RK_MAX_QUERY_BYTES) text.n = RK_MAX_QUERY_BYTES;
   fold(&folded, text);
   struct query *q = calloc(1, sizeof *q);
-  struct score *scores = calloc((size_t)x->c->n_products + 1, sizeof *scores);
+  struct score *scores = malloc(((size_t)x->c->n_products + 1) * sizeof *scores);
+  double *best = calloc((size_t)x->c->n_categories + 1, sizeof *best);
+  struct sets s = {0};
   int32_t n = 0, n_hits = 0;
-  if (!q || !scores || folded.err) goto out;
+  if (!q || !scores || !best || folded.err) goto out;
   rk_str rest = rk_str_trim(rk_buf_str(&folded));
   while (rest.n && q->n < RK_MAX_QUERY_TOKENS) rk_str_cut(rest, ' ', &q->tokens[q->n++], &rest);
   understand(x, q);
   settle_categories(x, q);
-  for (int32_t i = 0; i < x->c->n_products; i++) {
-    const struct rk_product *p = &x->c->products[i];
-    if ((q->has_category && !in_category(p, q)) || excluded(p, q)) continue;
-    struct score s = score_of(x, q, i);
-    if (enough(q, &s)) scores[n++] = s;
-  }
-  n = keep_best(x, scores, n);
+  if (!sets_init(x, q, &s)) goto out;
+  for (int32_t w = 0; w < x->n_words; w++)
+    for (uint64_t bits = s.looked_at[w] & ~s.excluded[w]; bits; bits &= bits - 1) {
+      struct score one = score_of(q, &s, w * 64 + __builtin_ctzll(bits));
+      if (enough(q, &one)) scores[n++] = one;
+    }
+  n = keep_best(x, scores, n, best);
   if (n > 0) qsort_r(scores, (size_t)n, sizeof *scores, by_score, (void *)(uintptr_t)x);
   n_hits = deal(x, q, scores, n, hits, max);
 out:
+  sets_release(&s);
+  free(best);
   free(scores);
   free(q);
   rk_buf_release(&folded);

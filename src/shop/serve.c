@@ -90,13 +90,24 @@ static rk_err open_one(struct rk_serve *v, const struct rk_serve_opts *o, int32_
                                                        .n_routes = sizeof routes / sizeof *routes, .ctx = one, .tls_cert = o->tls_cert, .tls_key = o->tls_key,
                                                        .tls13_only = true}, &one->http, e);
   if (err) return err;
-  snprintf(one->origin, sizeof one->origin, "%s://%s:%d", one->scheme, ADDRESS, rk_http_port(one->http));
+  if (o->origin) snprintf(one->origin, sizeof one->origin, "%s", o->origin);
+  else snprintf(one->origin, sizeof one->origin, "%s://%s:%d", one->scheme, ADDRESS, rk_http_port(one->http));
   rk_shop_set_origin(one->shop, one->origin);
   return RK_OK;
 }
 
+static bool is_origin(rk_str s) {
+  rk_str https = RK_STR("https://"), http = RK_STR("http://"), scheme = rk_str_starts(s, https) ? https : http;
+  if (!rk_str_starts(s, scheme) || s.n == scheme.n || s.n > 120) return false;
+  for (size_t i = scheme.n; i < s.n; i++)
+    if (s.p[i] <= ' ' || strchr("/?#@\\\"", s.p[i])) return false;
+  return true;
+}
+
 rk_err rk_serve_start(const struct rk_serve_opts *o, struct rk_serve **out, struct rk_error *e) {
   if (o->n_dirs < 1 || o->n_dirs > RK_MAX_SHOPS_SERVED) return rk_fail(e, RK_EINVAL, "name 1 to %d shop directories", RK_MAX_SHOPS_SERVED);
+  if (o->origin && (o->n_dirs != 1 || !is_origin(rk_str_c(o->origin))))
+    return rk_fail(e, RK_EINVAL, "an origin is the identity of one shop, for example https://shop.example without a path");
   struct rk_serve *v = calloc(1, sizeof *v);
   if (!v) return rk_fail(e, RK_ENOMEM, "out of memory");
   rk_err err = rk_net_new(&v->net, e);

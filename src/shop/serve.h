@@ -18,6 +18,7 @@ struct rk_serve_opts {
   const struct rk_known_agent *known; int32_t n_known;
   bool testing, order_auth;                  /* as in shop.h */
   const char *tls_cert, *tls_key;            /* PEM files; NULL: plain http */
+  const char *origin;                        /* of the one shop behind a proxy: its identity in profile, links and payments; NULL: where it listens */
 };
 struct rk_serve;
 /* RK_ECONFLICT: a port is taken (says which). */

@@ -1,13 +1,38 @@
 #include "trade/foreign.h"
 
+#include <string.h>
+
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "trade/ucp.h"
+
+/* Marks that change how a line reads without being seen: direction, zero width, soft hyphen. */
+static bool is_hidden(uint32_t cp) {
+  return cp == 0xad || cp == 0x61c || (cp >= 0x200b && cp <= 0x200f && cp != 0x200d) || (cp >= 0x202a && cp <= 0x202e) ||
+         (cp >= 0x2060 && cp <= 0x2069) || cp == 0xfeff || (cp >= 0x7f && cp < 0xa0);
+}
+
+/* In place: what is hidden goes, line breaks and other controls become spaces. */
+static void make_plain(char *text) {
+  char *to = text;
+  uint32_t cp;
+  for (rk_str rest = rk_str_c(text); rest.n;) {
+    int n = rk_utf8_next(rest, &cp);
+    if (n == 0) break;
+    if (cp < 0x20) *to++ = ' ';
+    else if (!is_hidden(cp)) memmove(to, rest.p, (size_t)n), to += n;
+    rest.p += n;
+    rest.n -= (size_t)n;
+  }
+  *to = 0;
+}
 
 const char *rk_foreign_text(struct rk_foreign *r, rk_str s) {
   if (s.n > RK_MAX_UCP_TEXT_BYTES) s.n = RK_MAX_UCP_TEXT_BYTES;
   while (s.n && ((unsigned char)s.p[s.n - 1] & 0xc0) == 0x80 && s.n == RK_MAX_UCP_TEXT_BYTES) s.n--;
   char *out = rk_arena_dup(r->arena, s);
   if (!out) r->full = true;
+  else make_plain(out);
   return out ? out : "";
 }
 

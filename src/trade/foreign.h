@@ -10,7 +10,9 @@
 
 struct rk_foreign { struct rk_arena *arena; bool full; };
 
-const char *rk_foreign_text(struct rk_foreign *r, rk_str s); /* at most RK_MAX_UCP_TEXT_BYTES, whole code points */
+/* At most RK_MAX_UCP_TEXT_BYTES, whole code points; marks that are not seen (direction, zero width) are left out, line
+ * breaks become spaces. */
+const char *rk_foreign_text(struct rk_foreign *r, rk_str s);
 const char *rk_foreign_field(struct rk_foreign *r, const json_t *obj, const char *key); /* "" when absent */
 void *rk_foreign_array(struct rk_foreign *r, size_t n, size_t size); /* NULL when n is 0 */
 /* A scalar as text: true, 3, 1.6, Sony. False: no scalar. */

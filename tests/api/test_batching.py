@@ -68,3 +68,25 @@ def test_a_reader_that_stops_reading_holds_nobody_up(server):
         for s in held:
             s.close()
     assert ask(server)[0] == 200
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A server whose KV memory holds less than eight conversations."""
+    d = tmp_path_factory.mktemp("small")
+    subprocess.run([sys.executable, str(ROOT / "tests/tools/tiny_gguf.py"), str(d / "tiny.gguf")], check=True)
+    with served(d / "d", "--shops", "http://127.0.0.2:1", model=d / "tiny.gguf", env={"RUKOU_KV_MEMORY": "1", "RUKOU_KV_WAIT": "0"}) as s:
+        yield s
+
+
+def test_full_kv_memory_is_503_with_retry_after(small):
+    def one(i):
+        return ask(small, messages=[{"role": "user", "content": f"number {i}"}], max_tokens=None, grammar="root ::= [a-z]{4000}", temperature=1, seed=i)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(one, range(8)))
+    full = [a for a in answers if a[0] == 503]
+    assert full and len(full) < 8
+    for _, headers, body in full:
+        assert int(headers["Retry-After"]) >= 1 and "memory" in body["error"]["message"]
+    assert ask(small)[0] == 200

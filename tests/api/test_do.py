@@ -4,6 +4,7 @@ import contextlib
 import http.server
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,8 @@ from scripted import Script, scripted
 
 CLOCK = {"RUKOU_CLOCK": "2026-11-23T10:00:00+08:00"}
 SHOPS = sorted(p.parent for p in (ROOT / "shops").glob("*/shop.conf"))
+GENERAL = ROOT / "shops/lanhai"  # sells every kind of goods
+ENGLISH = {re.search(r"(?m)^name_en = (.*)$", (d / "shop.conf").read_text())[1] for d in SHOPS}
 JOB = "买一双跑步鞋，500元以内，哪个平台便宜就在哪买"
 REAL = os.environ.get("RUKOU_TEST_MODEL", "1.5b")
 
@@ -117,7 +120,7 @@ def test_do_not_buy_yet_shows_offers_and_stops(tmp_path):
     with scripted(Script(query="手机")) as model:
         p, events = do("4000元以内的手机，不要iPhone，各家店里性价比怎么样？先别买", tmp_path / "d", *model)
     cards = of(events, "card")[0]["cards"]
-    assert not of(events, "approval_request") and len({c["shop_id"] for c in cards}) == 2
+    assert not of(events, "approval_request") and len({c["shop_id"] for c in cards}) >= 2
     assert all(c["attrs"]["brand"] != "Apple" and c["total_minor"] <= 400000 for c in cards)
 
 
@@ -145,9 +148,8 @@ def test_options_come_from_the_users_words_not_the_models(tmp_path):
     with scripted(Script(query="bubble milk tea, no sugar, no ice")) as model:
         p, events = do("One bubble milk tea, less sugar, no ice, delivered home", tmp_path / "d", *model)
     (order,) = shop_orders(tmp_path / "d")
-    english = {"Lanhai Mall", "Xinghe Select"}
-    assert {c["shop_name"] for c in of(events, "card")[0]["cards"]} <= english
-    assert events[-1]["orders"][0]["merchant"]["name"] in english
+    assert {c["shop_name"] for c in of(events, "card")[0]["cards"]} <= ENGLISH
+    assert events[-1]["orders"][0]["merchant"]["name"] in ENGLISH
     assert order["lines"][0]["options"]["sugar"] == "less" and order["lines"][0]["options"]["ice"] == "none"
 
 
@@ -289,7 +291,7 @@ def free_port():
 
 
 @contextlib.contextmanager
-def one_shop(data, agent_port, shop=SHOPS[0]):
+def one_shop(data, agent_port, shop=GENERAL):
     """A single sandbox shop as a process of its own, for an agent on agent_port."""
     argv = [RUKOU, "shop", "serve", str(shop), "--json", "--sandbox", "--agent", f"http://127.0.0.1:{agent_port}", "--data", str(data)]
     proc = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env={**os.environ, **CLOCK})
@@ -326,7 +328,7 @@ def test_special_tokens_in_a_product_name_are_text(tmp_path):
     port = free_port()
     (tmp_path / "d" / "ports.json").write_text(json.dumps({"server": port, "shops": free_port()}))
     script = Script()
-    with one_shop(tmp_path / "shop", port, tmp_path / "shops" / SHOPS[0].name) as shop, scripted(script) as model:
+    with one_shop(tmp_path / "shop", port, tmp_path / "shops" / GENERAL.name) as shop, scripted(script) as model:
         p, events = do(JOB, tmp_path / "d", "--shops", shop, *model)
     assert p.returncode == 0, p.stderr
     cards = of(events, "card")[0]["cards"]

@@ -1,6 +1,7 @@
 """/v1 with the official SDKs of OpenAI, Python and JS, on the real 0.5B model."""
 import json
 import pathlib
+import re
 import subprocess
 import time
 
@@ -96,6 +97,44 @@ def test_stop(chat):
     assert streamed == text[:text.index(word)]
 
 
+@pytest.fixture
+def counted(chat):
+    """A reply and where its tokens end."""
+    r = chat([{"role": "user", "content": "Repeat exactly: alpha beta gamma delta epsilon zeta"}], max_tokens=24, logprobs=True)
+    text, ends = r.choices[0].message.content, []
+    for t in r.choices[0].logprobs.content:
+        ends.append((ends[-1] if ends else 0) + len(t.token))
+    ends = [e for e in ends if 2 <= e <= len(text) - 2]
+    assert len(ends) > 5
+    return text, ends
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("before, behind", [(1, 1), (2, 1), (1, 2), (2, 2)])
+def test_stop_across_the_border_of_tokens(chat, counted, before, behind, stream):
+    text, ends = counted
+    for at in ends[1::2]:
+        stop = text[at - before:at + behind]
+        r = chat([{"role": "user", "content": "Repeat exactly: alpha beta gamma delta epsilon zeta"}], max_tokens=24, stop=["never so", stop], stream=stream)
+        if stream:
+            chunks = [c.choices[0] for c in r if c.choices]
+            got, finish = "".join(c.delta.content or "" for c in chunks), chunks[-1].finish_reason
+        else:
+            got, finish = r.choices[0].message.content, r.choices[0].finish_reason
+        assert (got or "") == text[:text.index(stop)] and finish == "stop", stop
+
+
+@pytest.mark.parametrize("prompt, goes_on", [("The opposite of left is rig", "ht"), ("Paris is the capital of Fr", "ance"), ("2+2 equ", "als"),
+                                             ("One, two, three, ", "four")])
+def test_a_raw_prompt_may_end_inside_a_word(client, model, prompt, goes_on):
+    r = client.completions.create(model=model, prompt=prompt, max_tokens=4, temperature=0, logprobs=0)
+    assert r.choices[0].text.startswith(goes_on)
+    assert "".join(r.choices[0].logprobs.tokens) == r.choices[0].text
+    assert r.usage.completion_tokens == 4
+    one = client.completions.create(model=model, prompt=prompt, max_tokens=1, temperature=0)
+    assert r.choices[0].text.startswith(one.choices[0].text) and len(one.choices[0].text) > 0 and one.usage.completion_tokens == 1
+
+
 def test_logprobs(chat):
     r = chat(logprobs=True, top_logprobs=3, max_tokens=5)
     tokens = r.choices[0].logprobs.content
@@ -183,6 +222,24 @@ def test_refused_by_name(chat, bad, part):
     with pytest.raises(openai.BadRequestError) as e:
         chat(**bad)
     assert part in e.value.message and e.value.body["type"] and e.value.code
+
+
+def test_grammar_over_http(client, chat, model):
+    grammar = {"grammar": 'root ::= ("yes" | "no") ", " [0-9]{2,3} "%"\n'}
+    whole = chat([{"role": "user", "content": "Is the sky blue? How sure are you?"}], max_tokens=20, extra_body=grammar).choices[0]
+    assert re.fullmatch(r"(yes|no), [0-9]{2,3}%\n?", whole.message.content) and whole.finish_reason == "stop"
+    chunks = [c.choices[0] for c in chat([{"role": "user", "content": "Is the sky blue? How sure are you?"}], max_tokens=20, stream=True, extra_body=grammar) if c.choices]
+    assert "".join(c.delta.content or "" for c in chunks) == whole.message.content
+    raw = client.completions.create(model=model, prompt="The sky is blue: ", max_tokens=20, temperature=0, extra_body=grammar)
+    assert re.fullmatch(r"(yes|no), [0-9]{2,3}%\n?", raw.choices[0].text)
+
+
+@pytest.mark.parametrize("grammar, says", [('root ::= "a" root', "no text at all"), ('root ::= [^\\x00-\\U0010FFFF]', "grammar"), ("root ::= missing", "not defined"),
+                                           ('root ::= "open', "line 1"), (5, "grammar")])
+def test_a_grammar_that_allows_nothing_is_a_clear_400(chat, grammar, says):
+    with pytest.raises(openai.BadRequestError) as e:
+        chat(extra_body={"grammar": grammar})
+    assert says in e.value.message
 
 
 def test_unknown_model(chat):

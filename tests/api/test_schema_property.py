@@ -174,6 +174,19 @@ def test_everything_written_is_valid(random_answers):
     assert written > 2.9 * N_SCHEMAS and refused < N_SCHEMAS / 50
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_formats_are_judged_by_others(name):
+    """date-time and uri by rfc3339-validator and rfc3986-validator, which jsonschema's checker takes when they are there."""
+    checker = FormatChecker(formats=[name])  # raises where nobody judges it
+    [answer] = ask([{"schema": {"type": "string", "format": name}, "walk": 300, "seed": 5}])
+    values = [json.loads(t) for t in answer["texts"]]
+    for v in values:
+        checker.check(v, name)
+    assert len(set(values)) > 100
+    if name in ("date-time", "uri"):
+        assert not checker.conforms("2026-13-01T00:00:00Z" if name == "date-time" else "http:// x", name)
+
+
 def test_valid_values_in_canonical_form_are_accepted(random_answers):
     requests, values, answers = random_answers
     n = 0

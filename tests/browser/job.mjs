@@ -14,7 +14,7 @@ const MODEL = process.env.RUKOU_MODEL ?? '1.5b';
 const START_MS = 120_000, MODEL_MS = 240_000, TEST_MS = 420_000;
 const MAX_SHOT_BYTES = 300 * 1024;
 const PICTURE_HEIGHT = 1780;
-const SHOPS = ['lanhai', 'xinghe'];
+const SHOPS = ['chali', 'huayu', 'jiguang', 'kangning', 'lanhai', 'moxiang', 'shanye', 'xinghe', 'yeqing'];
 const JOB = { zh: '买一双跑步鞋，500元以内，哪个平台便宜就在哪买', en: 'Buy a pair of running shoes under 500 yuan, wherever it is cheapest' };
 
 const shots = process.env.SHOTS_TO ?? SHOTS;

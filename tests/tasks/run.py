@@ -33,12 +33,15 @@ def catalogue(data, category):
     """Everything the shops sell of a category, as their own search answers."""
     ports = json.loads((pathlib.Path(data) / "ports.json").read_text())
     for i in range(len(SHOPS)):
-        body = json.dumps({"filters": {"categories": [category]}, "pagination": {"limit": 1000}}).encode()
-        ask = urllib.request.Request(f"http://127.0.0.2:{ports['shops'] + i}/ucp/catalog/search", body, {
-            "Content-Type": "application/json", "Request-Id": "0", "UCP-Agent": f'profile="http://127.0.0.1:{ports["server"]}/.well-known/ucp"'})
         profile = json.load(urllib.request.urlopen(f"http://127.0.0.2:{ports['shops'] + i}/.well-known/ucp"))
-        ask.full_url = profile["ucp"]["services"]["dev.ucp.shopping"][0]["endpoint"].rstrip("/") + "/catalog/search"
-        yield from json.load(urllib.request.urlopen(ask))["products"]
+        url = profile["ucp"]["services"]["dev.ucp.shopping"][0]["endpoint"].rstrip("/") + "/catalog/search"
+        page = {"limit": 1000}
+        while page:
+            body = json.dumps({"filters": {"categories": [category]}, "pagination": page}).encode()
+            answer = json.load(urllib.request.urlopen(urllib.request.Request(url, body, {
+                "Content-Type": "application/json", "Request-Id": "0", "UCP-Agent": f'profile="http://127.0.0.1:{ports["server"]}/.well-known/ucp"'})))
+            yield from answer["products"]
+            page = answer["pagination"]["has_next_page"] and {"limit": 1000, "cursor": answer["pagination"]["cursor"]}
 
 
 def meets(product, variant, want):

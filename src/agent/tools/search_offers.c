@@ -88,16 +88,25 @@ static void keep_referred(struct rk_turn *t) {
   t->picked = kept;
 }
 
+static bool any_answered(const json_t *reports) {
+  size_t i;
+  json_t *r;
+  json_array_foreach(reports, i, r)
+    if (rk_json_bool(r, "ok", true)) return true;
+  return false;
+}
+
 /* A merchant that did not answer is said once. */
 static void notices(struct rk_turn *t, const json_t *reports) {
+  bool others = any_answered(reports), zh = t->intent.chinese;
+  const char *rest = zh ? (others ? "，先用其他店铺的结果。" : "。") : (others ? "; going on with the others." : ".");
   size_t i;
   json_t *r;
   json_array_foreach(reports, i, r) {
     if (rk_json_bool(r, "ok", true)) continue;
-    const char *name = rk_json_cstr(r, "name", "?"), *why_text = rk_json_cstr(r, "message", "");
-    json_t *text = json_sprintf(t->intent.chinese ? "店铺 %s 没有正常回应（%s），先用其他店铺的结果。" : "The shop %s did not answer properly (%s); going on with the others.",
-                                name, why_text);
-    if (!text) text = json_string("A shop did not answer properly; going on with the others.");
+    json_t *text = json_sprintf(zh ? "店铺 %s 没有正常回应（%s）%s" : "The shop %s did not answer properly (%s)%s", rk_json_cstr(r, "name", "?"),
+                                rk_json_cstr(r, "message", ""), rest);
+    if (!text) text = json_string("A shop did not answer properly.");
     rk_turn_event(t, "notice", json_pack("{s:s, s:o, s:s}", "level", "warning", "text", text, "code", "shop_unavailable"));
   }
 }
@@ -117,6 +126,7 @@ rk_err rk_tool_search_offers(struct rk_turn *t, const char *call_id, const json_
   if (err == RK_EUNAVAIL) { /* no shop answered at all: the turn goes on and says so */
     out->result = json_pack("{s:s, s:s}", "error", "no shop answered: say so and suggest to try again later", "answer_in", t->intent.chinese ? "中文" : "English");
     json_object_set_new(t->journal, "no_shop", json_true());
+    json_object_set_new(t->journal, "close", json_string(t->intent.chinese ? "现在没有店铺回应，请稍后再试。" : "No shop answers right now; please try again later."));
     err = RK_OK;
     goto end;
   }

@@ -40,6 +40,27 @@ static rk_err say_too_poor(struct rk_turn *t, const json_t *instrument, const st
   return refuse(out, text);
 }
 
+static const struct { rk_err err; const char *zh, *en; } refusals[] = {
+    {RK_EINVAL, "它不符合你的条件", "it does not meet your conditions"},
+    {RK_EUPSTREAM, "店铺不接受这笔订单，或者它的结算对不上", "the shop does not take this order, or its figures do not add up"},
+    {RK_EFORMAT, "店铺的结算对不上", "the shop's figures do not add up"},
+    {RK_ECONFLICT, "店铺的结算已经变了", "the shop's checkout has changed"},
+    {RK_EUNAVAIL, "店铺没有回应", "the shop did not answer"},
+    {RK_ETIMEOUT, "店铺没有及时回应", "the shop did not answer in time"},
+};
+
+/* Said by code, because the model does not know why. Where only this offer will do, it ends the attempt. */
+static rk_err shop_refused(struct rk_turn *t, rk_err err, const char *why, bool only_one, struct rk_tool_out *out) {
+  for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+    if (refusals[i].err != err) continue;
+    json_t *text = json_sprintf(t->intent.chinese ? "没有买成：%s（%s）。没有扣款。" : "Nothing was bought: %s (%s). Nothing was charged.",
+                                t->intent.chinese ? refusals[i].zh : refusals[i].en, why);
+    json_object_set_new(t->journal, only_one ? "close" : "shop_refused", text);
+    return refuse(out, json_sprintf("the shop did not take it: %s", why));
+  }
+  return err;
+}
+
 rk_err rk_tool_start_checkout(struct rk_turn *t, const char *call_id, const json_t *args, struct rk_tool_out *out, struct rk_error *e) {
   (void)call_id;
   int64_t number = rk_json_i64(args, "offer", 0), want = meant(t);
@@ -63,9 +84,8 @@ rk_err rk_tool_start_checkout(struct rk_turn *t, const char *call_id, const json
   if (t->intent.per_unit) p.max_total_minor += o->delivery ? o->delivery->fee.minor : 0;
   json_t *approval = NULL;
   rk_err err = rk_trade_prepare(t->sv->trade, &p, &approval, e);
-  if (err == RK_EINVAL || err == RK_EUPSTREAM || err == RK_EUNAVAIL || err == RK_ETIMEOUT || err == RK_ECONFLICT || err == RK_EFORMAT)
-    return refuse(out, json_sprintf("the shop did not take it: %s", e->msg));
-  if (err) return err;
+  if (err) return shop_refused(t, err, e->msg, want != 0, out);
+  json_object_del(t->journal, "shop_refused");
   json_object_set_new(t->journal, "approval_id", json_string(rk_json_cstr(approval, "id", "")));
   out->ok = true;
   out->result = json_pack("{s:s, s:s}", "status", "waiting", "note", "the user sees the exact terms and decides");

@@ -194,6 +194,73 @@ static void cancelling(void **state) {
   rk_buf_release(&s.text);
 }
 
+/* Two runs hold both places until they are let go; who gives up behind them, or runs out of time, never begins. */
+static atomic_int let_go;
+
+static bool hold_on(void *ud, const struct rk_chat_event *ev) {
+  while (!atomic_load(&let_go)) rk_sleep_ms(1);
+  return false;
+}
+
+static void *holder(void *ud) {
+  struct rk_chat_request q = request();
+  struct rk_chat_result out;
+  struct rk_error e;
+  assert_int_equal(rk_chat_run(model, &q, NULL, hold_on, NULL, &out, &e), RK_OK);
+  return NULL;
+}
+
+static void *give_up_soon(void *cancel) {
+  rk_sleep_ms(30);
+  atomic_store((atomic_int *)cancel, 1);
+  return NULL;
+}
+
+static void giving_up_while_waiting(void **state) {
+  pthread_t holders[2], other;
+  struct rk_chat_request q = request();
+  struct rk_chat_result out;
+  struct rk_error e;
+  struct seen s = {0};
+  atomic_int cancel = 0;
+  for (int i = 0; i < 2; i++) pthread_create(&holders[i], NULL, holder, NULL);
+  rk_sleep_ms(100); /* the engine's thread is held by the first event */
+  pthread_create(&other, NULL, give_up_soon, &cancel);
+  assert_int_equal(rk_chat_run(model, &q, &cancel, on_event, &s, &out, &e), RK_OK);
+  assert_int_equal(out.finish, RK_FINISH_CANCELLED);
+  assert_true(out.n_completion == 0 && out.n_decode_steps == 0 && s.n_events == 0);
+  q.timeout_ms = 30;
+  assert_int_equal(rk_chat_run(model, &q, NULL, on_event, &s, &out, &e), RK_ETIMEOUT);
+  assert_true(out.n_decode_steps == 0 && s.n_events == 0);
+  atomic_store(&let_go, 1);
+  for (int i = 0; i < 2; i++) pthread_join(holders[i], NULL);
+  pthread_join(other, NULL);
+}
+
+/* The prompt's last token may be written anew; the reply is what goes beyond it, and a grammar holds for that. */
+static void raw_prompt_is_healed(void **state) {
+  struct rk_chat_result out;
+  struct rk_error e;
+  int joined = 0;
+  for (uint64_t seed = 0; seed < 60; seed++) {
+    struct rk_chat_request q = request();
+    struct seen s = {0};
+    q.messages = NULL;
+    q.raw_prompt = RK_STR("say he");
+    q.sampling.temperature = 5;
+    q.sampling.seed = seed;
+    q.max_tokens = 3;
+    q.grammar = RK_STR("root ::= \"llo\" | \"lx\" [a-z]{9} | \"!\"");
+    assert_int_equal(run(&q, &s, &out, &e), RK_OK);
+    rk_str t = rk_buf_str(&s.text);
+    assert_true(t.n > 0 && (t.p[0] == '!' || t.p[0] == 'l'));
+    assert_true(out.n_completion <= 3 && (out.finish == RK_FINISH_STOP || out.n_completion == 3));
+    joined += rk_str_eq_c(t, "llo") && out.n_completion == 1; /* one token across the border */
+    rk_buf_release(&s.text);
+  }
+  assert_true(joined > 0);
+}
+
 static void context_full_names_both_numbers(void **state) {
   struct rk_error e;
   struct rk_chat_result out;
@@ -400,7 +467,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(length_and_counts), cmocka_unit_test(tags_in_messages_are_text), cmocka_unit_test(seeds_repeat_and_prefix_is_reused),
       cmocka_unit_test(stop_string_ends_the_text), cmocka_unit_test(logprobs_of_each_token), cmocka_unit_test(calls_fit_whatever_the_model),
-      cmocka_unit_test(cancelling), cmocka_unit_test(context_full_names_both_numbers), cmocka_unit_test(bad_requests),
+      cmocka_unit_test(cancelling), cmocka_unit_test(giving_up_while_waiting), cmocka_unit_test(raw_prompt_is_healed),
+      cmocka_unit_test(context_full_names_both_numbers), cmocka_unit_test(bad_requests),
       cmocka_unit_test(side_by_side), cmocka_unit_test(drafts_change_nothing),
       cmocka_unit_test(prefix_outlives_the_process)};
   return cmocka_run_group_tests(tests, setup, teardown);

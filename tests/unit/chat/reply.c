@@ -65,6 +65,7 @@ static const struct { struct mode m; const char *in, *out; } cases[] = {
     {{1, 1, 0}, "Sure.\n<tool_call>\n{\"name\": \"buy\", \"arguments\": {\"n\": 1}}\n</tool_call>", "T[Sure.]C[buy {\"n\":1}]"},
     {{1, 1, 0}, "<tool_call>{\"name\":\"a\",\"arguments\":{}}</tool_call>\n<tool_call>{\"name\":\"b\",\"arguments\":\"{\\\"x\\\":2}\"}</tool_call> ok",
      "C[a {}]C[b {\"x\":2}]T[ok]"},
+    {{1, 1, 0}, "<tool_call>{\"name\":\"a\",\"arguments\":{\"k\":1,\"k\":2}}</tool_call>", "C[a {\"k\":2}]"}, /* the last of equal keys counts */
     {{1, 1, 0}, "<tool_call>nonsense</tool_call>x", "B[nonsense]T[x]"},
     {{1, 1, 0}, "<tool_call>{\"name\":\"a\",\"arguments\":{}}", "C[a {}]"},
     {{1, 1, 0}, "a <tool_cal b <b>", "T[a <tool_cal b <b>]"},

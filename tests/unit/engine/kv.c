@@ -18,12 +18,14 @@ static int32_t n_vocab;
 static char dir[64];
 static uint8_t id[32] = {1, 2, 3};
 static size_t block_bytes;
+static const char *kv_type; /* of every engine here */
 
 static struct rk_engine *engine(struct rk_engine_opts o) {
   struct rk_engine *en;
   struct rk_error e = {0};
   o.n_threads = 1;
   if (!o.n_ctx) o.n_ctx = CTX;
+  if (!o.kv_type) o.kv_type = kv_type;
   if (rk_engine_new(model, &o, &en, &e) != RK_OK) fail_msg("%s", e.msg);
   return en;
 }
@@ -343,6 +345,14 @@ static void test_disk(void **state) {
   const uint8_t other[32] = {9};
   assert_int_equal(restarted(other, NULL, t, "another model"), 0);
   if (strcmp(rk_kernels_select(NULL)->name, "scalar") != 0) assert_int_equal(restarted(id, "scalar", t, "other kernels"), 0);
+  const char *own = kv_type;
+  kv_type = strcmp(own, "f16") == 0 ? "q8_0" : "f16";
+  en = with_disk(id, NULL);
+  struct rk_job j = {.tokens = t, .n_tokens = 130, .n_keep = KEEP, .rows = RK_ROWS_NONE, .owner = 1};
+  run(en, &j);
+  assert_int_equal(j.n_reused, 0); /* another type of keys and values */
+  rk_engine_free(en);
+  kv_type = own;
   assert_int_equal(restarted(id, NULL, t, "its own again"), KEEP);
   /* no identity: nothing is read or written */
   remove_cache();
@@ -370,7 +380,8 @@ static void test_disk_holds_no_conversation(void **state) {
   assert_int_equal(fread(block, 1, block_bytes, f), block_bytes);
   assert_int_equal(fgetc(f), EOF);
   fclose(f);
-  struct rk_kv_shape shape = {h.id.n_layer, h.id.n_head_kv, h.id.head_dim, RK_KV_F16, RK_KV_F16, 0};
+  const bool keys8 = strcmp(kv_type, "q8_0") == 0, values8 = strcmp(kv_type, "f16") != 0;
+  struct rk_kv_shape shape = {h.id.n_layer, h.id.n_head_kv, h.id.head_dim, keys8 ? RK_KV_Q8_0 : RK_KV_F16, values8 ? RK_KV_Q8_0 : RK_KV_F16, 0};
   uint8_t *cleared = malloc(block_bytes);
   memcpy(cleared, block, block_bytes);
   rk_kv_clear(&shape, cleared, KEEP - 64);
@@ -445,13 +456,23 @@ static void test_disk_is_bounded(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
+  static const char *const types[] = {"f16", "kf16_vq8", "q8_0"};
+  const struct CMUnitTest all[] = {
     cmocka_unit_test(test_edit_regenerate_branch), cmocka_unit_test(test_users_share_the_prefix),
-    cmocka_unit_test(test_same_prefix_at_once),    cmocka_unit_test(test_random_scripts),
-    cmocka_unit_test(test_taken_back),             cmocka_unit_test(test_eviction_keeps_the_prefix),
-    cmocka_unit_test(test_full),                   cmocka_unit_test(test_crowd),
-    cmocka_unit_test(test_disk),                   cmocka_unit_test(test_disk_holds_no_conversation),
-    cmocka_unit_test(test_damaged_files),          cmocka_unit_test(test_disk_is_bounded),
+    cmocka_unit_test(test_taken_back),             cmocka_unit_test(test_disk),
+    cmocka_unit_test(test_disk_holds_no_conversation),
   };
-  return cmocka_run_group_tests(tests, setup, teardown);
+  const struct CMUnitTest once[] = {
+    cmocka_unit_test(test_same_prefix_at_once), cmocka_unit_test(test_random_scripts), cmocka_unit_test(test_eviction_keeps_the_prefix),
+    cmocka_unit_test(test_full),                cmocka_unit_test(test_crowd),          cmocka_unit_test(test_damaged_files),
+    cmocka_unit_test(test_disk_is_bounded),
+  };
+  int failed = 0;
+  for (size_t i = 0; i < 3; i++) {
+    kv_type = types[i];
+    print_message("keys and values in %s\n", kv_type);
+    failed += cmocka_run_group_tests(all, setup, teardown);
+  }
+  kv_type = types[0];
+  return failed + cmocka_run_group_tests(once, setup, teardown);
 }
