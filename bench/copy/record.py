@@ -4,7 +4,8 @@
   make all tools && python3 bench/copy/record.py
 
 `rukou do` runs with a scripted model that records what it is asked; the conversation after search_offers is rendered by
-our template. NAME.txt ends where the model answers; NAME-list.txt asks for the offers once more, in full."""
+our template. NAME.txt ends where the model answers; NAME-list.txt asks for the offers once more, in full. The pages of
+pages.json stand in the same conversation as results of read_page, and the user asks for what is written there."""
 import json
 import os
 import pathlib
@@ -17,10 +18,10 @@ sys.path.insert(0, str(ROOT / "tests/api"))
 from rukou import run  # noqa: E402
 from scripted import Script, scripted  # noqa: E402
 
-JOBS = [("shoes", "帮我找一双跑步鞋，500元以内，哪个平台便宜", "跑步鞋", "请把上面所有商品逐条列出：名称、店铺、总价。"),
+JOBS = [("shoes", "帮我找一双跑步鞋，500元以内，哪个平台便宜", "跑步鞋", "把上面每个商品的名称、店铺和总价原样列出来。"),
         ("cooker", "想买一个电饭煲，便宜点的", "电饭煲", "请用 JSON 把上面的 offers 原样写一遍。"),
         ("meter", "Find me a blood pressure monitor, the cheapest one", "blood pressure monitor", "List every offer above with its full title, shop and total."),
-        ("backpack", "I need a backpack under 300 yuan", "backpack", "Write the offers above again as JSON.")]
+        ("tent", "I need a tent for two under 600 yuan", "tent", "Which offers did you find? Give the full title, shop and total of each.")]
 
 
 def asked(say, query):
@@ -49,6 +50,12 @@ def main():
         (here / f"{name}.txt").write_text(render(messages))
         messages += [{"role": "assistant", "content": "OK."}, {"role": "user", "content": again}]
         (here / f"{name}-list.txt").write_text(render(messages))
+    head = messages[:next(i for i, m in enumerate(messages) if m["content"] == say)]
+    for p in json.loads((here / "pages.json").read_text()):
+        call = {"id": "call_1", "type": "function", "function": {"name": "read_page", "arguments": {"url": p["page"]["url"]}}}
+        (here / f"{p['name']}.txt").write_text(render(head + [
+            {"role": "user", "content": p["ask"]}, {"role": "assistant", "content": "", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "call_1", "content": json.dumps(p["page"], ensure_ascii=False)}]))
 
 
 if __name__ == "__main__":

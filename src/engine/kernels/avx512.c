@@ -20,10 +20,10 @@
 
 enum { AHEAD_BYTES = 2048 };
 
-/* Eight tokens: the lines of a block to come. With activations that do not stay in the first-level cache (more than
+/* Four or eight tokens: the lines of a block to come. With activations that do not stay in the first-level cache (more than
  * 1200 inputs) the processor's own prefetching falls behind, by a quarter of the speed; one token is faster without. */
 INLINE void ask_ahead(const uint8_t *w, int T, int bytes) {
-  if (T < 8) return;
+  if (T < 4) return;
   UNROLL for (int i = 0; i < bytes; i += 64) _mm_prefetch((const char *)w + AHEAD_BYTES + i, _MM_HINT_T0);
 }
 
