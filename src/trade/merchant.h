@@ -88,10 +88,11 @@ struct rk_checkout {
   const struct rk_delivery *delivery;                         /* chosen */
   const struct rk_delivery *deliveries; int32_t n_deliveries; /* offered */
   const char *refund_rule;                                    /* merchant's text or "" */
+  const char *continue_url;                                   /* its page where the buyer goes on; NULL: none */
   int64_t expires_ms;                                         /* 0: none */
   const char *const *messages; int32_t n_messages;            /* merchant's errors and warnings */
   const struct rk_traveler *travelers; int32_t n_travelers;   /* of dated places */
-  bool sandbox;
+  bool sandbox;                                               /* it takes the sandbox payment handler, the only one we have */
 };
 
 struct rk_checkout_req {
@@ -118,7 +119,8 @@ struct rk_payment {
 };
 rk_err rk_merchant_complete_body(const struct rk_payment *p, struct rk_buf *body) RK_MUST_USE;
 enum rk_outcome { RK_OUTCOME_DONE, RK_OUTCOME_REFUSED, RK_OUTCOME_UNKNOWN };
-/* UNKNOWN: the answer was lost or unclear: only GET and reconcile, or the same bytes under the same key. */
+/* UNKNOWN: the answer was lost or unclear: only GET and reconcile, or the same bytes under the same key. With out->status
+ * RK_CO_ESCALATION the merchant waits for the buyer at out->continue_url: only GET, nothing is sent again. */
 enum rk_outcome rk_merchant_complete(struct rk_merchants *m, const char *origin, const char *id, const char *idempotency_key,
                                      rk_str body, struct rk_arena *a, struct rk_checkout *out, struct rk_error *e);
 /* The merchant's order as JSON (UCP order), new reference. */

@@ -51,6 +51,7 @@ struct run {
   const char *id;               /* the approval's */
   json_t *row, *intent;
   struct rk_arena *arena;
+  bool waits_for_buyer;         /* the merchant wants the buyer at its own page */
 };
 
 static const char *field(const struct run *r, const char *name) { return rk_json_cstr(r->row, name, ""); }
@@ -169,6 +170,16 @@ static rk_err mark_unknown(struct run *r, struct rk_error *e) {
   return err ? err : load(r, e);
 }
 
+/* The merchant keeps the payment until the buyer has been at its page. What comes of it is read, nothing is sent again. */
+static rk_err wait_for_buyer(struct run *r, const struct rk_checkout *co, struct rk_error *e) {
+  bool zh = rk_str_eq(rk_json_str(rk_json_obj(r->row, "asked"), "lang"), RK_STR("zh"));
+  json_t *text = json_sprintf(zh ? "%s 需要您到它的页面继续：%s" : "%s needs you at its page: %s", co->merchant_name, co->continue_url);
+  rk_err err = rk_trade_event(r->t, r->row, "notice", json_pack("{s:s, s:s, s:s, s:o, s:s}", "level", "warning", "code", "order_needs_you", "approval_id",
+                                                                r->id, "text", text, "url", co->continue_url), e);
+  if (!err) err = mark_unknown(r, e);
+  return err ? err : rk_fail(e, RK_EUNAVAIL, "%s wants you to go on at its page: %s", co->merchant_name, co->continue_url);
+}
+
 /* ---- reading and sending ---- */
 
 static rk_err read_checkout(struct run *r, int tries, struct rk_checkout *co, struct rk_error *e) {
@@ -251,6 +262,7 @@ static rk_err settle_by_reading(struct run *r, bool *open, struct rk_error *e) {
     case RK_CO_ESCALATION:
     case RK_CO_READY: break;
   }
+  r->waits_for_buyer = co.status == RK_CO_ESCALATION && co.continue_url;
   *open = true;
   return RK_OK;
 }
@@ -269,6 +281,7 @@ static rk_err send(struct run *r, struct rk_error *e) {
     rk_trade_step(r->t, RK_STEP_ANSWERED);
     if (outcome == RK_OUTCOME_DONE && co.order_id && *co.order_id) return record(r, &co, e);
     if (outcome == RK_OUTCOME_REFUSED) return settle_refused(r, &why, e);
+    if (outcome == RK_OUTCOME_UNKNOWN && co.status == RK_CO_ESCALATION && co.continue_url) return wait_for_buyer(r, &co, e);
     rk_sleep_ms(r->t->retry_wait_ms);
     err = settle_by_reading(r, &open, e);
     if (!open) return err;
@@ -285,6 +298,10 @@ static rk_err settle(struct run *r, struct rk_error *e) {
   rk_err err = settle_by_reading(r, &open, e);
   if (!open) return err;
   if (is_over(r)) return give_up(r, e);
+  if (r->waits_for_buyer) {
+    err = mark_unknown(r, e);
+    return err ? err : rk_fail(e, RK_EUNAVAIL, "%s waits for you at its page", field(r, "merchant_origin"));
+  }
   if (in_state(r, "completing")) return send(r, e);
   if (rk_now_ms() - rk_json_i64(r->intent, "created_ms", 0) >= r->t->patience_ms) return give_up(r, e);
   return rk_fail(e, RK_EUNAVAIL, "%s has not taken the order yet; it is being looked up", field(r, "merchant_origin"));

@@ -86,13 +86,34 @@ static rk_err check_line(const struct attempt *a, struct rk_error *e) {
   return RK_OK;
 }
 
+/* We have no means of payment that this merchant takes, or it wants the buyer itself. */
+static bool wants_buyer(const struct rk_checkout *co) { return co->continue_url && (co->status == RK_CO_ESCALATION || (co->status == RK_CO_READY && !co->sandbox)); }
+
+/* Said as an event, whatever the model makes of it: where the user goes on, with what it will cost there. The checkout stays open. */
+static rk_err hand_over(const struct attempt *a, struct rk_error *e) {
+  const struct rk_checkout *co = &a->best;
+  const struct rk_prepare *p = a->p;
+  char total[40];
+  struct rk_money m = {.minor = a->best_total};
+  memcpy(m.currency, co->currency, sizeof m.currency);
+  rk_money_text(m, total);
+  json_t *turn = json_pack("{s:s, s:s, s:s}", "user_id", p->user_id, "chat_id", p->chat_id, "turn_id", p->turn_id);
+  json_t *data = json_pack("{s:s, s:s, s:o, s:s, s:s, s:I, s:s}", "level", "info", "code", "hand_over", "text",
+                           json_sprintf(p->lang && strcmp(p->lang, "zh") == 0 ? "%s：%s，%s。请在商家自己的页面付款：%s" : "%s: %s, %s. Pay on the shop's own page: %s",
+                                        co->merchant_name, a->line.title, total, co->continue_url), "url", co->continue_url, "merchant_origin",
+                           co->origin, "total_minor", (json_int_t)a->best_total, "currency", co->currency);
+  rk_err err = data ? rk_trade_event(a->t, turn, "notice", data, e) : rk_fail(e, RK_EFORMAT, "%s: a text of its checkout is not valid UTF-8", co->merchant_name);
+  json_decref(turn);
+  return err ? err : rk_fail(e, RK_EPAYMENT, "%s takes the payment on its own page; go on there: %s", co->merchant_name, co->continue_url);
+}
+
 /* The user's limits, on the merchant's own figures. */
 static rk_err check_limits(const struct attempt *a, bool demo, struct rk_error *e) {
   const struct rk_checkout *co = &a->best;
   const char *shop = a->p->offer->shop_name, *by = a->p->deliver_by;
   if (demo && !co->sandbox)
     return rk_fail(e, RK_EINVAL, "%s is a real shop and the profile is the demo one: fill in your own profile first", shop);
-  if (co->status != RK_CO_READY)
+  if (co->status != RK_CO_READY && !wants_buyer(co))
     return rk_fail(e, RK_EUPSTREAM, "%s does not take this order: %s", shop, co->n_messages ? co->messages[0] : "it gave no reason");
   if (by && *by && (!co->delivery || !co->delivery->date[0] || strcmp(co->delivery->date, by) > 0))
     return rk_fail(e, RK_EINVAL, "%s cannot deliver by %s", shop, by);
@@ -105,7 +126,7 @@ static rk_err check_limits(const struct attempt *a, bool demo, struct rk_error *
     rk_money_text(m, over);
     return rk_fail(e, RK_EINVAL, "the total at %s is %s, %s over the limit", shop, total, over);
   }
-  return RK_OK;
+  return wants_buyer(co) ? hand_over(a, e) : RK_OK;
 }
 
 static json_t *chosen(const struct rk_offer *o) {
@@ -177,7 +198,7 @@ rk_err rk_trade_prepare(struct rk_trade *t, const struct rk_prepare *p, json_t *
   if (!err) rk_trade_step(t, RK_STEP_CHECKOUT);
   if (!err) {
     err = propose(&a, profile, approval, e);
-    if (err && rk_merchant_checkout_cancel(t->merchants, a.best.origin, a.best.id, NULL)) /* frees what the shop holds for us */
+    if (err && err != RK_EPAYMENT && rk_merchant_checkout_cancel(t->merchants, a.best.origin, a.best.id, NULL)) /* frees what the shop holds for us */
       rk_log(RK_LOG_INFO, "trade", "the checkout at %s was not cancelled", p->offer->origin);
   }
   rk_arena_free(a.arena);

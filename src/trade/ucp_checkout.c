@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "trade/foreign.h"
+#include "trade/payment_token.h"
 
 enum { MAX_ATTRS = 32, MAX_DELIVERIES = 16 };
 
@@ -215,11 +216,26 @@ static const char *refund_rule(struct rk_foreign *r, const json_t *links) {
   return "";
 }
 
+/* A page that the user can be sent to: https, or at the merchant's own origin (the sandbox). */
+static const char *page_of(struct rk_foreign *r, const json_t *answer, const struct rk_ucp_merchant *m) {
+  rk_str url = rk_json_str(answer, "continue_url"), origin = rk_str_c(m->origin);
+  bool own = rk_str_starts(url, origin) && (url.n == origin.n || url.p[origin.n] == '/');
+  for (size_t i = 0; i < url.n; i++)
+    if (url.p[i] <= ' ' || url.p[i] == '"' || url.p[i] == '<' || url.p[i] == '>') return NULL;
+  return own || rk_str_starts(url, RK_STR("https://")) ? rk_foreign_text(r, url) : NULL;
+}
+
+/* What a checkout lists is all that it takes; without a list the profile's holds. */
+static bool takes_sandbox(const json_t *ucp, const struct rk_ucp_merchant *m) {
+  const json_t *handlers = rk_json_obj(ucp, "payment_handlers");
+  return handlers ? json_object_get(handlers, RK_PAYMENT_HANDLER) != NULL : m->sandbox;
+}
+
 rk_err rk_ucp_read_checkout(const json_t *answer, const struct rk_ucp_merchant *m, struct rk_arena *a, struct rk_checkout *out,
                             struct rk_error *e) {
   struct rk_foreign r = {.arena = a};
   const json_t *ucp = rk_json_obj(answer, "ucp"), *order = rk_json_obj(answer, "order");
-  *out = (struct rk_checkout){.sandbox = m->sandbox};
+  *out = (struct rk_checkout){.sandbox = takes_sandbox(ucp, m)};
   if (!ucp || rk_str_eq(rk_json_str(ucp, "status"), RK_STR("error"))) {
     char text[300];
     rk_ucp_error_text(answer, text, sizeof text);
@@ -254,6 +270,7 @@ rk_err rk_ucp_read_checkout(const json_t *answer, const struct rk_ucp_merchant *
   read_fulfilment(&r, rk_json_obj(answer, "fulfillment"), out);
   read_travelers(&r, rk_json_arr(rk_json_obj(answer, RK_UCP_TRAVEL_KEY), "travelers"), out);
   out->refund_rule = refund_rule(&r, rk_json_arr(answer, "links"));
+  out->continue_url = page_of(&r, answer, m);
   return r.full ? rk_fail(e, RK_ETOOBIG, "%s: the checkout is too large", m->name) : RK_OK;
 }
 
@@ -294,6 +311,10 @@ enum rk_outcome rk_ucp_read_completion(int32_t http_status, const json_t *answer
     return RK_OUTCOME_UNKNOWN;
   }
   if (out->status == RK_CO_COMPLETED) return RK_OUTCOME_DONE;
+  if (out->status == RK_CO_ESCALATION && out->continue_url) {
+    rk_fail(e, RK_EUNAVAIL, "%s wants you to go on at its page: %s", m->name, out->continue_url);
+    return RK_OUTCOME_UNKNOWN;
+  }
   if (out->status == RK_CO_CANCELED || (out->status != RK_CO_IN_PROGRESS && has_error(answer))) {
     rk_fail(e, RK_EPAYMENT, "%s refused: %s", m->name, text[0] ? text : "the checkout was cancelled");
     return RK_OUTCOME_REFUSED;

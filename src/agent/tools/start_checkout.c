@@ -84,6 +84,7 @@ rk_err rk_tool_start_checkout(struct rk_turn *t, const char *call_id, const json
   if (t->intent.per_unit) p.max_total_minor += o->delivery ? o->delivery->fee.minor : 0;
   json_t *approval = NULL;
   rk_err err = rk_trade_prepare(t->sv->trade, &p, &approval, e);
+  if (err == RK_EPAYMENT) return refuse(out, json_sprintf("the user goes on at the shop's own page, which was shown: %s", e->msg));
   if (err) return shop_refused(t, err, e->msg, want != 0, out);
   json_object_del(t->journal, "shop_refused");
   json_object_set_new(t->journal, "approval_id", json_string(rk_json_cstr(approval, "id", "")));

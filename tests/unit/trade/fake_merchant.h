@@ -43,6 +43,8 @@ struct fake {
   bool no_cancel;                /* does not cancel */
   bool refuse;                   /* the payment */
   bool busy;                     /* takes the payment, reports complete_in_progress */
+  bool escalate;                 /* keeps the payment until the buyer has been at its page */
+  bool own_page;                 /* its checkouts name a page where the buyer goes on */
   bool lose_request, lose_reply; /* of a completion */
   bool lie_refused;              /* charges, then says it refused */
   int64_t price_after;           /* unit price that a later read shows; 0: the same */
@@ -113,6 +115,7 @@ static void fake_fill(const struct fake_checkout *c, struct rk_arena *a, struct 
   if (c->street[0]) out->address.street = rk_arena_printf(a, "%s", c->street);
   if (fake->street_after && c->n_sent == 0) out->address.street = fake->street_after;
   strcpy(out->currency, fake->other_currency ? "USD" : "CNY");
+  if (fake->own_page || c->status == RK_CO_ESCALATION) out->continue_url = rk_arena_printf(a, ORIGIN "/pay/%s", id);
   if (c->status == RK_CO_COMPLETED) out->order_id = rk_arena_printf(a, "order-%s", id);
 }
 
@@ -204,7 +207,7 @@ static enum rk_outcome fake_take(struct fake_checkout *c, const char *key, rk_st
     return RK_OUTCOME_REFUSED;
   }
   if (!fake_pay(c, key, body, total, e)) return RK_OUTCOME_REFUSED;
-  c->status = fake->busy ? RK_CO_IN_PROGRESS : RK_CO_COMPLETED;
+  c->status = fake->busy ? RK_CO_IN_PROGRESS : fake->escalate ? RK_CO_ESCALATION : RK_CO_COMPLETED;
   return RK_OUTCOME_DONE;
 }
 

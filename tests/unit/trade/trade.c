@@ -474,6 +474,53 @@ static void a_merchant_that_works_on_it_is_waited_for(void **state) {
   json_decref(a);
 }
 
+static bool told(const char *code, const char *says) {
+  json_t *events = rk_store_events(s.store, s.user, 0, 1000), *v;
+  size_t i;
+  bool found = false;
+  json_array_foreach(events, i, v) {
+    const json_t *data = rk_json_obj(v, "data");
+    found = found || (strcmp(rk_json_cstr(v, "type", ""), "notice") == 0 && strcmp(rk_json_cstr(data, "code", ""), code) == 0 && strstr(rk_json_cstr(data, "text", ""), says));
+  }
+  json_decref(events);
+  return found;
+}
+
+/* 3-D Secure and the like: the payment waits at the merchant, and nothing is sent again until the buyer was there. */
+static void a_merchant_that_wants_the_buyer_gets_it_and_one_order(void **state) {
+  json_t *a = prepared(NULL), *order;
+  int32_t n_open = 1;
+  fake->escalate = true;
+  assert_int_equal(decide(a, "approve"), RK_OK);
+  assert_int_equal(complete(a, &order), RK_EUNAVAIL);
+  assert_state(a, "unknown");
+  assert_true(told("order_needs_you", ORIGIN "/pay/co-0"));
+  for (int i = 0; i < 3; i++) assert_int_equal(rk_trade_reconcile(s.trade, &n_open, &e), RK_OK);
+  assert_int_equal(n_open, 1);
+  assert_int_equal(fake->checkouts[0].n_sent, 1);
+  fake->checkouts[0].status = RK_CO_COMPLETED; /* the buyer was there */
+  assert_int_equal(rk_trade_reconcile(s.trade, &n_open, &e), RK_OK);
+  assert_int_equal(n_open, 0);
+  assert_one_order();
+  json_decref(a);
+}
+
+/* No means of payment of ours: the user is sent to the shop's page with the price there, and its checkout stays open. */
+static void a_merchant_that_we_cannot_pay_is_handed_to_the_user(void **state) {
+  fake->sandbox = false;
+  fake->own_page = true;
+  json_t *profile = rk_store_profile(s.store, s.user), *a = NULL;
+  json_object_set_new(profile, "demo", json_false());
+  assert_int_equal(rk_store_profile_set(s.store, s.user, profile, &e), RK_OK);
+  json_decref(profile);
+  struct rk_offer o = fake_offer(0);
+  assert_int_equal(side_prepare(&s, &o, NULL, 0, &a, &e), RK_EPAYMENT);
+  assert_null(a);
+  assert_non_null(strstr(e.msg, ORIGIN "/pay/co-0"));
+  assert_true(told("hand_over", ORIGIN "/pay/co-0"));
+  assert_int_equal(fake->checkouts[0].status, RK_CO_READY);
+}
+
 static void a_false_refusal_does_not_lose_the_order(void **state) {
   json_t *a = prepared(NULL), *order;
   fake->lie_refused = true;
@@ -639,6 +686,7 @@ int main(void) {
       T(changed_terms_are_never_completed), T(a_lower_total_is_taken), T(a_shop_that_is_gone_before_the_payment_costs_nothing),
       T(a_lost_reply_is_looked_up), T(unknown_stays_unknown_until_the_merchant_answers), T(an_order_found_later_is_taken_over),
       T(a_refused_payment_is_cancelled_before_its_money_is_free), T(a_merchant_that_works_on_it_is_waited_for),
+      T(a_merchant_that_wants_the_buyer_gets_it_and_one_order), T(a_merchant_that_we_cannot_pay_is_handed_to_the_user),
       T(a_false_refusal_does_not_lose_the_order), T(an_expired_unknown_is_taken_back), T(many_completions_are_one_order),
       T(a_full_disk_sends_nothing), T(money_rows_cannot_be_rewritten), T(a_ledger_that_does_not_hold_stops_every_payment)};
   return cmocka_run_group_tests(tests, NULL, NULL);
