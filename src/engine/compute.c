@@ -219,8 +219,8 @@ static void finish_tile(const struct product_job *j, const struct part *p, int32
 static void gate_up_block(const struct product_job *j, int32_t block, const struct group *g) {
   const struct rk_compute *c = j->c;
   float gate[2][MAX_T * RK_TILE], up[2][MAX_T * RK_TILE];
+  for (int h = 0; h < 2; h++) multiply(j, j->parts[0].m, 2 * block + h, g, gate[h]);
   for (int h = 0; h < 2; h++) {
-    multiply(j, j->parts[0].m, 2 * block + h, g, gate[h]);
     multiply(j, j->parts[1].m, 2 * block + h, g, up[h]);
     c->kern->silu_mul(gate[h], up[h], g->T * RK_TILE);
   }
