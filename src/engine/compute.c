@@ -315,7 +315,7 @@ static void rope_item(void *ctx, int32_t item, int32_t worker) {
   const struct rk_hparams *hp = &c->m->hp;
   const struct rk_layer *l = &c->m->layers[b->layer];
   const struct group *g = &b->groups[item];
-  const float scale = 1.0f / sqrtf((float)hp->head_dim);
+  const float scale = 1.44269504f / sqrtf((float)hp->head_dim); /* weights are powers of two */
   for (int32_t i = g->first; i < g->first + g->n; i++) {
     float *table = c->rope + (size_t)i * (size_t)hp->rope.n_rot, *q = c->q + (size_t)i * (size_t)(hp->n_head * hp->head_dim);
     float *k = c->k + (size_t)i * (size_t)(hp->n_head_kv * hp->head_dim);

@@ -82,7 +82,7 @@ static struct rk_kvdisk *open_disk(const struct rk_engine *en, const struct rk_e
   struct rk_kvdisk_identity id;
   memset(&id, 0, sizeof id); /* compared as bytes */
   memcpy(id.model_id, o->model_id, sizeof id.model_id);
-  snprintf(id.engine, sizeof id.engine, "%s", RK_VERSION);
+  snprintf(id.engine, sizeof id.engine, "%s, KV %s", RK_VERSION, RK_KV_VERSION);
   snprintf(id.kernels, sizeof id.kernels, "%s", en->kern->name);
   id.n_layer = en->kv.n_layer, id.n_head_kv = en->kv.n_head_kv, id.head_dim = en->kv.head_dim;
   id.k_type = (int32_t)en->kv.k_type, id.v_type = (int32_t)en->kv.v_type, id.block = RK_ATTN_BLOCK;

@@ -21,6 +21,10 @@
 
 struct rk_kernels;
 
+/* Raised when the layout changes, or the arithmetic that leads to keys and values: files of another number are made
+ * anew. */
+#define RK_KV_VERSION "2"
+
 enum rk_kv_type { RK_KV_F16, RK_KV_F32, RK_KV_Q8_0 };
 
 struct rk_kv_shape {

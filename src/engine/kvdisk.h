@@ -25,7 +25,7 @@
 
 struct rk_kvdisk_identity {
   uint8_t model_id[32];    /* SHA-256 of the model's file */
-  char engine[32];         /* version of the program */
+  char engine[32];         /* version of the program and of its KV */
   char kernels[16];        /* path that computed it */
   int32_t n_layer, n_head_kv, head_dim, k_type, v_type, block;
   uint64_t state_bytes;

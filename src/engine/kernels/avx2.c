@@ -15,7 +15,8 @@
 #include <immintrin.h>
 #include <string.h>
 
-#include "engine/kernels/attn_group.h"
+#define RK_ATTN_QUERIES 6
+#include "engine/kernels/attn.h"
 #include "engine/kernels/delta.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/math.h"
@@ -502,88 +503,6 @@ static void f32_to_f16(const float *x, int32_t n, uint16_t *out) {
     _mm_storeu_si128((void *)(out + i), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
   }
 }
-
-/* ---- attention: eight queries at a time ---- */
-
-/* n queries against 16 positions, in two halves of eight. */
-INLINE void scores(int n, const struct group *g, const uint16_t *k, int hd, float *out) {
-  for (int h = 0; h < 2; h++) {
-    __m256 s[G];
-    UNROLL for (int i = 0; i < n; i++) s[i] = _mm256_setzero_ps();
-    for (int d = 0; d < hd; d++) {
-      __m256 kv = load_f16(k + 16 * d + 8 * h);
-      UNROLL for (int i = 0; i < n; i++) s[i] = _mm256_fmadd_ps(_mm256_set1_ps(g->q[d * G + i]), kv, s[i]);
-    }
-    UNROLL for (int i = 0; i < n; i++) _mm256_storeu_ps(out + i * RK_ATTN_BLOCK + 8 * h, s[i]);
-  }
-}
-
-INLINE __m256 lanes_below(int n) {
-  return _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)));
-}
-
-/* Scores of one query become weights; returns what the older sums shrink by. */
-static float soften(struct group *g, int i, int n, int n_tiles, float *s) {
-  if (n <= 0) {
-    memset(s, 0, sizeof *s * RK_ATTN_BLOCK);
-    return 1.0f;
-  }
-  __m256 max = _mm256_set1_ps(g->max[i]);
-  for (int t = 0; t < 2 * n_tiles; t++)
-    max = _mm256_max_ps(max, _mm256_blendv_ps(max, _mm256_loadu_ps(s + 8 * t), lanes_below(n - 8 * t)));
-  max = _mm256_set1_ps(max_lanes(max));
-  const __m256 scale = exp_poly(_mm256_sub_ps(_mm256_set1_ps(g->max[i]), max));
-  float *lane = g->lane + 16 * i;
-  for (int h = 0; h < 2; h++) _mm256_storeu_ps(lane + 8 * h, _mm256_mul_ps(_mm256_loadu_ps(lane + 8 * h), scale));
-  for (int t = 0; t < 2 * n_tiles; t++) {
-    __m256 p = exp_poly(_mm256_sub_ps(_mm256_loadu_ps(s + 8 * t), max));
-    p = _mm256_and_ps(p, lanes_below(n - 8 * t));
-    _mm256_storeu_ps(lane + 8 * (t % 2), _mm256_add_ps(_mm256_loadu_ps(lane + 8 * (t % 2)), p));
-    _mm256_storeu_ps(s + 8 * t, p);
-  }
-  g->max[i] = _mm256_cvtss_f32(max);
-  return _mm256_cvtss_f32(scale);
-}
-
-INLINE void add_values(int n, struct group *g, const uint16_t *v, int hd, int n_rows, const float *p,
-                       const float scale[G]) {
-  for (int d = 0; d < hd; d += 8) {
-    __m256 acc[G];
-    UNROLL for (int i = 0; i < n; i++)
-      acc[i] = _mm256_mul_ps(_mm256_loadu_ps(g->acc + i * hd + d), _mm256_set1_ps(scale[i]));
-    for (int j = 0; j < n_rows; j++) {
-      __m256 row = load_f16(v + (size_t)j * (size_t)hd + d);
-      UNROLL for (int i = 0; i < n; i++)
-        acc[i] = _mm256_fmadd_ps(_mm256_set1_ps(p[i * RK_ATTN_BLOCK + j]), row, acc[i]);
-    }
-    UNROLL for (int i = 0; i < n; i++) _mm256_storeu_ps(g->acc + i * hd + d, acc[i]);
-  }
-}
-
-static void attn_block(const struct rk_attn *a, struct group *g, const struct kv_block *b, int p0, float *s) {
-  const int hd = a->head_dim, n = g->most - p0 < RK_ATTN_BLOCK ? g->most - p0 : RK_ATTN_BLOCK;
-  const int n_tiles = (n + 15) / 16;
-  float scale[G];
-  for (int t = 0; t < n_tiles; t++)
-    RK_BY_COUNT(g->n, scores, g, b->k + (size_t)(16 * t) * (size_t)hd, hd, s + 16 * t);
-  for (int i = 0; i < g->n; i++) {
-    int valid = g->n_pos[i] - p0 < n ? g->n_pos[i] - p0 : n;
-    scale[i] = soften(g, i, valid, n_tiles, s + i * RK_ATTN_BLOCK);
-  }
-  RK_BY_COUNT(g->n, add_values, g, b->v, hd, n, s, scale);
-}
-
-static void group_finish(const struct rk_attn *a, int first, const struct group *g) {
-  for (int i = 0; i < g->n; i++) {
-    const float *lane = g->lane + 16 * i;
-    const __m256 inverse = _mm256_set1_ps(1.0f / sum_lanes(_mm256_loadu_ps(lane), _mm256_loadu_ps(lane + 8)));
-    for (int d = 0; d < a->head_dim; d += 8)
-      _mm256_storeu_ps(a->out[first + i] + d,
-                       _mm256_mul_ps(_mm256_loadu_ps(g->acc + i * a->head_dim + d), inverse));
-  }
-}
-
-static void attn(const struct rk_attn *a) { attn_groups(a, attn_block, group_finish); }
 
 const struct rk_kernels rk_kernels_avx2 = {
   .name = "avx2",

@@ -7,7 +7,8 @@
 #include <immintrin.h>
 #include <string.h>
 
-#include "engine/kernels/attn_group.h"
+#define RK_ATTN_QUERIES 8
+#include "engine/kernels/attn.h"
 #include "engine/kernels/delta.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/math.h"
@@ -422,124 +423,6 @@ static void f32_to_f16(const float *x, int32_t n, uint16_t *out) {
     _mm256_storeu_si256((void *)(out + i), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
   }
 }
-
-/* ---- attention: eight queries at a time ---- */
-
-/* n queries against two groups of 16 positions. A line of `next` is asked for in each step. */
-INLINE void scores(int n, const struct group *g, const uint16_t *k, int hd, const uint8_t *next, float *out) {
-  __m512 s0[G], s1[G];
-  UNROLL for (int i = 0; i < n; i++) s0[i] = s1[i] = _mm512_setzero_ps();
-  for (int d = 0; d < hd; d++) {
-    const __m512 k0 = load_f16(k + 16 * d), k1 = load_f16(k + 16 * (hd + d));
-    _mm_prefetch((const char *)next + 64 * (size_t)d, _MM_HINT_T0);
-    UNROLL for (int i = 0; i < n; i++) {
-      const __m512 q = _mm512_set1_ps(g->q[d * G + i]);
-      s0[i] = _mm512_fmadd_ps(q, k0, s0[i]);
-      s1[i] = _mm512_fmadd_ps(q, k1, s1[i]);
-    }
-  }
-  UNROLL for (int i = 0; i < n; i++) {
-    _mm512_storeu_ps(out + i * RK_ATTN_BLOCK, s0[i]);
-    _mm512_storeu_ps(out + i * RK_ATTN_BLOCK + 16, s1[i]);
-  }
-}
-
-INLINE __mmask16 lanes_below(int n) { return (__mmask16)(n >= 16 ? 0xffff : n <= 0 ? 0 : (1 << n) - 1); }
-
-/* Scores of one query become weights; returns what the older sums shrink by. */
-static float soften(struct group *g, int i, int n, int n_tiles, float *s) {
-  if (n <= 0) {
-    memset(s, 0, sizeof *s * RK_ATTN_BLOCK);
-    return 1.0f;
-  }
-  __m512 max = _mm512_set1_ps(g->max[i]);
-  for (int t = 0; t < n_tiles; t++)
-    max = _mm512_mask_max_ps(max, lanes_below(n - 16 * t), max, _mm512_loadu_ps(s + 16 * t));
-  max = _mm512_set1_ps(_mm512_reduce_max_ps(max));
-  const __m512 scale = exp_poly(_mm512_sub_ps(_mm512_set1_ps(g->max[i]), max));
-  __m512 lane = _mm512_mul_ps(_mm512_loadu_ps(g->lane + 16 * i), scale);
-  for (int t = 0; t < n_tiles; t++) {
-    __m512 p = exp_poly(_mm512_sub_ps(_mm512_loadu_ps(s + 16 * t), max));
-    p = _mm512_maskz_mov_ps(lanes_below(n - 16 * t), p);
-    lane = _mm512_add_ps(lane, p);
-    _mm512_storeu_ps(s + 16 * t, p);
-  }
-  _mm512_storeu_ps(g->lane + 16 * i, lane);
-  g->max[i] = _mm512_cvtss_f32(max);
-  return _mm512_cvtss_f32(scale);
-}
-
-/* Values times weights, of n queries and 32 elements from d on. */
-INLINE void add_32(int n, struct group *g, const uint16_t *v, int hd, int n_rows, const uint8_t *next, const float *p,
-                   const float scale[G]) {
-  __m512 a0[G], a1[G];
-  UNROLL for (int i = 0; i < n; i++) {
-    a0[i] = _mm512_mul_ps(_mm512_loadu_ps(g->acc + i * hd), _mm512_set1_ps(scale[i]));
-    a1[i] = _mm512_mul_ps(_mm512_loadu_ps(g->acc + i * hd + 16), _mm512_set1_ps(scale[i]));
-  }
-  for (int j = 0; j < n_rows; j++, v += hd) {
-    const __m512 v0 = load_f16(v), v1 = load_f16(v + 16);
-    _mm_prefetch((const char *)next + 64 * (size_t)j, _MM_HINT_T0);
-    UNROLL for (int i = 0; i < n; i++) {
-      const __m512 weight = _mm512_set1_ps(p[i * RK_ATTN_BLOCK + j]);
-      a0[i] = _mm512_fmadd_ps(weight, v0, a0[i]);
-      a1[i] = _mm512_fmadd_ps(weight, v1, a1[i]);
-    }
-  }
-  UNROLL for (int i = 0; i < n; i++) {
-    _mm512_storeu_ps(g->acc + i * hd, a0[i]);
-    _mm512_storeu_ps(g->acc + i * hd + 16, a1[i]);
-  }
-}
-
-INLINE void add_16(int n, struct group *g, const uint16_t *v, int hd, int n_rows, const float *p, const float scale[G]) {
-  __m512 acc[G];
-  UNROLL for (int i = 0; i < n; i++)
-    acc[i] = _mm512_mul_ps(_mm512_loadu_ps(g->acc + i * hd), _mm512_set1_ps(scale[i]));
-  for (int j = 0; j < n_rows; j++, v += hd) {
-    const __m512 row = load_f16(v);
-    UNROLL for (int i = 0; i < n; i++)
-      acc[i] = _mm512_fmadd_ps(_mm512_set1_ps(p[i * RK_ATTN_BLOCK + j]), row, acc[i]);
-  }
-  UNROLL for (int i = 0; i < n; i++) _mm512_storeu_ps(g->acc + i * hd, acc[i]);
-}
-
-INLINE void add_values(int n, const struct group *g, const uint16_t *v, int hd, int n_rows, const uint8_t *next,
-                       const float *p, const float scale[G]) {
-  struct group at = *g;
-  for (int d = 0; d + 32 <= hd; d += 32, at.acc += 32)
-    add_32(n, &at, v + d, hd, n_rows, next + (size_t)d * 128, p, scale);
-  if (hd % 32) add_16(n, &at, v + hd - 16, hd, n_rows, p, scale);
-}
-
-/* A block has room for all its positions, so that scores may be made in pairs of 16. While keys are read, values
- * are on their way, and the next block's keys while values are: 2 * head_dim lines each. */
-static void attn_block(const struct rk_attn *a, struct group *g, const struct kv_block *b, int p0, float *s) {
-  const int hd = a->head_dim, n = g->most - p0 < RK_ATTN_BLOCK ? g->most - p0 : RK_ATTN_BLOCK;
-  const int n_tiles = (n + 15) / 16;
-  const uint8_t *block = a->blocks[p0 / RK_ATTN_BLOCK];
-  const uint8_t *next = p0 + RK_ATTN_BLOCK < g->most ? a->blocks[p0 / RK_ATTN_BLOCK + 1] : block;
-  float scale[G];
-  for (int t = 0; t < n_tiles; t += 2)
-    RK_BY_COUNT(g->n, scores, g, b->k + (size_t)(16 * t) * (size_t)hd, hd, block + a->v_at + (size_t)(32 * t) * (size_t)hd,
-                s + 16 * t);
-  for (int i = 0; i < g->n; i++) {
-    int valid = g->n_pos[i] - p0 < n ? g->n_pos[i] - p0 : n;
-    scale[i] = soften(g, i, valid, n_tiles, s + i * RK_ATTN_BLOCK);
-  }
-  RK_BY_COUNT(g->n, add_values, g, b->v, hd, n, next + a->k_at, s, scale);
-}
-
-static void group_finish(const struct rk_attn *a, int first, const struct group *g) {
-  for (int i = 0; i < g->n; i++) {
-    const __m512 inverse = _mm512_set1_ps(1.0f / sum_lanes(_mm512_loadu_ps(g->lane + 16 * i)));
-    for (int d = 0; d < a->head_dim; d += 16)
-      _mm512_storeu_ps(a->out[first + i] + d,
-                       _mm512_mul_ps(_mm512_loadu_ps(g->acc + i * a->head_dim + d), inverse));
-  }
-}
-
-static void attn(const struct rk_attn *a) { attn_groups(a, attn_block, group_finish); }
 
 const struct rk_kernels rk_kernels_avx512 = {
   .name = "avx512-vnni",

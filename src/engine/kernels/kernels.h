@@ -104,12 +104,12 @@ static inline size_t rk_kv8_row_bytes(int32_t head_dim) {
  *   v_at: v  [RK_ATTN_BLOCK][head_dim]
  * Scores come block by block, combined in order by the running maximum; in a
  * block lane j holds positions j, j+16, ... */
-enum { RK_ATTN_BLOCK = 64, RK_ATTN_GROUP = 8 };
+enum { RK_ATTN_BLOCK = 64, RK_ATTN_GROUP = 8 }; /* positions; queries that a set may take together */
 struct rk_attn {
   int32_t head_dim;
   int32_t n_q;
   const int32_t *n_pos;   /* [n_q] */
-  const float *const *q;  /* [n_q] -> [head_dim], already scaled */
+  const float *const *q;  /* [n_q] -> [head_dim], times log2(e) / sqrt(head_dim): a weight is 2^score */
   float *const *out;      /* [n_q] -> [head_dim] */
   const uint8_t *const *blocks;
   size_t k_at, v_at;      /* bytes; f16, or f32 for attn_f32 */

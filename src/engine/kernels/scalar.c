@@ -297,6 +297,19 @@ static void f32_to_f16(const float *x, int32_t n, uint16_t *out) {
 
 #include "engine/kernels/kv8.h"
 
+/* x <= 0 */
+static float exp2_poly(float x) {
+  x = fmaxf(x, RK_EXP2_MIN);
+  const float t = x + RK_EXP2_ROUND, r = x - (t - RK_EXP2_ROUND);
+  float p = RK_EXP2_C5;
+  p = fmaf(p, r, RK_EXP2_C4);
+  p = fmaf(p, r, RK_EXP2_C3);
+  p = fmaf(p, r, RK_EXP2_C2);
+  p = fmaf(p, r, RK_EXP2_C1);
+  p = fmaf(p, r, 1.0f);
+  return rk_bits_f32(rk_f32_bits(p) + (rk_f32_bits(t) << 23));
+}
+
 static float element(const void *p, size_t i, bool f16) {
   return f16 ? rk_f16_f32(((const uint16_t *)p)[i]) : ((const float *)p)[i];
 }
@@ -317,12 +330,12 @@ static void attn_one(const struct rk_attn *a, int qi, bool f16) {
       for (int d = 0; d < hd; d++) s[j] = fmaf(q[d], element(b.k, at + 16 * (size_t)d, f16), s[j]);
       new_max = fmaxf(new_max, s[j]);
     }
-    float scale = exp_poly(max - new_max);
+    float scale = exp2_poly(max - new_max);
     max = new_max;
     for (int j = 0; j < 16; j++) lane[j] *= scale;
     for (int d = 0; d < hd; d++) out[d] *= scale;
     for (int j = 0; j < n; j++) {
-      float p = exp_poly(s[j] - max);
+      float p = exp2_poly(s[j] - max);
       lane[j % 16] += p;
       for (int d = 0; d < hd; d++)
         out[d] = fmaf(p, element(b.v, (size_t)j * (size_t)hd + (size_t)d, f16), out[d]);

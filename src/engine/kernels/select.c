@@ -48,9 +48,10 @@ const struct rk_kernels *rk_kernels_select(const char *name) {
 }
 
 size_t rk_attn_scratch_floats(int32_t n_q, int32_t head_dim) {
-  size_t groups = (size_t)(n_q + RK_ATTN_GROUP - 1) / RK_ATTN_GROUP;
-  return groups * RK_ATTN_GROUP * (2 * (size_t)head_dim + 16 + 1) + RK_ATTN_GROUP * RK_ATTN_BLOCK +
-         RK_ATTN_BLOCK * (size_t)head_dim; /* two planes of f16 */
+  /* up to a group more of q, sums of values, 16 lanes of weights and a maximum, at cache lines; a group's scores; two
+   * planes of f16 */
+  const size_t n = (size_t)n_q + RK_ATTN_GROUP, hd = (size_t)head_dim;
+  return n * (2 * hd + 17 + 16) + RK_ATTN_GROUP * RK_ATTN_BLOCK + RK_ATTN_BLOCK * hd;
 }
 
 /* ---- self-test ---- */
@@ -112,7 +113,7 @@ static bool same_vectors(const struct rk_kernels *k) {
 static bool same_attention(const struct rk_kernels *k, const struct rk_kv8 *kv8) {
   static _Thread_local uint16_t kv[2][2 * RK_ATTN_BLOCK * TEST_DIM]; /* two blocks: k, v */
   static _Thread_local float q[TEST_Q][TEST_DIM], out[2][TEST_Q][TEST_DIM];
-  static _Thread_local float scratch[16 * (2 * TEST_DIM + 17) + 512 + RK_ATTN_BLOCK * TEST_DIM];
+  static _Thread_local float scratch[3 * RK_ATTN_BLOCK * TEST_DIM];
   uint32_t seed = 9;
   int32_t n_pos[TEST_Q];
   const float *qp[TEST_Q];

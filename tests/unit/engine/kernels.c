@@ -333,7 +333,7 @@ static void attention_case(const struct rk_kernels *k, struct rng *r, int hd, in
     double s = 0;
     for (int d = 0; d < hd; d++)
       s += (double)q[(n_q - 1) * hd + d] * (double)rk_f16_f32(block[p % 64 / 16 * 16 * hd + 16 * d + p % 16]);
-    total += exp(s), sum += exp(s) * (double)rk_f16_f32(block[plane + p % 64 * hd]);
+    total += exp2(s), sum += exp2(s) * (double)rk_f16_f32(block[plane + p % 64 * hd]);
   }
   assert_true(fabs((double)out[1][(n_q - 1) * hd] - sum / total) < 1e-4);
   for (int s = 0; s < 2; s++) free(out[s]);
@@ -398,7 +398,7 @@ static void kv8_check(const struct kv8_case *c, const float *q, int n_pos, const
     for (int p = 0; p < n_pos; p++) {
       double s = 0;
       for (int i = 0; i < c->hd; i++) s += (double)q[i] * kv8_k(c, p, i);
-      total += exp(s), sum += exp(s) * kv8_v(c, p, d);
+      total += exp2(s), sum += exp2(s) * kv8_v(c, p, d);
     }
     if (!(fabs((double)out[d] - sum / total) < 4e-3)) /* keys are rounded to f16 */
       fail_msg("Q8_0, %d wide, %d positions: %g, expected %g", c->hd, n_pos, (double)out[d], sum / total);
