@@ -32,6 +32,13 @@ static const char cheapest_words[] =
 static const char rating_words[] =
     "评分最高|评价最好|评价最高|口碑最好|好评最多|最好评|评分高|评价好|口碑好|"
     "best rated|best-rated|highest rated|highest-rated|top rated|top-rated|highest rating|best rating|best reviews|best reviewed|best-reviewed";
+/* Wishes that stand beside others: "便宜又好评的", "cheap, well rated and soon". */
+static const char soft_rating_words[] =
+    "好评|口碑|评价好|评分高|评分也|评价高|质量好|质量|靠谱|well rated|well-rated|good rating|good ratings|good reviews|well reviewed|high rating|highly rated|quality|reliable";
+static const char soonest_words[] =
+    "最快|越快越好|尽快|快点送|快点到|送得快|到得快|早点到|早点送|最早到|急用|急需|as soon as possible|asap|soonest|fastest|fast delivery|quick delivery|arrives first|"
+    "earliest delivery|delivered soon|delivered quickly|arrive soon|urgently|in a hurry";
+static const char most_words[] = "最好评|评分最高|评价最好|评价最高|口碑最好|好评最多|best rated|best-rated|highest rated|highest-rated|top rated|top-rated|highest rating|best rating|best reviews|best reviewed|best-reviewed";
 static const char wallet_words[] =
     "余额付|余额支付|用余额|钱包付|钱包支付|用钱包|从余额|从钱包|余额买|with my wallet|with the wallet|by wallet|from my wallet|from the wallet|"
     "with wallet|using my wallet|using wallet|wallet balance|with my balance|from my balance|pay from balance|with balance|use my wallet|use the wallet";
@@ -225,6 +232,18 @@ static void read_not(rk_str s, struct rk_intent *out) {
   }
 }
 
+/* The best rated is the best rated; milder words beside each other are weighed. */
+static void read_wish(rk_str s, struct rk_intent *out) {
+  bool rating = rk_words_has(s, rating_words), cheap = rk_words_has(s, cheapest_words), soon = rk_words_has(s, soonest_words);
+  struct rk_weights w = {.total = cheap, .rating = rating || rk_words_has(s, soft_rating_words), .date = soon};
+  if (rk_words_has(s, most_words) || (rating && !cheap && !soon)) out->wish = RK_WISH_RATING;
+  else if (w.total + w.rating + w.date > 1) out->wish = RK_WISH_WEIGHED;
+  else out->wish = soon ? RK_WISH_SOONEST : cheap ? RK_WISH_CHEAPEST : RK_WISH_NONE;
+  if (out->wish == RK_WISH_RATING) w = (struct rk_weights){.rating = 1};
+  if (out->wish == RK_WISH_NONE) w = (struct rk_weights){.total = 1};
+  out->weights = w;
+}
+
 static void read_ordinal(rk_str s, struct rk_intent *out) {
   static const char *const en[] = {"the first one|first one|the first|1st|number one|number 1|option 1|no. 1|#1",
                                    "the second one|second one|the second|2nd|number two|number 2|option 2|no. 2|#2",
@@ -289,15 +308,20 @@ static bool is_order_phrase(rk_str s, const struct rk_intent *in) {
   return counted || rk_words_has(s, "送到|送货|送来|配送|delivered|deliver");
 }
 
+/* Cheapest or best rated: said of things to buy. "Fastest" is said of much else. */
+static bool names_order(const struct rk_intent *in) {
+  return in->wish == RK_WISH_CHEAPEST || in->wish == RK_WISH_RATING || (in->wish == RK_WISH_WEIGHED && in->weights.total);
+}
+
 static enum rk_mode read_mode(rk_str s, const struct rk_intent *in, bool no_buy) {
   bool buy = rk_words_has(s, buy_words), browse = rk_words_has(s, browse_words);
   if (rk_words_has(s, work_words)) return RK_MODE_TALK;
-  if (rk_words_has(s, status_words) && !(in->max_minor || in->wish)) return RK_MODE_STATUS;
+  if (rk_words_has(s, status_words) && !(in->max_minor || names_order(in))) return RK_MODE_STATUS;
   if (no_buy) return RK_MODE_BROWSE;
   if (rk_words_has(s, "推荐|recommend|suggest|怎么样|值得买") && !rk_words_has(s, "下单|买一|buy the|order the|订一")) return RK_MODE_BROWSE;
   if (buy) return RK_MODE_BUY;
-  if (browse) return in->max_minor || in->wish || rk_words_has(s, "show|find|compare|recommend|looking for|找|推荐|对比|比较|哪家|有没有") ? RK_MODE_BROWSE : RK_MODE_TALK;
-  if (in->max_minor || in->wish || in->ordinal) return RK_MODE_BUY;
+  if (browse) return in->max_minor || names_order(in) || rk_words_has(s, "show|find|compare|recommend|looking for|找|推荐|对比|比较|哪家|有没有") ? RK_MODE_BROWSE : RK_MODE_TALK;
+  if (in->max_minor || names_order(in) || in->ordinal) return RK_MODE_BUY;
   return is_order_phrase(s, in) ? RK_MODE_BUY : RK_MODE_TALK;
 }
 
@@ -330,7 +354,7 @@ void rk_intent_read(rk_str said, int64_t now_ms, struct rk_intent *out) {
     read_date(s, now_ms, out);
     read_size(s, out);
     out->confirms = is_yes(s);
-    out->wish = rk_words_has(s, rating_words) ? RK_WISH_RATING : rk_words_has(s, cheapest_words) ? RK_WISH_CHEAPEST : RK_WISH_NONE;
+    read_wish(s, out);
     out->instrument = rk_words_has(s, wallet_words) ? "wallet" : rk_words_has(s, card_words) ? "card" : NULL;
     out->for_other = rk_words_has(s, other_words);
     out->elsewhere = rk_words_has(s, elsewhere_words) && !rk_words_has(s, "送到家|到家里|回家|to our home|to my home|delivered home");
@@ -347,7 +371,9 @@ void rk_intent_text(const struct rk_intent *in, struct rk_buf *out) {
   if (in->date[0]) rk_buf_addf(out, "%s %s, ", in->date_exact ? "on" : "by", in->date);
   for (int32_t i = 0; i < in->n_not; i++) rk_buf_addf(out, "not %s, ", in->not_words[i]);
   if (in->instrument) rk_buf_addf(out, "pay by %s, ", in->instrument);
-  rk_buf_adds(out, in->wish == RK_WISH_RATING ? "best rated" : "lowest total");
+  static const char *const orders[] = {[RK_WISH_NONE] = "lowest total", [RK_WISH_CHEAPEST] = "lowest total", [RK_WISH_RATING] = "best rated",
+                                       [RK_WISH_SOONEST] = "soonest", [RK_WISH_WEIGHED] = "weighed"};
+  rk_buf_adds(out, orders[in->wish]);
 }
 
 /* "for two", "for 3, please": people, when nothing else follows. */

@@ -8,13 +8,15 @@
 #include "base/clock.h"
 
 enum rk_mode { RK_MODE_TALK, RK_MODE_BROWSE, RK_MODE_BUY, RK_MODE_STATUS };
-enum rk_wish { RK_WISH_NONE, RK_WISH_CHEAPEST, RK_WISH_RATING };
+enum rk_wish { RK_WISH_NONE, RK_WISH_CHEAPEST, RK_WISH_RATING, RK_WISH_SOONEST, RK_WISH_WEIGHED /* several of them, by weights */ };
+struct rk_weights { int32_t total, rating, date; };
 
 enum { RK_INTENT_NOT = 4, RK_INTENT_WORD = 64 };
 
 struct rk_intent {
   enum rk_mode mode;
   enum rk_wish wish;
+  struct rk_weights weights;  /* what the order of offers goes by; never all 0 */
   bool chinese;               /* answer in Chinese */
   int32_t quantity;           /* 0: not said */
   bool quantity_vague;        /* "some": must be asked before buying */

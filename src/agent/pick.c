@@ -35,22 +35,37 @@ static bool is_excluded(const struct rk_intent *in, const struct rk_offer *o) {
 bool rk_pick_within(const struct rk_intent *in, const struct rk_offer *o) {
   int64_t cost = in->per_unit && o->quantity > 0 ? o->unit_price.minor : o->total.minor;
   if (in->currency[0] && strcmp(in->currency, o->total.currency) != 0) return false;
-  return (!in->max_minor || cost <= in->max_minor) && (!in->min_minor || cost >= in->min_minor);
+  bool may_be_more = o->sure == RK_SURE_NOT;
+  return (!in->max_minor || cost <= in->max_minor) && (!in->min_minor || cost >= in->min_minor || may_be_more);
 }
 
-/* With a date that must be met exactly, only deliveries of that day remain. */
-static rk_err price(const struct rk_intent *in, struct rk_offer *o) {
-  int32_t quantity = in->quantity > 0 ? in->quantity : 1;
-  rk_err err = rk_offer_price(o, quantity, in->date);
-  if (err || !in->date_exact) return err;
+static bool sooner(const struct rk_delivery *a, const struct rk_delivery *b) {
+  if (!a->date[0] || !b->date[0]) return a->date[0] != 0;
+  int order = strcmp(a->date, b->date);
+  return order < 0 || (order == 0 && a->fee.minor < b->fee.minor);
+}
+
+/* The delivery that the words ask for where the cheapest is not it: exactly on a day, or as soon as can be. NULL: there is none. */
+static const struct rk_delivery *asked_delivery(const struct rk_intent *in, const struct rk_offer *o) {
   const struct rk_delivery *best = NULL;
   for (int32_t i = 0; i < o->n_deliveries; i++) {
     const struct rk_delivery *d = &o->deliveries[i];
-    if (strcmp(d->date, in->date) == 0 && (!best || d->fee.minor < best->fee.minor)) best = d;
+    if (in->date_exact && strcmp(d->date, in->date) != 0) continue;
+    if (in->date[0] && (!d->date[0] || strcmp(d->date, in->date) > 0)) continue;
+    if (!best || (in->wish == RK_WISH_SOONEST ? sooner(d, best) : d->fee.minor < best->fee.minor)) best = d;
   }
-  if (!best) return RK_ENOTFOUND;
-  o->total.minor += best->fee.minor - (o->delivery ? o->delivery->fee.minor : 0);
-  o->delivery = best;
+  return best;
+}
+
+static rk_err price(const struct rk_intent *in, struct rk_offer *o) {
+  int32_t quantity = in->quantity > 0 ? in->quantity : 1;
+  bool unknown = o->n_deliveries == 0 && !o->quoted && !o->travel_kind;
+  rk_err err = rk_offer_price(o, quantity, unknown ? "" : in->date);
+  if (err || unknown || o->n_deliveries == 0 || (!in->date_exact && in->wish != RK_WISH_SOONEST)) return err;
+  const struct rk_delivery *d = asked_delivery(in, o);
+  if (!d) return RK_ENOTFOUND;
+  o->total.minor += d->fee.minor - (o->delivery ? o->delivery->fee.minor : 0);
+  o->delivery = d;
   return RK_OK;
 }
 
@@ -59,7 +74,9 @@ static rk_err price(const struct rk_intent *in, struct rk_offer *o) {
 static int by_total(const struct rk_offer *a, const struct rk_offer *b) {
   if (a->total.minor != b->total.minor) return a->total.minor < b->total.minor ? -1 : 1;
   if (a->rating < b->rating || a->rating > b->rating) return a->rating > b->rating ? -1 : 1;
-  return strcmp(a->item_id, b->item_id);
+  if (a->n_reviews != b->n_reviews) return a->n_reviews > b->n_reviews ? -1 : 1;
+  int order = strcmp(a->item_id, b->item_id);
+  return order ? order : strcmp(a->origin, b->origin);
 }
 
 static int by_rating(const struct rk_offer *a, const struct rk_offer *b) {
@@ -68,8 +85,69 @@ static int by_rating(const struct rk_offer *a, const struct rk_offer *b) {
   return by_total(a, b);
 }
 
-static int cmp_total(const void *a, const void *b) { return by_total(*(struct rk_offer *const *)a, *(struct rk_offer *const *)b); }
-static int cmp_rating(const void *a, const void *b) { return by_rating(*(struct rk_offer *const *)a, *(struct rk_offer *const *)b); }
+static const char *date_of(const struct rk_offer *o) { return o->delivery && o->delivery->date[0] ? o->delivery->date : NULL; }
+
+/* A date that is not known may still turn out the soonest, until it is asked for. */
+static int by_date(const struct rk_offer *a, const struct rk_offer *b) {
+  const char *x = date_of(a), *y = date_of(b), *last = "9999-99-99", *first = "";
+  if (!x) x = a->sure == RK_SURE_NOT ? first : last;
+  if (!y) y = b->sure == RK_SURE_NOT ? first : last;
+  int order = strcmp(x, y);
+  return order ? order : by_total(a, b);
+}
+
+static int by_weight(const struct rk_offer *a, const struct rk_offer *b) {
+  if (a->score.all < b->score.all || a->score.all > b->score.all) return a->score.all > b->score.all ? -1 : 1;
+  return by_total(a, b);
+}
+
+/* "About 300": those far below it come after those near it. */
+static bool is_far_below(const struct rk_intent *in, const struct rk_offer *o) {
+  return in->about_minor && in->wish == RK_WISH_NONE && o->sure != RK_SURE_NOT && o->total.minor < in->about_minor * 7 / 10;
+}
+
+static int compare(const void *a, const void *b, void *ud) {
+  static int (*const orders[])(const struct rk_offer *, const struct rk_offer *) = {
+      [RK_WISH_NONE] = by_total, [RK_WISH_CHEAPEST] = by_total, [RK_WISH_RATING] = by_rating, [RK_WISH_SOONEST] = by_date, [RK_WISH_WEIGHED] = by_weight};
+  const struct rk_intent *in = ud;
+  const struct rk_offer *x = *(struct rk_offer *const *)a, *y = *(struct rk_offer *const *)b;
+  int far = is_far_below(in, x) - is_far_below(in, y);
+  return far ? far : orders[in->wish](x, y);
+}
+
+/* Days since 0000-03-01 of a proleptic calendar; only differences matter. */
+static int32_t day_number(const char *iso) {
+  int32_t y = atoi(iso), m = atoi(iso + 5), d = atoi(iso + 8);
+  if (m < 3) y--, m += 12;
+  return 365 * y + y / 4 - y / 100 + y / 400 + (153 * (m - 3) + 2) / 5 + d;
+}
+
+/* What scores are measured against. It does not depend on what is known of delivery, so that a quote moves one offer only. */
+struct scale { int64_t lowest_minor; /* price tags for the quantity */ int32_t today; };
+
+/* total: the lowest tag of all over this total. rating: of 5, drawn to 4.0 as if by 20 more reviews. date: 1 today, half a day
+ * later. What is not known yet counts as the best it can be, so that it is asked for. */
+static void score(const struct rk_intent *in, const struct scale *scale, struct rk_offer *o) {
+  const struct rk_weights *w = &in->weights;
+  const char *date = date_of(o);
+  int32_t sum = w->total + w->rating + w->date, days = date ? day_number(date) - scale->today : 0;
+  o->score.total = o->total.minor > scale->lowest_minor ? (double)scale->lowest_minor / (double)o->total.minor : 1;
+  o->score.rating = (o->rating * o->n_reviews + 4.0 * 20) / (o->n_reviews + 20) / 5;
+  o->score.date = date ? 1.0 / (1 + (days > 0 ? days : 0)) : o->sure == RK_SURE_NOT;
+  o->score.all = sum ? (w->total * o->score.total + w->rating * o->score.rating + w->date * o->score.date) / sum : o->score.total;
+}
+
+static void sort(const struct rk_intent *in, const struct scale *scale, struct rk_offer **list, int32_t n) {
+  for (int32_t i = 0; i < n; i++) score(in, scale, list[i]);
+  if (n) qsort_r(list, (size_t)n, sizeof *list, compare, (void *)(uintptr_t)in);
+}
+
+json_t *rk_pick_score(const struct rk_intent *in, const struct rk_offer *o) {
+  const struct rk_weights *w = &in->weights;
+  return json_pack("{s:f, s:[{s:s, s:f, s:i}, {s:s, s:f, s:i}, {s:s, s:f, s:i}]}", "all", o->score.all, "parts", "part", "total", "value", o->score.total,
+                   "weight", (int)w->total, "part", "rating", "value", o->score.rating, "weight", (int)w->rating, "part", "date", "value", o->score.date,
+                   "weight", (int)w->date);
+}
 
 static bool same_product(const struct rk_offer *a, const struct rk_offer *b) {
   return strcmp(a->origin, b->origin) == 0 && strcmp(a->product_id, b->product_id) == 0;
@@ -77,23 +155,28 @@ static bool same_product(const struct rk_offer *a, const struct rk_offer *b) {
 
 /* Keeps the merchant's first variant of a product: it is the one that fits the query best. */
 static bool seen(struct rk_offer *const *list, int32_t n, const struct rk_offer *o) {
-  for (int32_t i = 0; i < n; i++)
-    if (same_product(list[i], o)) return true;
+  for (int32_t i = n; i > 0; i--)
+    if (same_product(list[i - 1], o)) return true;
   return false;
 }
 
-/* "About 300": those far below it come after those near it, else in order. */
-static bool near_first(const struct rk_intent *in, struct rk_offer **list, int32_t n) {
-  if (!in->about_minor || in->wish != RK_WISH_NONE) return false;
-  int32_t first = 0;
-  while (first < n && list[first]->total.minor < in->about_minor * 7 / 10) first++;
-  if (first == 0 || first == n) return false;
-  struct rk_offer **copy = calloc((size_t)n, sizeof *copy);
-  if (!copy) return false;
-  for (int32_t i = 0; i < n; i++) copy[i] = list[(i + first) % n];
-  memcpy(list, copy, (size_t)n * sizeof *copy);
-  free(copy);
-  return true;
+static bool same_words(const char *a, const char *b) {
+  struct rk_buf x, y;
+  rk_buf_init(&x, 16384);
+  rk_buf_init(&y, 16384);
+  bool same = rk_words_normal(&x, rk_str_c(a)) == RK_OK && rk_words_normal(&y, rk_str_c(b)) == RK_OK && rk_str_eq(rk_buf_str(&x), rk_buf_str(&y));
+  rk_buf_release(&x);
+  rk_buf_release(&y);
+  return same;
+}
+
+bool rk_pick_same_thing(const struct rk_offer *a, const struct rk_offer *b) {
+  for (int32_t i = 0; i < a->n_attrs; i++) {
+    const char *other = strcmp(a->attrs[i].name, "tag") == 0 ? NULL : rk_pick_attr(b, a->attrs[i].name);
+    bool category = strcmp(a->attrs[i].name, "category") == 0; /* each merchant has its own word for it */
+    if (other && !category && strcmp(other, a->attrs[i].value) != 0) return false;
+  }
+  return strcmp(a->unit_price.currency, b->unit_price.currency) == 0 && same_words(a->title, b->title);
 }
 
 static bool shown_of(const struct rk_picked *p, int32_t n, const char *origin) {
@@ -120,14 +203,129 @@ static double least_relevance(const struct rk_offer *offers, int32_t n) {
   return best * 0.999;
 }
 
-void rk_pick(const struct rk_intent *in, struct rk_offer *offers, int32_t n, struct rk_picked *out) {
+/* Does the offer's text have a word of the query, or half of the Han characters of one? */
+static bool covers(const struct rk_offer *o, rk_str query) {
+  struct rk_buf text, all;
+  rk_buf_init(&text, 65536);
+  rk_buf_init(&all, 65536);
+  rk_buf_addf(&all, "%s %s", o->title, o->description);
+  for (int32_t i = 0; i < o->n_attrs; i++) rk_buf_addf(&all, " %s", o->attrs[i].value);
+  bool hit = all.err || rk_words_normal(&text, rk_buf_str(&all));
+  rk_str rest = query, word, hay = rk_buf_str(&text);
+  while (!hit && rest.n) {
+    rk_str_cut(rest, ' ', &word, &rest);
+    if (!rk_words_has_han(word)) hit = word.n > 2 && rk_str_find(hay, word) >= 0;
+    size_t n_found = 0;
+    for (size_t i = 0; rk_words_has_han(word) && i + 3 <= word.n; i += 3) n_found += rk_str_find(hay, (rk_str){word.p + i, 3}) >= 0;
+    hit = hit || (n_found > 0 && n_found * 6 >= word.n);
+  }
+  rk_buf_release(&text);
+  rk_buf_release(&all);
+  return hit;
+}
+
+void rk_pick_relevance(struct rk_offer *offers, int32_t n, rk_str query) {
+  double best = 0;
+  for (int32_t i = 0; i < n; i++)
+    if (offers[i].relevance > best) best = offers[i].relevance;
+  for (int32_t i = 0; i < n; i++)
+    if (offers[i].relevance < 0) offers[i].relevance = covers(&offers[i], query) ? (best > 0 ? best : 1) : 0;
+}
+
+/* ---- candidates and quotes ---- */
+
+/* list: the candidates, first the best; then, from n on, those whose merchant could not be asked. */
+struct choice { const struct rk_intent *in; struct scale scale; struct rk_offer **list; int32_t n, n_failed; struct rk_picked *out; };
+
+static void drop(struct choice *c, int32_t i) {
+  memmove(&c->list[i], &c->list[i + 1], (size_t)(c->n + c->n_failed - i - 1) * sizeof *c->list);
+  c->n--;
+}
+
+/* Prices candidate i anew; false: it is none any more. */
+static bool price_again(struct choice *c, int32_t i) {
+  rk_err err = price(c->in, c->list[i]);
+  if (!err && rk_pick_within(c->in, c->list[i])) return true;
+  if (err == RK_ECONFLICT) c->out->n_sold_out++;
+  else if (err) c->out->n_late++;
+  else c->out->n_over++;
+  drop(c, i);
+  return false;
+}
+
+static bool same_kind(const struct rk_offer *a, const struct rk_offer *b) {
+  const char *x = rk_pick_attr(a, "category"), *y = rk_pick_attr(b, "category");
+  return strcmp(a->origin, b->origin) == 0 && (!x || !y ? x == y : strcmp(x, y) == 0);
+}
+
+/* What a merchant quoted for one offer is expected of its others of this kind; the best is quoted itself in any case. */
+static void expect_the_same(struct choice *c, const struct rk_offer *quoted) {
+  for (int32_t i = c->n - 1; i >= 0; i--) {
+    struct rk_offer *o = c->list[i];
+    if (o->sure != RK_SURE_NOT || !same_kind(o, quoted)) continue;
+    o->deliveries = quoted->deliveries;
+    o->n_deliveries = quoted->n_deliveries;
+    o->quoted = RK_SURE_EXPECTED;
+    price_again(c, i);
+  }
+}
+
+static void ask_best(struct choice *c, const struct rk_quoter *q) {
+  struct rk_offer *o = c->list[0];
+  c->out->n_quotes++;
+  if (q->quote(q->ud, o)) {
+    drop(c, 0);
+    c->list[c->n + c->n_failed++] = o;
+  } else {
+    price_again(c, 0);
+    expect_the_same(c, o);
+  }
+  sort(c->in, &c->scale, c->list, c->n);
+}
+
+/* Nothing more is asked: what is certain goes first, and what a limit hangs on that is not known goes out. */
+static void settle(struct choice *c) {
+  bool limited = c->in->date[0] || c->in->max_minor || c->in->min_minor;
+  struct rk_offer **sure = calloc((size_t)c->n + 1, sizeof *sure);
+  int32_t n_sure = 0, n_rest = 0, ahead = 0;
+  while (ahead < c->n && !rk_offer_is_sure(c->list[ahead])) ahead++;
+  bool certain_first = sure && ahead > 0 && ahead < c->n;
+  if (certain_first) c->out->n_unchecked = ahead;
+  for (int32_t i = 0; certain_first && i < c->n; i++)
+    if (rk_offer_is_sure(c->list[i])) sure[n_sure++] = c->list[i];
+    else c->list[n_rest++] = c->list[i];
+  if (certain_first) {
+    memmove(&c->list[n_sure], c->list, (size_t)n_rest * sizeof *c->list);
+    memcpy(c->list, sure, (size_t)n_sure * sizeof *c->list);
+  }
+  free(sure);
+  c->n += c->n_failed;
+  c->n_failed = 0;
+  for (int32_t i = c->n - 1; i >= 0 && limited; i--)
+    if (c->list[i]->sure == RK_SURE_NOT) drop(c, i), c->out->n_unknown++;
+  if (c->out->n_unchecked > c->n) c->out->n_unchecked = c->n;
+}
+
+static struct scale scale_of(const struct rk_intent *in, const struct rk_offer *offers, int32_t n, double least) {
+  char now[32];
+  rk_time_rfc3339(rk_now_ms(), now);
+  struct scale s = {.lowest_minor = INT64_MAX, .today = day_number(now)};
+  for (int32_t i = 0; i < n; i++)
+    if (offers[i].relevance >= least && offers[i].unit_price.minor < s.lowest_minor) s.lowest_minor = offers[i].unit_price.minor;
+  if (s.lowest_minor < (int64_t)RK_MAX_TOTAL_MINOR) s.lowest_minor *= in->quantity > 0 ? in->quantity : 1;
+  return s;
+}
+
+void rk_pick(const struct rk_intent *in, struct rk_offer *offers, int32_t n, const struct rk_quoter *quoter, struct rk_picked *out) {
   *out = (struct rk_picked){0};
   struct rk_offer **good = calloc((size_t)n + 1, sizeof *good), **kinds = calloc((size_t)n + 1, sizeof *kinds);
+  struct choice c = {.in = in, .list = good, .out = out};
   double least = least_relevance(offers, n);
-  int32_t n_good = 0, n_kinds = 0;
+  int32_t n_kinds = 0;
+  c.scale = scale_of(in, offers, n, least);
   for (int32_t i = 0; good && kinds && i < n; i++) {
     struct rk_offer *o = &offers[i];
-    if (o->relevance < least || seen(kinds, n_kinds, o)) continue;
+    if (o->relevance < least || o->relevance <= 0 || seen(kinds, n_kinds, o)) continue;
     if (is_excluded(in, o)) {
       out->n_excluded++;
       continue;
@@ -137,15 +335,19 @@ void rk_pick(const struct rk_intent *in, struct rk_offer *offers, int32_t n, str
     if (err == RK_ENOTFOUND) out->n_late++;
     if (err) continue;
     kinds[n_kinds++] = o;
-    if (rk_pick_within(in, o)) good[n_good++] = o;
+    if (rk_pick_within(in, o)) good[c.n++] = o;
     else out->n_over++;
-    if (!out->nearest || o->total.minor < out->nearest->total.minor) out->nearest = o;
+    if (!out->nearest || by_total(o, out->nearest) < 0) out->nearest = o;
   }
   out->n_candidates = n_kinds;
-  if (n_good) qsort(good, (size_t)n_good, sizeof *good, in->wish == RK_WISH_RATING ? cmp_rating : cmp_total);
-  out->near_budget = near_first(in, good, n_good);
-  for (; out->n_shown < n_good && out->n_shown < RK_MAX_CARDS; out->n_shown++) out->shown[out->n_shown] = good[out->n_shown];
-  show_another_shop(good, n_good, out);
+  if (good && kinds) {
+    sort(in, &c.scale, good, c.n);
+    while (quoter && c.n > 0 && !rk_offer_is_sure(good[0]) && out->n_quotes < RK_MAX_QUOTES) ask_best(&c, quoter);
+    settle(&c);
+  }
+  out->near_budget = c.n > 0 && !is_far_below(in, good[0]) && is_far_below(in, good[c.n - 1]);
+  for (; out->n_shown < c.n && out->n_shown < RK_MAX_CARDS; out->n_shown++) out->shown[out->n_shown] = good[out->n_shown];
+  show_another_shop(good, c.n, out);
   free(good);
   free(kinds);
 }
@@ -167,8 +369,16 @@ static void sum(const struct rk_offer *o, bool zh, struct rk_buf *b) {
     memcpy(off.currency, o->discount.currency, 4);
     money(b, off);
   }
+  struct rk_money fee = {o->delivery ? o->delivery->fee.minor : 0, ""}, fees = {o->fees_minor < 0 ? -o->fees_minor : o->fees_minor, ""};
+  memcpy(fee.currency, o->total.currency, 4);
+  memcpy(fees.currency, o->total.currency, 4);
+  if (o->fees_minor) {
+    rk_buf_adds(b, o->fees_minor > 0 ? (zh ? " + 其他费用" : " + fees ") : zh ? " - 自动优惠" : " - automatic discount ");
+    money(b, fees);
+  }
   rk_buf_adds(b, zh ? " + 运费" : " + delivery ");
-  money(b, o->delivery ? o->delivery->fee : (struct rk_money){0, {o->total.currency[0], o->total.currency[1], o->total.currency[2], 0}});
+  if (o->sure == RK_SURE_NOT) rk_buf_adds(b, zh ? "未知" : "unknown");
+  else money(b, fee);
   rk_buf_adds(b, zh ? "）" : ")");
 }
 
@@ -183,7 +393,10 @@ static void why_first(const struct rk_intent *in, const struct rk_picked *p, str
     rk_buf_adds(b, zh ? "。" : ".");
     return;
   }
-  if (p->near_budget) rk_buf_addf(b, zh ? "%s的“%s”在预算附近总价最低：" : "“%2$s” at %1$s has the lowest total near the budget: ", o->shop_name, o->title);
+  if (in->wish == RK_WISH_SOONEST && o->delivery && o->delivery->date[0])
+    rk_buf_addf(b, zh ? "%s的“%s”最早送到（%s）：" : "“%2$s” at %1$s arrives first (%3$s): ", o->shop_name, o->title, o->delivery->date);
+  else if (in->wish == RK_WISH_WEIGHED) rk_buf_addf(b, zh ? "%s的“%s”综合得分最高（%.2f）：" : "“%2$s” at %1$s has the best score for your wishes (%3$.2f): ", o->shop_name, o->title, o->score.all);
+  else if (p->near_budget) rk_buf_addf(b, zh ? "%s的“%s”在预算附近总价最低：" : "“%2$s” at %1$s has the lowest total near the budget: ", o->shop_name, o->title);
   else rk_buf_addf(b, zh ? "%s的“%s”总价最低：" : "“%2$s” at %1$s has the lowest total: ", o->shop_name, o->title);
   money(b, o->total);
   sum(o, zh, b);
@@ -215,8 +428,11 @@ static void why_none(const struct rk_intent *in, const struct rk_picked *p, stru
 }
 
 rk_err rk_pick_reason(const struct rk_intent *in, const struct rk_picked *p, struct rk_buf *out) {
+  bool zh = in->chinese;
   if (p->n_shown) why_first(in, p, out);
   else why_none(in, p, out);
+  if (p->n_unchecked) rk_buf_addf(out, zh ? "另有%d个报价的运费没能核对，也许更好。" : " %d more could be better: what they cost delivered could not be checked.", p->n_unchecked);
+  if (p->n_unknown) rk_buf_addf(out, zh ? "有%d个商品没有列入，因为商家没有说明运费或送达日期。" : " %d were left out, as their shops do not say what delivery costs or when it comes.", p->n_unknown);
   return out->err;
 }
 

@@ -1,14 +1,34 @@
 /* pick.h - which offers are shown and which one is best: code, not the model.
  *
  * One offer a product: the variant that fits what the user said. An offer that
- * breaks a limit of the user's words is no candidate. Pure but for the price
- * fields it fills; any thread. */
+ * breaks a limit of the user's words is no candidate; one of which a limit
+ * cannot be checked is left out and counted. The order goes by what the user
+ * gets and pays: total, rating, promised date, or all of them weighed by the
+ * user's words. Neither a merchant's name nor its place in the list counts,
+ * and a merchant has no field to ask for a better place: its relevance decides
+ * what is the asked kind of thing, never the order.
+ *
+ * Where a merchant does not list its delivery, the total is a lower bound. The
+ * best of all is quoted by its merchant (rk_quoter) until the best is certain,
+ * so that the winner is the one that quoting everything would find:
+ *
+ *     bound 29.00  shop a  -> quote 41.00
+ *     bound 33.00  shop b  -> quote 35.00   first: no bound is below it
+ *     total 36.00  shop c, lists its delivery
+ *     bound 38.00  shop d     not quoted
+ *
+ * Pure but for the price fields it fills and the quotes; any thread. */
 #ifndef RK_AGENT_PICK_H
 #define RK_AGENT_PICK_H
 
 #include "agent/intent.h"
 #include "base/limits.h"
 #include "trade/offer.h"
+
+enum { RK_MAX_QUOTES = 5 };
+
+/* Asks the offer's merchant (rk_merchant_quote). NULL where nobody is to be asked. */
+struct rk_quoter { rk_err (*quote)(void *ud, struct rk_offer *o); void *ud; };
 
 struct rk_picked {
   struct rk_offer *shown[RK_MAX_CARDS]; int32_t n_shown; /* best first */
@@ -17,10 +37,20 @@ struct rk_picked {
   int32_t n_over, n_late, n_sold_out, n_excluded; /* left out, why */
   bool near_budget;                /* "about 300": the first is the cheapest near it, cheaper ones follow */
   int32_t n_shops;                 /* that have an offer among the shown */
+  int32_t n_quotes;                /* asked for */
+  int32_t n_unchecked;             /* shown behind the first though their delivery, not known, may make them better */
+  int32_t n_unknown;               /* left out: a limit hangs on what their merchant does not say */
 };
 
-/* offers: as found, relevance first. Prices them for the intent's quantity and date. */
-void rk_pick(const struct rk_intent *in, struct rk_offer *offers, int32_t n, struct rk_picked *out);
+/* offers: as found. Prices them for the intent's quantity and date. quoter may be NULL. */
+void rk_pick(const struct rk_intent *in, struct rk_offer *offers, int32_t n, const struct rk_quoter *quoter, struct rk_picked *out);
+/* Merchants that do not say how well their offers fit (relevance < 0) are believed where a word of the query stands in the
+ * offer; else it fits not at all (0). query: normal form. */
+void rk_pick_relevance(struct rk_offer *offers, int32_t n, rk_str query);
+/* {"all": 0..1, "parts": [{"part": total|rating|date, "value": 0..1, "weight": 1}]}: what the order went by. New reference. */
+json_t *rk_pick_score(const struct rk_intent *in, const struct rk_offer *o);
+/* Do both sell the same thing: words of the title the same, and no fact that differs? */
+bool rk_pick_same_thing(const struct rk_offer *a, const struct rk_offer *b);
 /* Is the offer's total within the user's limits? */
 bool rk_pick_within(const struct rk_intent *in, const struct rk_offer *o);
 /* Why the first is first (or why there is none), in the user's language. */

@@ -96,6 +96,14 @@ static bool drop_invented(const struct rk_turn *t, rk_str said, struct rk_buf *q
   return dropped && rk_str_trim(rk_buf_str(query)).n > 0;
 }
 
+static rk_err quote(void *ud, struct rk_offer *o) {
+  struct rk_turn *t = ud;
+  struct rk_error e;
+  struct rk_address to;
+  const char *city = rk_turn_address(t, &to) && to.city ? to.city : "";
+  return rk_merchant_quote(t->sv->merchants, o, city, t->intent.chinese ? "zh" : "en", t->arena, &e);
+}
+
 rk_err rk_turn_search(struct rk_turn *t, const char *query, json_t **reports, struct rk_error *e) {
   struct rk_buf full, said;
   rk_buf_init(&full, 4096);
@@ -116,7 +124,8 @@ rk_err rk_turn_search(struct rk_turn *t, const char *query, json_t **reports, st
   }
   if (reports) *reports = report_list(r, r ? n : 0);
   if (!err) {
-    rk_pick(&t->intent, t->offers, t->n_offers, &t->picked);
+    rk_pick_relevance(t->offers, t->n_offers, rk_buf_str(&full));
+    rk_pick(&t->intent, t->offers, t->n_offers, &(struct rk_quoter){quote, t}, &t->picked);
     t->searched = true;
   }
   rk_buf_release(&full);

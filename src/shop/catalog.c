@@ -91,7 +91,10 @@ static rk_err read_conf(const struct rk_table *conf, struct rk_catalog *c, struc
     return rk_fail(e, RK_EFORMAT, "%s: continue_url begins with https://", conf->path);
   int hours, minutes;
   char sign;
+  const char *vendor_fields = "yes";
   if (rk_conf_get(conf, "no_refund", &c->no_refund, NULL)) c->no_refund = "";
+  (void)!rk_conf_get(conf, "vendor_fields", &vendor_fields, NULL);
+  c->standard_only = strcmp(vendor_fields, "no") == 0;
   if (strlen(c->id_prefix) != 2) return rk_fail(e, RK_EFORMAT, "%s: id_prefix has two letters", conf->path);
   if (strlen(currency) != 3) return rk_fail(e, RK_EFORMAT, "%s: currency is an ISO 4217 code", conf->path);
   if (sscanf(offset, "%c%2d:%2d", &sign, &hours, &minutes) != 3 || (sign != '+' && sign != '-'))

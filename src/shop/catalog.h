@@ -59,6 +59,7 @@ struct rk_catalog {
   const char *name;                             /* of the directory */
   const char *id_prefix;
   const char *no_refund;                        /* delivery classes, separated by spaces, whose goods are not taken back */
+  bool standard_only;                           /* conf vendor_fields = no: nothing but standard UCP fields in the catalogue */
   struct rk_travel *travel;                     /* of a seller of dated places, who has no products of his own; else NULL */
   struct rk_text title, refund_rule;
   bool codes_add_up;                            /* conf discount_codes = all; else the best code alone */

@@ -38,10 +38,10 @@ static json_t *variant_json(const struct rk_shop *s, const struct rk_item *item,
     json_array_append_new(options, json_pack("{s:s, s:s, s:s}", "name", c->option, "id", c->value, "label", label));
   }
   if (title.n == 0) rk_buf_adds(&title, rk_text_in(item->product->title, en));
-  json_t *v = json_pack("{s:s, s:s, s:o, s:o, s:{s:b, s:s}, s:o, s:{s:{s:i}}}", "id", item->id, "title", title.err ? item->id : title.p,
+  json_t *v = json_pack("{s:s, s:s, s:o, s:o, s:{s:b, s:s}, s:o}", "id", item->id, "title", title.err ? item->id : title.p,
                         "description", plain(rk_text_in(item->product->description, en)), "price", price(&s->catalog, item->price_minor),
-                        "availability", "available", stock > 0, "status", stock > 0 ? "in_stock" : "out_of_stock", "options", options,
-                        "metadata", RK_UCP_OFFER_KEY, "stock", stock);
+                        "availability", "available", stock > 0, "status", stock > 0 ? "in_stock" : "out_of_stock", "options", options);
+  if (!s->catalog.standard_only) json_object_set_new(v, "metadata", json_pack("{s:{s:i}}", RK_UCP_OFFER_KEY, "stock", stock));
   rk_buf_release(&title);
   return v;
 }
@@ -82,6 +82,14 @@ static json_t *axes_json(const struct rk_product *p, bool en) {
   return out;
 }
 
+/* The facts in words, for agents that read standard fields. */
+static json_t *tags_json(const struct rk_product *p, bool en) {
+  json_t *out = json_array();
+  for (int32_t i = 0; i < p->n_facts; i++)
+    if (p->facts[i].type != 'n' && rk_text_in(p->facts[i].label, en)[0]) json_array_append_new(out, json_string(rk_text_in(p->facts[i].label, en)));
+  return out;
+}
+
 /* What rukou's agent reads besides the standard fields: docs/ucp.md. */
 static json_t *extra_json(const struct rk_shop *s, const struct rk_product *p, double relevance, bool en) {
   json_t *reviews = json_array();
@@ -115,12 +123,12 @@ static json_t *product_json(const struct rk_shop *s, const struct rk_hit *hit, c
   }
   char url[300];
   snprintf(url, sizeof url, "%s/products/%s", s->origin, p->id);
-  json_t *v = json_pack("{s:s, s:s, s:o, s:s, s:[{s:s, s:s}, {s:s, s:s}], s:{s:o, s:o}, s:o, s:{s:f, s:i, s:i, s:i}, s:{s:o}}",
+  json_t *v = json_pack("{s:s, s:s, s:o, s:s, s:[{s:s, s:s}, {s:s, s:s}], s:{s:o, s:o}, s:o, s:{s:f, s:i, s:i, s:i}, s:o}",
                         "id", p->id, "title", rk_text_in(p->title, en), "description", plain(rk_text_in(p->description, en)), "url", url,
                         "categories", "value", p->category->id, "taxonomy", "dev.rukou", "value", rk_text_in(p->category->name, en), "taxonomy", "merchant",
                         "price_range", "min", price(&s->catalog, low), "max", price(&s->catalog, high), "variants", variants,
-                        "rating", "value", p->rating_tenths / 10.0, "scale_min", 1, "scale_max", 5, "count", p->n_reviews,
-                        "metadata", RK_UCP_OFFER_KEY, extra_json(s, p, hit->relevance, en));
+                        "rating", "value", p->rating_tenths / 10.0, "scale_min", 1, "scale_max", 5, "count", p->n_reviews, "tags", tags_json(p, en));
+  if (!s->catalog.standard_only) json_object_set_new(v, "metadata", json_pack("{s:o}", RK_UCP_OFFER_KEY, extra_json(s, p, hit->relevance, en)));
   if (p->n_axes) json_object_set_new(v, "options", axes_json(p, en));
   return v;
 }

@@ -377,28 +377,29 @@ static rk_err ask_all(struct rk_merchants *m, const struct rk_search *q, const s
   return err;
 }
 
+/* An offer and its place among all: one of each merchant in turn. */
+struct placed { const struct rk_offer *offer; int32_t at; };
+
 static int by_relevance(const void *a, const void *b) {
-  const struct rk_offer *x = a, *y = b;
-  return x->relevance < y->relevance ? 1 : x->relevance > y->relevance ? -1 : 0;
+  const struct placed *x = a, *y = b;
+  if (x->offer->relevance < y->offer->relevance || x->offer->relevance > y->offer->relevance) return x->offer->relevance < y->offer->relevance ? 1 : -1;
+  return x->at - y->at;
 }
 
-/* Merges the lists: one offer of each merchant in turn, then stably by relevance. */
+/* Merges the lists by relevance; of the same, one of each merchant in turn. */
 static rk_err merge(struct rk_offer *const *lists, const int32_t *counts, int32_t n_lists, struct rk_arena *a, struct rk_offer **out, int32_t *n_out) {
   size_t total = 0;
   for (int32_t i = 0; i < n_lists; i++) total += (size_t)counts[i];
+  struct placed *all = malloc((total + 1) * sizeof *all);
   *n_out = 0;
-  *out = rk_arena_array(a, total + 1, sizeof **out);
-  if (!*out) return RK_ETOOBIG;
-  for (int32_t round = 0; (size_t)*n_out < total; round++)
+  *out = all ? rk_arena_array(a, total + 1, sizeof **out) : NULL;
+  for (int32_t round = 0; *out && (size_t)*n_out < total; round++)
     for (int32_t i = 0; i < n_lists; i++)
-      if (round < counts[i]) (*out)[(*n_out)++] = lists[i][round];
-  for (int32_t i = 1; i < *n_out; i++) { /* insertion: stable, and nearly sorted already */
-    struct rk_offer o = (*out)[i];
-    int32_t k = i;
-    for (; k > 0 && by_relevance(&(*out)[k - 1], &o) > 0; k--) (*out)[k] = (*out)[k - 1];
-    (*out)[k] = o;
-  }
-  return RK_OK;
+      if (round < counts[i]) all[*n_out] = (struct placed){&lists[i][round], *n_out}, ++*n_out;
+  if (*n_out) qsort(all, (size_t)*n_out, sizeof *all, by_relevance);
+  for (int32_t i = 0; i < *n_out; i++) (*out)[i] = *all[i].offer;
+  free(all);
+  return *out ? RK_OK : RK_ETOOBIG;
 }
 
 rk_err rk_merchants_search(struct rk_merchants *m, const struct rk_search *q, struct rk_arena *a, struct rk_offer **offers, int32_t *n_offers,

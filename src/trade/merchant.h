@@ -112,6 +112,11 @@ rk_err rk_merchant_checkout_get(struct rk_merchants *m, const char *origin, cons
                                 struct rk_checkout *out, struct rk_error *e) RK_MUST_USE;
 rk_err rk_merchant_checkout_cancel(struct rk_merchants *m, const char *origin, const char *id, struct rk_error *e) RK_MUST_USE;
 
+/* What the merchant itself says that o->quantity of the offer costs, delivered in city ("" : not said; no more of an
+ * address is told): a checkout that is cancelled at once, so that nothing is held. Fills deliveries, fees_minor and quoted;
+ * the caller prices it again. RK_ENOTFOUND: its checkout says nothing about delivery either. */
+rk_err rk_merchant_quote(struct rk_merchants *m, struct rk_offer *o, const char *city, const char *lang, struct rk_arena *a, struct rk_error *e) RK_MUST_USE;
+
 /* The exact bytes of a completion: built once, stored, then sent as often as needed under one key. */
 struct rk_payment {
   const char *instrument_id, *kind /* card|wallet */, *label, *token;

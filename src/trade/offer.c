@@ -58,6 +58,8 @@ rk_err rk_offer_price(struct rk_offer *o, int32_t quantity, const char *deliver_
   o->total = o->subtotal;
   o->total.minor -= o->discount.minor;
   if (o->delivery && (o->delivery->fee.minor < 0 || rk_money_add(&o->total, o->delivery->fee))) return RK_EINVAL;
+  o->total.minor += o->fees_minor;
+  o->sure = o->quoted ? o->quoted : o->n_deliveries > 0 || o->travel_kind ? RK_SURE_LISTED : RK_SURE_NOT;
   return o->total.minor > (int64_t)RK_MAX_TOTAL_MINOR ? RK_EINVAL : RK_OK;
 }
 
@@ -84,13 +86,14 @@ static json_t *delivery_json(const struct rk_delivery *d) {
 }
 
 json_t *rk_offer_card(const struct rk_offer *o, int32_t number) {
+  static const char *const sources[] = {[RK_SURE_NOT] = "unknown_delivery", [RK_SURE_EXPECTED] = "expected", [RK_SURE_LISTED] = "listed", [RK_SURE_QUOTED] = "quote"};
   json_t *card = json_pack(
-      "{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:s, s:I, s:I, s:I, s:o, s:o, s:I, s:f, s:i, s:o, s:o, s:o, s:I, s:s, s:[]}",
+      "{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:s, s:f, s:i, s:o, s:o, s:o, s:I, s:s, s:[]}",
       "number", (int)number, "shop_id", text(o->shop_id), "shop_name", text(o->shop_name), "origin", text(o->origin),
       "product_id", text(o->product_id), "item_id", text(o->item_id), "title", text(o->title), "quantity", (int)o->quantity,
       "currency", o->unit_price.currency, "unit_minor", (json_int_t)o->unit_price.minor, "subtotal_minor", (json_int_t)o->subtotal.minor,
-      "discount_minor", (json_int_t)o->discount.minor, "coupon", coupon_json(o->coupon), "delivery", delivery_json(o->delivery),
-      "total_minor", (json_int_t)o->total.minor, "rating", o->rating, "n_reviews", (int)o->n_reviews,
+      "discount_minor", (json_int_t)o->discount.minor, "fees_minor", (json_int_t)o->fees_minor, "coupon", coupon_json(o->coupon), "delivery", delivery_json(o->delivery),
+      "total_minor", (json_int_t)o->total.minor, "total_from", sources[o->sure], "rating", o->rating, "n_reviews", (int)o->n_reviews,
       "stock", o->stock >= 0 ? json_integer(o->stock) : json_null(), "attrs", options_json(o->attrs, o->n_attrs),
       "options", options_json(o->options, o->n_options), "checked_ms", (json_int_t)rk_now_ms(), "why", "", "warnings");
   RK_ASSERT(card != NULL);

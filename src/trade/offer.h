@@ -1,8 +1,9 @@
 /* offer.h - one thing one merchant sells, and what it costs in the end.
  *
  * Values in an arena; every text is the merchant's own claim and untrusted.
- * total = unit price x quantity - best coupon + delivery, computed by code
- * from what the merchant lists; the merchant's own checkout has the last word. */
+ * total = unit price x quantity - best coupon + delivery + fees, computed by
+ * code from what the merchant lists or quoted; its own checkout has the last
+ * word. What neither says is unknown, and total is then the least it can be. */
 #ifndef RK_TRADE_OFFER_H
 #define RK_TRADE_OFFER_H
 
@@ -13,6 +14,14 @@
 struct rk_delivery { const char *id, *title; struct rk_money fee; char date[11]; /* promised, YYYY-MM-DD or "" */ };
 struct rk_coupon   { const char *code, *title; int64_t amount_minor; int32_t percent; int64_t min_subtotal_minor; };
 struct rk_option   { const char *name, *value; };              /* chosen or fixed: size 42, sugar less */
+
+/* Where the delivery of an offer is known from. */
+enum rk_sure {
+  RK_SURE_NOT,       /* from nowhere: total is without delivery, the least it can be */
+  RK_SURE_EXPECTED,  /* a quote for another offer of this merchant and kind */
+  RK_SURE_LISTED,    /* the merchant lists it with the offer */
+  RK_SURE_QUOTED     /* its own quote for this offer */
+};
 
 struct rk_offer {
   const char *shop_id, *shop_name, *origin;    /* origin is the merchant's identity */
@@ -28,18 +37,23 @@ struct rk_offer {
   const char *const *reviews; int32_t n_reviews_text;
   const struct rk_delivery *deliveries; int32_t n_deliveries;
   const struct rk_coupon *coupons; int32_t n_coupons;
-  double relevance;                            /* 0..1 as the merchant ranked it */
+  double relevance;                            /* 0..1 as the merchant ranked it; < 0: it does not say */
+  enum rk_sure quoted;                         /* RK_SURE_EXPECTED or _QUOTED: deliveries and fees are of a quote; else RK_SURE_NOT */
+  int64_t fees_minor;                          /* of the quote: what is neither items nor coupon nor delivery; < 0: taken off by itself */
   /* filled by rk_offer_price() */
   int32_t quantity;
   const struct rk_coupon *coupon;              /* best one that applies, or NULL */
   const struct rk_delivery *delivery;          /* cheapest (that meets the wanted date) */
   struct rk_money subtotal, discount, total;
+  enum rk_sure sure;
+  struct rk_score { double total, rating, date, all; } score; /* 0..1, by whoever ranks it */
 };
 
 /* deliver_by: "" or a date that the promise must not pass. Cheapest delivery, then soonest; the coupon that takes off
  * most. RK_ENOTFOUND: no delivery meets the date; RK_ECONFLICT: more than is in stock; RK_EINVAL: quantity, amounts out
  * of range, or two currencies. */
 rk_err rk_offer_price(struct rk_offer *o, int32_t quantity, const char *deliver_by);
+static inline bool rk_offer_is_sure(const struct rk_offer *o) { return o->sure >= RK_SURE_LISTED; }
 /* The card of docs/api.md, `why` empty and no warnings yet; an unknown stock is null. New reference. */
 json_t *rk_offer_card(const struct rk_offer *o, int32_t number);
 

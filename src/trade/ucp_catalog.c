@@ -87,6 +87,40 @@ static void read_attrs(struct rk_foreign *r, const json_t *extra, struct rk_offe
   o->attrs = out;
 }
 
+/* Sizes of shoes are numbers, of clothes letters; NULL: neither. */
+static const char *size_kind_of(const json_t *options) {
+  size_t i, k;
+  json_t *option, *value;
+  json_array_foreach(options, i, option) {
+    if (!rk_str_eq(rk_json_str(option, "name"), RK_STR("size"))) continue;
+    size_t n_shoes = 0, n_clothes = 0, n = json_array_size(rk_json_arr(option, "values"));
+    json_array_foreach(rk_json_arr(option, "values"), k, value) {
+      rk_str text = rk_json_str(value, rk_json_str(value, "id").n ? "id" : "label");
+      int64_t number;
+      n_shoes += rk_str_i64(text, &number) && number >= 30 && number <= 52;
+      n_clothes += text.n > 0 && text.n <= 4 && strchr("SML", text.p[text.n - 1]) != NULL && strspn(text.p, "X23") == text.n - 1;
+    }
+    if (n > 0 && n_shoes == n) return "shoes";
+    if (n > 0 && n_clothes == n) return "clothes";
+  }
+  return NULL;
+}
+
+/* Of a merchant that sends standard fields only: category and tags, and what kind its sizes are of. */
+static void read_standard_attrs(struct rk_foreign *r, const json_t *p, struct rk_offer *o) {
+  size_t i;
+  json_t *v;
+  const json_t *category = json_array_get(rk_json_arr(p, "categories"), 0);
+  const char *kind = size_kind_of(rk_json_arr(p, "options"));
+  struct rk_option *out = rk_foreign_array(r, MAX_ATTRS, sizeof *out);
+  if (!out) return;
+  if (rk_json_str(category, "value").n) out[o->n_attrs++] = (struct rk_option){"category", rk_foreign_field(r, category, "value")};
+  if (kind) out[o->n_attrs++] = (struct rk_option){"size_kind", kind};
+  json_array_foreach(rk_json_arr(p, "tags"), i, v)
+    if (o->n_attrs < MAX_ATTRS && json_is_string(v)) out[o->n_attrs++] = (struct rk_option){"tag", rk_foreign_text(r, (rk_str){json_string_value(v), json_string_length(v)})};
+  o->attrs = out;
+}
+
 static void read_reviews(struct rk_foreign *r, const json_t *list, struct rk_offer *o) {
   size_t i;
   json_t *v;
@@ -110,8 +144,9 @@ static bool read_product(struct rk_foreign *r, const json_t *p, const struct rk_
   int64_t count = rk_json_i64(rating, "count", 0);
   if (count > 0 && count < INT32_MAX) o->n_reviews = (int32_t)count;
   double relevance = json_number_value(json_object_get(extra, "relevance"));
-  o->relevance = !extra ? 1 : relevance < 0 ? 0 : relevance > 1 ? 1 : relevance;
-  read_attrs(r, extra, o);
+  o->relevance = !extra ? -1 : relevance < 0 ? 0 : relevance > 1 ? 1 : relevance;
+  if (extra) read_attrs(r, extra, o);
+  else read_standard_attrs(r, p, o);
   read_deliveries(r, rk_json_arr(extra, "deliveries"), o->unit_price.currency, o);
   read_coupons(r, rk_json_arr(extra, "coupons"), o);
   read_reviews(r, rk_json_arr(extra, "reviews"), o);

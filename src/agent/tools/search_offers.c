@@ -32,7 +32,10 @@ static json_t *for_model(const struct rk_turn *t, const char *reason) {
 static json_t *why(const struct rk_turn *t, int32_t i) {
   const struct rk_offer *o = t->picked.shown[i], *best = t->picked.shown[0];
   bool zh = t->intent.chinese;
-  if (i == 0) return json_string(t->intent.wish == RK_WISH_RATING ? (zh ? "评分最高" : "rated highest") : zh ? "总价最低" : "lowest total");
+  static const struct { const char *zh, *en; } firsts[] = {
+      [RK_WISH_NONE] = {"总价最低", "lowest total"}, [RK_WISH_CHEAPEST] = {"总价最低", "lowest total"}, [RK_WISH_RATING] = {"评分最高", "rated highest"},
+      [RK_WISH_SOONEST] = {"最早送到", "arrives first"}, [RK_WISH_WEIGHED] = {"综合得分最高", "best score for your wishes"}};
+  if (i == 0) return json_string(zh ? firsts[t->intent.wish].zh : firsts[t->intent.wish].en);
   char text[40];
   struct rk_money more = o->total;
   more.minor -= best->total.minor;
@@ -42,6 +45,17 @@ static json_t *why(const struct rk_turn *t, int32_t i) {
   return json_sprintf(cheaper ? (zh ? "比第1个便宜%s" : "%s less than number 1") : zh ? "比第1个贵%s" : "%s more than number 1", text);
 }
 
+/* The same thing at other shops, cheapest first as far as it is shown. */
+static json_t *also_at(const struct rk_turn *t, const struct rk_offer *o) {
+  json_t *out = json_array();
+  for (int32_t i = 0; i < t->picked.n_shown; i++) {
+    const struct rk_offer *other = t->picked.shown[i];
+    if (strcmp(other->origin, o->origin) != 0 && rk_pick_same_thing(other, o))
+      json_array_append_new(out, json_pack("{s:i, s:s, s:I}", "number", i + 1, "shop_name", other->shop_name, "total_minor", (json_int_t)other->total.minor));
+  }
+  return out;
+}
+
 static void card_event(struct rk_turn *t, const char *call_id, const char *reason, json_t *kept) {
   json_t *cards = json_array();
   int cheapest = 1;
@@ -49,6 +63,8 @@ static void card_event(struct rk_turn *t, const char *call_id, const char *reaso
     const struct rk_offer *o = t->picked.shown[i];
     json_t *card = rk_offer_card(o, i + 1);
     json_object_set_new(card, "why", why(t, i));
+    json_object_set_new(card, "score", rk_pick_score(&t->intent, o));
+    json_object_set_new(card, "also_at", also_at(t, o));
     json_array_append_new(cards, card);
     json_array_append_new(kept, json_pack("{s:i, s:s, s:s, s:s, s:f, s:I}", "number", i + 1, "origin", o->origin, "item_id", o->item_id,
                                           "title", o->title, "rating", o->rating, "total_minor", (json_int_t)o->total.minor));
@@ -80,7 +96,7 @@ static void keep_referred(struct rk_turn *t) {
   for (int32_t i = 1; i < kept.n_shown; i++)
     for (int32_t k = i; k > 0; k--) {
       struct rk_offer *a = kept.shown[k - 1], *b = kept.shown[k];
-      bool swap = t->intent.wish == RK_WISH_RATING ? b->rating > a->rating : b->total.minor < a->total.minor;
+      bool swap = t->intent.wish == RK_WISH_RATING ? b->rating > a->rating : t->intent.wish == RK_WISH_WEIGHED ? b->score.all > a->score.all : b->total.minor < a->total.minor;
       if (!swap) break;
       kept.shown[k - 1] = b;
       kept.shown[k] = a;

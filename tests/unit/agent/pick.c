@@ -32,7 +32,7 @@ static void lowest_total_not_lowest_price(void **state) {
   offers[1].n_coupons = 1;
   struct rk_intent in = intent_of("buy a lamp, the cheapest");
   struct rk_picked p;
-  rk_pick(&in, offers, 2, &p);
+  rk_pick(&in, offers, 2, NULL, &p);
   assert_int_equal(p.n_shown, 2);
   assert_string_equal(p.shown[0]->item_id, "2");
   assert_int_equal(p.shown[0]->total.minor, 9700);
@@ -48,13 +48,13 @@ static void limits_leave_out(void **state) {
   struct rk_offer offers[] = {offer("a", "1", "Apple lamp", 5000, 4), offer("a", "2", "plain lamp", 20000, 4), offer("b", "3", "good lamp", 8000, 3)};
   struct rk_intent in = intent_of("buy a lamp under 150 yuan, not Apple");
   struct rk_picked p;
-  rk_pick(&in, offers, 3, &p);
+  rk_pick(&in, offers, 3, NULL, &p);
   assert_int_equal(p.n_shown, 1);
   assert_string_equal(p.shown[0]->item_id, "3");
   assert_int_equal(p.n_over, 1);
   assert_int_equal(p.n_excluded, 1);
   in = intent_of("buy a lamp under 20 yuan");
-  rk_pick(&in, offers, 3, &p);
+  rk_pick(&in, offers, 3, NULL, &p);
   assert_int_equal(p.n_shown, 0);
   assert_string_equal(p.nearest->item_id, "1");
 }
@@ -64,7 +64,7 @@ static void a_day_is_met_exactly(void **state) {
   offers[1].n_deliveries = 1;
   struct rk_intent in = intent_of("明天送一个台灯到家");
   struct rk_picked p;
-  rk_pick(&in, offers, 2, &p);
+  rk_pick(&in, offers, 2, NULL, &p);
   assert_int_equal(p.n_shown, 1);
   assert_string_equal(p.shown[0]->delivery->id, "fast");
   assert_int_equal(p.shown[0]->total.minor, 6800);
@@ -76,7 +76,7 @@ static void rating_when_asked_and_weaker_matches_never(void **state) {
   offers[2].relevance = 0.5;
   struct rk_intent in = intent_of("buy the best rated lamp");
   struct rk_picked p;
-  rk_pick(&in, offers, 3, &p);
+  rk_pick(&in, offers, 3, NULL, &p);
   assert_int_equal(p.n_shown, 2);
   assert_string_equal(p.shown[0]->item_id, "2");
 }
@@ -85,7 +85,7 @@ static void about_an_amount_is_near_it(void **state) {
   struct rk_offer offers[] = {offer("a", "1", "lamp", 4000, 4), offer("a", "2", "lamp", 28000, 4), offer("b", "3", "lamp", 31000, 5)};
   struct rk_intent in = intent_of("买个台灯，300块左右");
   struct rk_picked p;
-  rk_pick(&in, offers, 3, &p);
+  rk_pick(&in, offers, 3, NULL, &p);
   assert_string_equal(p.shown[0]->item_id, "2");
   assert_int_equal(p.n_shown, 3);
 }
@@ -99,7 +99,7 @@ static void every_shop_has_a_card(void **state) {
   }
   struct rk_intent in = intent_of("show me lamps");
   struct rk_picked p;
-  rk_pick(&in, offers, 12, &p);
+  rk_pick(&in, offers, 12, NULL, &p);
   assert_int_equal(p.n_shown, RK_MAX_CARDS);
   assert_int_equal(p.n_shops, 2);
 }
