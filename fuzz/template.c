@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct rk_prompt p;
   struct rk_error e = {0};
   rk_prompt_init(&p);
-  if (rk_template_render(how & 1 ? RK_TEMPLATE_QWEN3 : RK_TEMPLATE_QWEN25, &input, &p, &e)) RK_ASSERT(e.msg[0]);
+  if (rk_template_render((enum rk_template)(how & 1 ? 1 + (how >> 5) % 3 : 0), &input, &p, &e)) RK_ASSERT(e.msg[0]);
   else check_spans(&p);
   rk_prompt_release(&p);
   json_decref(in);

@@ -25,5 +25,7 @@ struct rk_chat_model {
 void rk_chat_call_id(char out[32]);
 /* The tools that may be called: NULL when there are none or tool_choice is none. */
 const json_t *rk_chat_tools(const struct rk_chat_request *req);
+/* Whether the tool declares the parameter as a string. */
+bool rk_chat_takes_text(const struct rk_chat_request *req, rk_str tool, rk_str parameter);
 
 #endif

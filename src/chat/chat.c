@@ -91,3 +91,14 @@ struct rk_engine_stats rk_chat_stats(struct rk_chat_model *m) {
   return m->ops->stats ? m->ops->stats(m) : (struct rk_engine_stats){0};
 }
 const struct rk_model *rk_chat_engine_model(const struct rk_chat_model *m) { return m->engine; }
+
+bool rk_chat_takes_text(const struct rk_chat_request *req, rk_str tool, rk_str parameter) {
+  const json_t *tools = rk_chat_tools(req);
+  for (size_t i = 0; i < json_array_size(tools); i++) {
+    const json_t *fn = rk_json_obj(json_array_get(tools, i), "function");
+    if (!rk_str_eq(rk_json_str(fn, "name"), tool)) continue;
+    const json_t *all = rk_json_obj(rk_json_obj(fn, "parameters"), "properties"), *p = json_object_getn(all, parameter.p, parameter.n);
+    return rk_str_eq_c(rk_json_str(p, "type"), "string") || (!json_object_get(p, "type") && json_is_string(json_array_get(json_object_get(p, "enum"), 0)));
+  }
+  return false;
+}

@@ -96,7 +96,7 @@ static enum phase first_phase(const struct rk_chat_request *req) {
   return must && rk_chat_tools(req) ? CALL_START : FREE;
 }
 
-rk_err rk_constraint_new(struct rk_vocab *v, const struct rk_chat_request *req, bool thinks, struct rk_constraint **out,
+rk_err rk_constraint_new(struct rk_vocab *v, const struct rk_chat_request *req, enum rk_thinking thinks, struct rk_constraint **out,
                          struct rk_error *e) {
   *out = NULL;
   if (req->raw_prompt.p && !req->json_schema && !req->json_object && !req->grammar.p) return RK_OK;
@@ -115,7 +115,7 @@ rk_err rk_constraint_new(struct rk_vocab *v, const struct rk_chat_request *req, 
   c->eot = rk_model_info(m).eot >= 0 ? rk_model_info(m).eot : rk_model_info(m).eos;
   c->one_call = req->one_call;
   c->then = c->phase = first_phase(req);
-  if (thinks && c->think >= 0 && c->end_think >= 0) c->phase = THINK_START;
+  if (thinks && c->think >= 0 && c->end_think >= 0) c->phase = thinks == RK_THINKS_FIRST ? THINK_START : THINK;
   rk_err err = !c->mask ? rk_fail(e, RK_ENOMEM, "no memory for the request") : req->grammar.p ? RK_OK : make_schema(c, req, e);
   if (!err && (c->schema || req->grammar.p)) err = make_matcher(c, req, e);
   if (err) {

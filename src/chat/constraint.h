@@ -12,6 +12,7 @@
 
 #include "chat/chat.h"
 #include "chat/draft.h"
+#include "chat/template.h"
 #include "chat/vocab.h"
 
 enum { RK_MAX_CALLS = 16, RK_MAX_FORCED = 256, RK_MAX_FEW = 64 };
@@ -20,8 +21,8 @@ struct rk_constraint;
 
 /* *out is NULL when nothing is constrained (a raw prompt). RK_EINVAL: a schema
  * or grammar outside the subset, or one that allows nothing; e names where.
- * thinks: the template leaves the thinking to the model. v outlives it. */
-rk_err rk_constraint_new(struct rk_vocab *v, const struct rk_chat_request *req, bool thinks, struct rk_constraint **out,
+ * v outlives it. */
+rk_err rk_constraint_new(struct rk_vocab *v, const struct rk_chat_request *req, enum rk_thinking thinks, struct rk_constraint **out,
                          struct rk_error *e) RK_MUST_USE;
 void rk_constraint_free(struct rk_constraint *c);
 

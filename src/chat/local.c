@@ -45,8 +45,7 @@ static rk_err setup_run(struct run *r, struct rk_error *e) {
   r->deadline_ms = req->timeout_ms ? rk_mono_ms() + req->timeout_ms : 0;
   rk_stop_init(&r->stop, req->stop, req->n_stop);
   rk_run_start_reply(r);
-  bool thinks = l->template == RK_TEMPLATE_QWEN3 && req->thinking;
-  err = rk_constraint_new(l->vocab, req, thinks, &r->constraint, e);
+  err = rk_constraint_new(l->vocab, req, rk_run_thinking(r), &r->constraint, e);
   if (!err && req->raw_prompt.p) err = heal_prompt(r, e);
   if (!err) rk_run_jump_forward(r);
   return err;

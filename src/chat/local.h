@@ -91,6 +91,7 @@ void *rk_local_thread(void *local);
 
 /* local_run.c */
 float *rk_run_new_rows(const struct run *r, int32_t n); /* of logits; free() */
+enum rk_thinking rk_run_thinking(const struct run *r);
 void rk_run_start_reply(struct run *r);
 void rk_run_heal_prompt(struct run *r, uint32_t *mask); /* mask is scratch */
 void rk_run_jump_forward(struct run *r);  /* appends what can only follow */

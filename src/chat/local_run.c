@@ -56,6 +56,8 @@ static bool call_fits(void *ud, const char *name, const json_t *args) {
   return rk_constraint_call_fits(((struct run *)ud)->constraint, name, args);
 }
 
+static bool takes_text(void *ud, rk_str tool, rk_str parameter) { return rk_chat_takes_text(((struct run *)ud)->req, tool, parameter); }
+
 void rk_run_finish_reply(struct run *r) {
   if (r->result.finish == RK_FINISH_CANCELLED) return;
   bool cut = r->result.finish != RK_FINISH_STOP;
@@ -115,9 +117,13 @@ static int32_t sample(struct run *r, float *logits) {
   return id;
 }
 
+enum rk_thinking rk_run_thinking(const struct run *r) {
+  return r->req->raw_prompt.p ? RK_THINKS_NOT : rk_template_thinking(r->l->template, r->req->thinking);
+}
+
 void rk_run_start_reply(struct run *r) {
-  rk_reply_init(&r->reply, &(struct rk_reply_opts){.tools = rk_chat_tools(r->req) && !r->req->raw_prompt.p, .accept = call_fits,
-                                                   .fn = on_reply, .ud = r});
+  rk_reply_init(&r->reply, &(struct rk_reply_opts){.tools = rk_chat_tools(r->req) && !r->req->raw_prompt.p, .accept = call_fits, .is_text = takes_text,
+                                                   .thinking = rk_run_thinking(r) == RK_THINKS_ALREADY, .fn = on_reply, .ud = r});
 }
 
 /* Nothing of it was shown: a reply that may be a call is held back. */

@@ -119,6 +119,8 @@ static bool call_fits(void *ud, const char *name, const json_t *args) {
   return s->tools && rk_schema_check_call(s->tools, name, args, NULL) == RK_OK;
 }
 
+static bool takes_text(void *ud, rk_str tool, rk_str parameter) { return rk_chat_takes_text(((struct stream *)ud)->req, tool, parameter); }
+
 static void on_reply(void *ud, const struct rk_reply_event *ev) {
   struct stream *s = ud;
   switch (ev->type) {
@@ -294,7 +296,8 @@ static rk_err start_stream(struct stream *s, struct rk_error *e) {
   if (req->raw_prompt.p) return rk_fail(e, RK_EINVAL, "a remote model takes messages, not a raw prompt");
   rk_sse_init(&s->sse, EVENT_BYTES_MAX);
   rk_buf_init(&s->text, RK_MAX_FETCH_BYTES);
-  rk_reply_init(&s->reply, &(struct rk_reply_opts){.tools = rk_chat_tools(req) != NULL, .text_tags = true, .accept = call_fits, .fn = on_reply, .ud = s});
+  rk_reply_init(&s->reply, &(struct rk_reply_opts){.tools = rk_chat_tools(req) != NULL, .text_tags = true, .accept = call_fits, .is_text = takes_text,
+                                              .fn = on_reply, .ud = s});
   rk_err err = rk_chat_tools(req) ? rk_schema_new_call(req->tools, req->tool_choice == RK_TOOLS_NAMED ? req->tool_name : NULL, &s->tools, e) : RK_OK;
   if (!err && req->json_schema) err = rk_schema_new(req->json_schema, "json_schema", &s->format, e);
   else if (!err && req->json_object) err = rk_schema_new_object(&s->format, e);

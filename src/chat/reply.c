@@ -81,9 +81,54 @@ json_t *rk_reply_parse_call(rk_str text, json_t **args) {
   return name;
 }
 
+/* The rest behind the literal; *ok: it stood there. */
+static rk_str behind(rk_str s, const char *literal, bool *ok) {
+  *ok &= rk_str_starts(s, rk_str_c(literal));
+  return *ok ? tail(s, strlen(literal)) : s;
+}
+
+static rk_str until(rk_str *s, const char *literal, bool *ok) {
+  ptrdiff_t at = rk_str_find(*s, rk_str_c(literal));
+  rk_str head = {s->p, at < 0 ? 0 : (size_t)at};
+  *ok &= at >= 0;
+  if (at >= 0) *s = tail(*s, (size_t)at + strlen(literal));
+  return head;
+}
+
+/* A parameter's text; JSON where the tool wants no text. */
+static json_t *parameter_value(const struct rk_reply *r, rk_str name, rk_str key, rk_str text) {
+  bool is_text = r->o.is_text && r->o.is_text(r->o.ud, name, key);
+  json_t *v = is_text ? NULL : rk_json_parse_last(rk_str_trim(text), RK_REPLY_MAX_CALL_BYTES, NULL);
+  if (!v && !is_text && (rk_str_eq_c(text, "True") || rk_str_eq_c(text, "False"))) v = json_boolean(text.p[0] == 'T'); /* as Python writes them */
+  if (!v && !is_text && rk_str_eq_c(text, "None")) v = json_null();
+  return v ? v : json_stringn(text.p, text.n);
+}
+
+/* Qwen3-Coder's and Qwen3.5's form:
+ *   <function=NAME>\n { <parameter=KEY>\n VALUE \n</parameter>\n } </function> */
+static json_t *parse_xml_call(const struct rk_reply *r, rk_str text, json_t **args) {
+  bool ok = true;
+  text = behind(rk_str_trim(text), "<function=", &ok);
+  rk_str name = until(&text, ">", &ok);
+  *args = json_object();
+  for (text = tail(text, skip_spaces(text, 0)); ok && rk_str_starts(text, RK_STR("<parameter=")); text = tail(text, skip_spaces(text, 0))) {
+    text = behind(text, "<parameter=", &ok);
+    rk_str key = until(&text, ">", &ok), value = until(&text, "</parameter>", &ok);
+    if (value.n && value.p[0] == '\n') value = tail(value, 1);
+    if (value.n && value.p[value.n - 1] == '\n') value.n--;
+    json_t *v = ok ? parameter_value(r, name, key, value) : NULL;
+    ok &= v && json_object_setn_new(*args, key.p, key.n, v) == 0;
+  }
+  text = behind(text, "</function>", &ok);
+  if (ok && name.n && text.n == 0) return json_stringn(name.p, name.n);
+  json_decref(*args);
+  return NULL;
+}
+
 static void close_call(struct rk_reply *r, size_t n) {
   rk_str text = {r->held.p, n};
-  json_t *args, *name = rk_reply_parse_call(text, &args);
+  bool xml = rk_str_starts(rk_str_trim(text), RK_STR("<function="));
+  json_t *args, *name = xml ? parse_xml_call(r, text, &args) : rk_reply_parse_call(text, &args);
   struct rk_reply_event ev = {.type = RK_REPLY_BAD_CALL, .text = text};
   if (name) {
     ev = (struct rk_reply_event){.type = RK_REPLY_CALL, .name = json_string_value(name), .args = args};

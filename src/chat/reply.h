@@ -1,7 +1,8 @@
 /* reply.h - the text of a reply, piece by piece, taken apart into visible text,
  * reasoning and tool calls.
  *
- * Forms of a call: <tool_call>{"name":..,"arguments":..}</tool_call> anywhere;
+ * Forms of a call: <tool_call>{"name":..,"arguments":..}</tool_call> anywhere,
+ * or with <function=NAME><parameter=KEY>..</parameter>..</function> inside;
  * a fenced ```json block, and a bare object at the start of the reply, when it
  * has that form and the accept function takes it, else it stays text.
  *
@@ -37,6 +38,8 @@ struct rk_reply_opts {
   bool thinking;  /* the reply begins inside <think> */
   /* A fenced or bare object is a call only when this returns true. NULL: none is. */
   bool (*accept)(void *ud, const char *name, const json_t *args);
+  /* Whether a parameter in <parameter=..> is text, whatever it looks like. NULL: what is JSON is read as JSON. */
+  bool (*is_text)(void *ud, rk_str name, rk_str parameter);
   rk_reply_fn *fn;
   void *ud;
 };

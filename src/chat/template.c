@@ -8,8 +8,17 @@
 enum { PROMPT_BYTES_MAX = 4 * RK_MAX_JSON_BYTES };
 
 enum rk_template rk_template_choose(rk_str arch, rk_str chat_template) {
-  if (chat_template.n) return rk_str_find(chat_template, RK_STR("<think>")) >= 0 ? RK_TEMPLATE_QWEN3 : RK_TEMPLATE_QWEN25;
-  return rk_str_eq_c(arch, "qwen2") ? RK_TEMPLATE_QWEN25 : RK_TEMPLATE_QWEN3;
+  const bool qwen3 = rk_str_starts(arch, RK_STR("qwen3"));
+  if (chat_template.n == 0) return qwen3 ? RK_TEMPLATE_QWEN3 : RK_TEMPLATE_QWEN25;
+  if (rk_str_find(chat_template, RK_STR("<think>")) >= 0)
+    return rk_str_find(chat_template, RK_STR("enable_thinking")) >= 0 ? RK_TEMPLATE_QWEN3 : RK_TEMPLATE_QWEN3_THINKING;
+  /* Qwen2.5 introduces itself where there is no system message. */
+  return qwen3 && rk_str_find(chat_template, RK_STR("You are Qwen")) < 0 ? RK_TEMPLATE_QWEN3_INSTRUCT : RK_TEMPLATE_QWEN25;
+}
+
+enum rk_thinking rk_template_thinking(enum rk_template t, bool wanted) {
+  if (t == RK_TEMPLATE_QWEN3_THINKING) return RK_THINKS_ALREADY;
+  return t == RK_TEMPLATE_QWEN3 && wanted ? RK_THINKS_FIRST : RK_THINKS_NOT;
 }
 
 void rk_prompt_init(struct rk_prompt *p) {
@@ -306,12 +315,13 @@ static void qwen3_head(struct rk_prompt *p, const struct messages *ms, const jso
   }
 }
 
+/* query SIZE_MAX: reasoning is not taken apart. */
 static rk_err qwen3_assistant(struct rk_prompt *p, const struct messages *ms, size_t i, size_t query, struct rk_error *e) {
   const struct message *m = &ms->m[i];
-  rk_str content, reasoning;
-  split_reasoning(m, &content, &reasoning);
+  rk_str content = m->content, reasoning = RK_STR("");
+  if (query != SIZE_MAX) split_reasoning(m, &content, &reasoning);
   trusted(p, "<|im_start|>assistant\n");
-  if (i > query && (i + 1 == ms->n || reasoning.n)) {
+  if (query != SIZE_MAX && i > query && (i + 1 == ms->n || reasoning.n)) {
     trusted(p, "<think>\n");
     plain(p, strip_right(strip_left(reasoning)));
     trusted(p, "\n</think>\n\n");
@@ -344,7 +354,7 @@ rk_err rk_template_render(enum rk_template t, const struct rk_template_input *in
   struct messages ms;
   rk_err err = read_messages(in->messages, &ms, e);
   if (err) goto out;
-  size_t query = last_query(&ms);
+  size_t query = t == RK_TEMPLATE_QWEN3_INSTRUCT ? SIZE_MAX : last_query(&ms);
   if (t == RK_TEMPLATE_QWEN25) qwen25_head(out, &ms, in->tools);
   else qwen3_head(out, &ms, in->tools);
   for (size_t i = 0; i < ms.n && !err; i++) {
@@ -355,6 +365,7 @@ rk_err rk_template_render(enum rk_template t, const struct rk_template_input *in
   if (in->open_reply) {
     trusted(out, "<|im_start|>assistant\n");
     if (t == RK_TEMPLATE_QWEN3 && !in->thinking) trusted(out, "<think>\n\n</think>\n\n");
+    if (t == RK_TEMPLATE_QWEN3_THINKING) trusted(out, "<think>\n");
   }
   if (out->text.err) err = rk_fail(e, out->text.err, "the conversation is larger than %d bytes or nested too deep", PROMPT_BYTES_MAX);
 out:

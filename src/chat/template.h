@@ -12,7 +12,14 @@
 #include "base/buf.h"
 #include "json/json.h"
 
-enum rk_template { RK_TEMPLATE_QWEN25, RK_TEMPLATE_QWEN3 };
+enum rk_template {
+  RK_TEMPLATE_QWEN25,
+  RK_TEMPLATE_QWEN3,          /* thinks when it is asked to */
+  RK_TEMPLATE_QWEN3_INSTRUCT, /* Qwen3-Instruct-2507, Qwen3-Next-Instruct: never thinks */
+  RK_TEMPLATE_QWEN3_THINKING, /* Qwen3-Thinking-2507: always thinks, the prompt opens <think> */
+};
+enum rk_thinking { RK_THINKS_NOT, RK_THINKS_FIRST, RK_THINKS_ALREADY }; /* the reply: not; it opens <think> itself; it begins inside */
+enum rk_thinking rk_template_thinking(enum rk_template t, bool wanted);
 
 /* By the template in the model file; without one by the architecture. */
 enum rk_template rk_template_choose(rk_str arch, rk_str chat_template);

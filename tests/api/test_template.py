@@ -1,6 +1,8 @@
 """The C chat templates give the bytes of the models' own Jinja templates, over a
 matrix of conversations. Qwen2.5's comes from the model file, Qwen3's from the
-source package of llama-cpp-python; neither is copied here."""
+source package of llama-cpp-python; neither is copied here. The two of 2507 are
+Qwen3's with the changes that they were published with. Calls as the templates of
+Qwen3.5 and Qwen3-Coder spell them are read back."""
 
 import copy
 import io
@@ -19,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "rukou"
 RENDER = ROOT / "build/release/tools/render_template"
 PACKAGE = "llama-cpp-python==0.3.36"
-QWEN3_PATH = "vendor/llama.cpp/models/templates/Qwen-Qwen3-0.6B.jinja"
+TEMPLATES = "vendor/llama.cpp/models/templates/"
 
 
 def gguf_string(path, key):
@@ -55,7 +57,7 @@ def qwen25_template():
     return gguf_string(paths[0], "tokenizer.chat_template")
 
 
-def qwen3_template():
+def published(name):
     kept = CACHE / "sdist"
     found = sorted(kept.glob("llama_cpp_python-0.3.36*.tar.gz"))
     if not found:
@@ -65,8 +67,27 @@ def qwen3_template():
         found = sorted(kept.glob("llama_cpp_python-0.3.36*.tar.gz"))
         assert found, f"pip could not download the source of {PACKAGE}: {get.stderr[-500:]}"
     with tarfile.open(found[0]) as tar:
-        name = next(n for n in tar.getnames() if n.endswith(QWEN3_PATH))
+        name = next(n for n in tar.getnames() if n.endswith(TEMPLATES + name))
         return io.TextIOWrapper(tar.extractfile(name), encoding="utf-8", newline="").read()
+
+
+def replaced(text, start, end, new):
+    """What stands from start to before end gives way."""
+    at = text.index(start)
+    return text[:at] + new + text[text.index(end, at):]
+
+
+def qwen3_template(kind):
+    """Qwen3's own; 2507 "thinking": always thinks, the prompt opens it; 2507 "instruct": content stays as it is, no thinking."""
+    t = published("Qwen-Qwen3-0.6B.jinja")
+    if kind == "qwen3":
+        return t
+    at = t.rindex("{%- if add_generation_prompt %}")
+    if kind == "thinking":
+        return t[:at] + "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n<think>\\n' }}{%- endif %}"
+    t = t[:at] + "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
+    t = replaced(t, "{%- set ns = namespace", "{%- for message in messages %}\n    {%- if (message.role == \"user\")", "")
+    return replaced(t, "        {%- set reasoning_content = '' %}", "        {%- if message.tool_calls %}", "        {{- '<|im_start|>assistant\\n' + content }}\n")
 
 
 def environment():
@@ -145,11 +166,11 @@ def run_helper(cases):
     return [json.loads(line) for line in out.stdout.split(b"\n") if line]
 
 
-@pytest.fixture(scope="module", params=["qwen2", "qwen3"])
+@pytest.fixture(scope="module", params=["qwen2", "qwen3", "thinking", "instruct"])
 def family(request):
     if not RENDER.exists():
         subprocess.run(["make", "-s", "-C", str(ROOT), "tools"], check=True)
-    return request.param, qwen25_template() if request.param == "qwen2" else qwen3_template()
+    return ("qwen2", qwen25_template()) if request.param == "qwen2" else ("qwen3", qwen3_template(request.param))
 
 
 def render(family, messages, tools, generate, thinking):
@@ -198,3 +219,22 @@ def test_bad_conversations_name_the_fault(family):
              [{"role": "assistant", "content": "", "tool_calls": [call("now", "{broken")]}]]
     for messages, out in zip(cases, run_helper([as_case(family, m, None, True, True) for m in cases])):
         assert "messages" in out["error"], (messages, out)
+
+
+@pytest.mark.parametrize("name", ["Qwen3.5-4B.jinja", "Qwen3-Coder.jinja"])
+def test_calls_of_the_xml_form_are_read_back(name):
+    """What the template writes for calls of a conversation gives the same calls when a model writes it."""
+    from test_remote_model import ask, stream
+    calls = [("search", {"q": "12", "n": 3, "price": 4.5, "deep": {"a": [1, None, "x"]}, "list": [1, 2], "yes": True, "none": None}),
+             ("search", {"q": "two\nlines <b>&amp;</b> 买鞋 \"quoted\""}), ("now", {})]
+    messages = [user("go"), {"role": "assistant", "content": "Looking.", "tool_calls": [call(n, a, i) for i, (n, a) in enumerate(calls)]}]
+    kinds = {"q": "string", "n": "integer", "price": "number", "deep": "object", "list": "array", "yes": "boolean", "none": "null"}
+    tools = [{"type": "function", "function": {"name": "search", "description": "s", "parameters": {
+        "type": "object", "properties": {k: {"type": t} for k, t in kinds.items()}}}},
+             {"type": "function", "function": {"name": "now", "description": "n", "parameters": {"type": "object", "properties": {}}}}]
+    text = environment().from_string(published(name)).render(messages=messages, tools=tools, add_generation_prompt=False, enable_thinking=False)
+    reply = text[text.rindex("<|im_start|>assistant") + len("<|im_start|>assistant"):text.rindex("<|im_end|>")]
+    assert "<function=search>" in reply
+    events, last, _ = ask(stream(*({"content": reply[i:i + 9]} for i in range(0, len(reply), 9))), tools=tools)
+    assert [(e["call"]["name"], e["call"]["args"]) for e in events if "call" in e] == calls
+    assert "".join(e.get("text", "") for e in events).strip() == "Looking." and last["done"]["finish"] == "tool_calls"

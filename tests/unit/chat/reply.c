@@ -36,6 +36,8 @@ static void note(void *ud, const struct rk_reply_event *ev) {
 
 static bool accept_buy(void *ud, const char *name, const json_t *args) { return strcmp(name, "buy") == 0; }
 
+static bool q_is_text(void *ud, rk_str name, rk_str parameter) { return rk_str_eq_c(parameter, "q"); }
+
 struct mode { bool tools, text_tags, thinking; };
 
 static char *run(rk_str text, struct mode m, size_t cut1, size_t cut2, size_t every) {
@@ -43,7 +45,7 @@ static char *run(rk_str text, struct mode m, size_t cut1, size_t cut2, size_t ev
   rk_buf_init(&seen.line, 1 << 20);
   struct rk_reply r;
   rk_reply_init(&r, &(struct rk_reply_opts){.tools = m.tools, .text_tags = m.text_tags, .thinking = m.thinking,
-                                            .accept = accept_buy, .fn = note, .ud = &seen});
+                                            .accept = accept_buy, .is_text = q_is_text, .fn = note, .ud = &seen});
   for (size_t i = 0, next; i < text.n; i = next) {
     next = i < cut1 ? cut1 : i < cut2 ? cut2 : text.n;
     if (every && i + every < next) next = i + every;
@@ -66,6 +68,11 @@ static const struct { struct mode m; const char *in, *out; } cases[] = {
     {{1, 1, 0}, "<tool_call>{\"name\":\"a\",\"arguments\":{}}</tool_call>\n<tool_call>{\"name\":\"b\",\"arguments\":\"{\\\"x\\\":2}\"}</tool_call> ok",
      "C[a {}]C[b {\"x\":2}]T[ok]"},
     {{1, 1, 0}, "<tool_call>{\"name\":\"a\",\"arguments\":{\"k\":1,\"k\":2}}</tool_call>", "C[a {\"k\":2}]"}, /* the last of equal keys counts */
+    {{1, 1, 0}, "Now.\n\n<tool_call>\n<function=buy>\n<parameter=q>\n12\n</parameter>\n<parameter=n>\n3\n</parameter>\n<parameter=d>\n{\"a\": [1]}\n"
+     "</parameter>\n<parameter=b>\nTrue\n</parameter>\n</function>\n</tool_call>", "T[Now.]C[buy {\"q\":\"12\",\"n\":3,\"d\":{\"a\":[1]},\"b\":true}]"},
+    {{1, 1, 0}, "<tool_call>\n<function=now>\n</function>\n</tool_call>", "C[now {}]"},
+    {{1, 1, 0}, "<tool_call><function=a><parameter=q>\none\n\n<b>two</b>\n</parameter></function></tool_call>", "C[a {\"q\":\"one\\n\\n<b>two</b>\"}]"},
+    {{1, 1, 0}, "<tool_call><function=a><parameter=q>x</function></tool_call>", "B[<function=a><parameter=q>x</function>]"},
     {{1, 1, 0}, "<tool_call>nonsense</tool_call>x", "B[nonsense]T[x]"},
     {{1, 1, 0}, "<tool_call>{\"name\":\"a\",\"arguments\":{}}", "C[a {}]"},
     {{1, 1, 0}, "a <tool_cal b <b>", "T[a <tool_cal b <b>]"},
