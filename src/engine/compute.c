@@ -1,8 +1,8 @@
 /* compute.c - one layer is six parallel regions:
  *
- *   norm + quantize      per group of tokens
+ *   norm + quantize      per group of tokens, or stretch of inputs
  *   q, k, v              per few tiles of 16 rows, all tokens
- *   rope, store k and v  per group of tokens
+ *   rope, store k and v  per token
  *   attention            per key head and group of tokens
  *   quantize, wo + x     per group; per few tiles
  *   norm + quantize, gate, up, SiLU (quantized at once), down + x
@@ -116,39 +116,36 @@ static void put_block(const struct rk_compute *c, const struct input *in, const 
   for (int32_t i = 0; i < RK_BLOCK; i++) f[i * g->T] = x[i];
 }
 
-static void put_row(const struct rk_compute *c, const struct input *in, const struct group *g, int32_t n_in, int32_t t,
-                    const float *x) {
-  for (int32_t b = 0; b < n_in / RK_BLOCK; b++) put_block(c, in, g, n_in, t, b, x + b * RK_BLOCK);
-}
-
-static void pad_group(const struct rk_compute *c, const struct input *in, const struct group *g, int32_t n_in) {
-  static const float zeros[RK_BLOCK];
-  for (int32_t t = g->n; t < g->T; t++)
-    for (int32_t b = 0; b < n_in / RK_BLOCK; b++) put_block(c, in, g, n_in, t, b, zeros);
-}
-
 /* ---- norm + quantize ---- */
 
 struct pack_job {
   const struct rk_compute *c;
   const struct group *groups;
-  int32_t n_in;
+  int32_t n_in, n_parts;         /* items of a group: a stretch of the inputs each */
   const float *norm;             /* NULL: as it is */
   const float *x;                /* [tokens][n_in] */
 };
 
 static void pack_item(void *ctx, int32_t item, int32_t worker) {
+  static const float zeros[RK_BLOCK];
   (void)worker;
   const struct pack_job *j = ctx;
   const struct rk_compute *c = j->c;
-  const struct group *g = &j->groups[item];
+  const struct group *g = &j->groups[item / j->n_parts];
+  const int32_t n = j->n_in / RK_BLOCK, part = item % j->n_parts, first = n * part / j->n_parts, end = n * (part + 1) / j->n_parts;
   float normed[RK_MAX_MODEL_DIM];
-  for (int32_t t = 0; t < g->n; t++) {
-    const float *x = j->x + (size_t)(g->first + t) * (size_t)j->n_in;
-    if (j->norm) c->kern->rms_norm(x, j->norm, j->n_in, c->m->hp.rms_eps, normed);
-    put_row(c, &c->in, g, j->n_in, t, j->norm ? normed : x);
+  for (int32_t t = 0; t < g->T; t++) {
+    const float *x = t < g->n ? j->x + (size_t)(g->first + t) * (size_t)j->n_in : NULL;
+    if (x && j->norm) c->kern->rms_norm(x, j->norm, j->n_in, c->m->hp.rms_eps, normed), x = normed;
+    for (int32_t b = first; b < end; b++) put_block(c, &c->in, g, j->n_in, t, b, x ? x + b * RK_BLOCK : zeros);
   }
-  pad_group(c, &c->in, g, j->n_in);
+}
+
+/* Rows of one group are shared out by inputs, so that no two threads write the same line; a single row is done sooner
+ * than another thread hears of it. */
+static void run_pack(struct pack_job *j, int32_t n_groups) {
+  j->n_parts = n_groups == 1 && j->groups->n > 1 ? rk_pool_n_threads(j->c->pool) : 1;
+  rk_pool_run(j->c->pool, n_groups * j->n_parts, pack_item, j);
 }
 
 /* ---- matrix products ---- */
@@ -314,18 +311,14 @@ static void rope_item(void *ctx, int32_t item, int32_t worker) {
   struct rk_compute *c = b->c;
   const struct rk_hparams *hp = &c->m->hp;
   const struct rk_layer *l = &c->m->layers[b->layer];
-  const struct group *g = &b->groups[item];
   const float scale = 1.44269504f / sqrtf((float)hp->head_dim); /* weights are powers of two */
-  for (int32_t i = g->first; i < g->first + g->n; i++) {
-    float *table = c->rope + (size_t)i * (size_t)hp->rope.n_rot, *q = c->q + (size_t)i * (size_t)(hp->n_head * hp->head_dim);
-    float *k = c->k + (size_t)i * (size_t)(hp->n_head_kv * hp->head_dim);
-    if (l->i_kv == 0) rk_rope_table(&hp->rope, c->inv_freq, c->rope_length, b->rows[i].pos, table);
-    if (hp->gated_attn) take_queries(c, i, q);
-    rope_heads(c, q, hp->n_head, l->q_norm, table, scale);
-    rope_heads(c, k, hp->n_head_kv, l->k_norm, table, 1.0f);
-    rk_kv_store(b->rows[i].kv, &c->kv, c->kern, l->i_kv, b->rows[i].pos, k,
-                c->v + (size_t)i * (size_t)(hp->n_head_kv * hp->head_dim));
-  }
+  const size_t i = (size_t)item, n_kv = (size_t)(hp->n_head_kv * hp->head_dim);
+  float *table = c->rope + i * (size_t)hp->rope.n_rot, *q = c->q + i * (size_t)(hp->n_head * hp->head_dim), *k = c->k + i * n_kv;
+  if (l->i_kv == 0) rk_rope_table(&hp->rope, c->inv_freq, c->rope_length, b->rows[i].pos, table);
+  if (hp->gated_attn) take_queries(c, item, q);
+  rope_heads(c, q, hp->n_head, l->q_norm, table, scale);
+  rope_heads(c, k, hp->n_head_kv, l->k_norm, table, 1.0f);
+  rk_kv_store(b->rows[i].kv, &c->kv, c->kern, l->i_kv, b->rows[i].pos, k, c->v + i * n_kv);
 }
 
 /* ---- attention ---- */
@@ -421,7 +414,7 @@ static void embed_item(void *ctx, int32_t item, int32_t worker) {
 
 static void pack(const struct batch *b, const float *x, int32_t n_in, const float *norm) {
   struct pack_job j = {.c = b->c, .groups = b->groups, .n_in = n_in, .norm = norm, .x = x};
-  rk_pool_run(b->c->pool, b->n_groups, pack_item, &j);
+  run_pack(&j, b->n_groups);
 }
 
 static void product(const struct batch *b, enum product kind, const struct input *in, int32_t n_parts,
@@ -460,7 +453,7 @@ static bool run_attention(struct batch *b) {
   product(b, STORE, &c->in, 3,
           (struct part[]){{&l->q, f32(t->bq), hp->gated_attn ? c->qg : c->q},
                           {&l->k, bias_apart(c) ? NULL : f32(t->bk), c->k}, {&l->v, f32(t->bv), c->v}});
-  rk_pool_run(c->pool, b->n_groups, rope_item, b);
+  rk_pool_run(c->pool, b->n, rope_item, b);
   if (b->layer == hp->n_layer - 1 && !keep_wanted(b)) return false;
   rk_pool_run(c->pool, b->n_groups * hp->n_head_kv, attn_item, b);
   if (hp->gated_attn) rk_pool_run(c->pool, b->n_groups, gate_item, b);
@@ -557,7 +550,7 @@ static void run_head_of(const struct batch *b, int32_t first, int32_t n) {
   struct product_job j = {.c = c, .kind = LOGITS, .groups = c->groups, .n_groups = n_groups, .in = &c->in,
                           .parts = {{&c->head, NULL, NULL}}, .n_parts = 1, .rows = rows};
   struct only_job oj = {&j, c->groups, rows};
-  rk_pool_run(c->pool, n_groups, pack_item, &pj);
+  run_pack(&pj, n_groups);
   if (rows->only) rk_pool_run(c->pool, (rows->n_only + ONLY_IDS - 1) / ONLY_IDS, only_item, &oj);
   else run_product(&j);
 }
