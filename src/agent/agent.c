@@ -230,6 +230,10 @@ rk_err rk_agent_cancel(struct rk_agent *a, const char *user_id, const char *turn
   return err;
 }
 
+static bool has_ended(const char *turn_state) {
+  return strcmp(turn_state, "done") == 0 || strcmp(turn_state, "failed") == 0 || strcmp(turn_state, "cancelled") == 0;
+}
+
 /* After a decision: the turn that waited for it (turn_id "": none), and the timer, which completes what no turn waits for. */
 static void go_on_after(struct rk_agent *a, const char *user_id, const char *turn_id) {
   struct rk_error queued;
@@ -245,7 +249,8 @@ rk_err rk_agent_decide(struct rk_agent *a, const char *user_id, const char *sess
   char turn_id[37];
   rk_utf8_copy(turn_id, sizeof turn_id, rk_json_str(approval, "turn_id"));
   json_t *turn = rk_store_turn(a->sv.store, turn_id);
-  bool waits = strcmp(rk_json_cstr(turn, "state", ""), "waiting") == 0, ended = turn && !waits && strcmp(rk_json_cstr(turn, "state", ""), "completing") != 0;
+  const char *state = rk_json_cstr(turn, "state", "");
+  bool waits = strcmp(state, "waiting") == 0, ended = has_ended(state);
   json_decref(turn);
   json_decref(approval);
   /* Marked first: if we are killed after the decision, the next start finds the turn among the open ones. */
@@ -270,7 +275,8 @@ rk_err rk_agent_decide_plan(struct rk_agent *a, const char *user_id, const char 
   rk_utf8_copy(turn_id, sizeof turn_id, rk_json_str(plan, "turn_id"));
   json_decref(plan);
   json_t *turn = rk_store_turn(a->sv.store, turn_id);
-  bool waits = strcmp(rk_json_cstr(turn, "state", ""), "waiting") == 0;
+  const char *state = rk_json_cstr(turn, "state", "");
+  bool waits = strcmp(state, "waiting") == 0, ended = has_ended(state);
   json_decref(turn);
   if (waits && rk_store_turn_move(a->sv.store, turn_id, "waiting", "completing", e)) waits = false; /* the timer was faster */
   rk_err err = rk_trade_plan_decide(a->sv.trade, user_id, session_kind, plan_id, decision, sheet_hash, e);
@@ -279,7 +285,7 @@ rk_err rk_agent_decide_plan(struct rk_agent *a, const char *user_id, const char 
     if (rk_store_turn_state(a->sv.store, turn_id, "waiting", &ignored)) rk_log(RK_LOG_ERROR, "agent", "turn %s: %s", turn_id, ignored.msg);
     return err;
   }
-  go_on_after(a, user_id, waits ? turn_id : "");
+  go_on_after(a, user_id, ended ? "" : turn_id);
   return err;
 }
 
