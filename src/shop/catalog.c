@@ -83,6 +83,7 @@ static rk_err read_conf(const struct rk_table *conf, struct rk_catalog *c, struc
   if (!err) err = rk_conf_get(conf, "utc_offset", &offset, e);
   if (err) return err;
   const char *codes = optional(conf, "discount_codes", "best"), *on_delivery = optional(conf, "pay_on_delivery_max", "0");
+  c->origin = optional(conf, "origin", "");
   c->continue_url = optional(conf, "continue_url", "");
   c->codes_add_up = strcmp(codes, "all") == 0;
   if (!c->codes_add_up && strcmp(codes, "best") != 0) return rk_fail(e, RK_EFORMAT, "%s: discount_codes is best or all", conf->path);

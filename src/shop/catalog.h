@@ -63,6 +63,7 @@ struct rk_catalog {
   struct rk_travel *travel;                     /* of a seller of dated places, who has no products of his own; else NULL */
   struct rk_text title, refund_rule;
   bool codes_add_up;                            /* conf discount_codes = all; else the best code alone */
+  const char *origin;                           /* who the shop is, whatever port it listens on; "": where it listens */
   const char *continue_url;                     /* the seller's own checkout page, {id} is the session; "": none */
   int64_t on_delivery_max_minor;                /* paid on delivery up to this total; 0: not offered */
   struct rk_table clients;                      /* clients.tsv: platforms that may link accounts (oauth.c); no rows: none */

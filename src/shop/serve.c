@@ -16,7 +16,12 @@
 
 enum { DRAIN_MS = 3000 };
 
-struct one { struct rk_shop *shop; struct rk_http *http; const char *scheme; char origin[128]; };
+struct one {
+  struct rk_shop *shop;
+  struct rk_http *http;
+  const char *scheme, *host;       /* host: of an origin that is not where it listens, or NULL */
+  char origin[128];
+};
 
 struct rk_serve {
   struct rk_net *net;
@@ -78,24 +83,6 @@ static void *deliver(void *ud) {
 
 static const struct rk_route routes[] = {{"GET", "/*", on_request}, {"POST", "/*", on_request}, {"PUT", "/*", on_request}};
 
-static rk_err open_one(struct rk_serve *v, const struct rk_serve_opts *o, int32_t i, struct rk_error *e) {
-  struct one *one = &v->all[i];
-  
-  one->scheme = o->tls_cert ? "https" : "http";
-  v->n = i + 1;
-  rk_err err = rk_shop_open(&(struct rk_shop_opts){.dir = o->dirs[i], .data_dir = o->data_dir, .sandbox = o->sandbox, .agents = o->agents,
-                                                   .n_agents = o->n_agents, .known = o->known, .n_known = o->n_known, .testing = o->testing,
-                                                   .order_auth = o->order_auth, .fetch = fetch_profile, .fetch_ud = v->net}, &one->shop, e);
-  if (!err) err = rk_http_start(&(struct rk_http_opts){.address = ADDRESS, .port = o->port ? o->port + i : 0, .routes = routes,
-                                                       .n_routes = sizeof routes / sizeof *routes, .ctx = one, .tls_cert = o->tls_cert, .tls_key = o->tls_key,
-                                                       .tls13_only = true}, &one->http, e);
-  if (err) return err;
-  if (o->origin) snprintf(one->origin, sizeof one->origin, "%s", o->origin);
-  else snprintf(one->origin, sizeof one->origin, "%s://%s:%d", one->scheme, ADDRESS, rk_http_port(one->http));
-  rk_shop_set_origin(one->shop, one->origin);
-  return RK_OK;
-}
-
 static bool is_origin(rk_str s) {
   rk_str https = RK_STR("https://"), http = RK_STR("http://"), scheme = rk_str_starts(s, https) ? https : http;
   if (!rk_str_starts(s, scheme) || s.n == scheme.n || s.n > 120) return false;
@@ -104,10 +91,33 @@ static bool is_origin(rk_str s) {
   return true;
 }
 
+static rk_err open_one(struct rk_serve *v, const struct rk_serve_opts *o, int32_t i, struct rk_error *e) {
+  struct one *one = &v->all[i];
+  
+  one->scheme = o->tls_cert ? "https" : "http";
+  v->n = i + 1;
+  rk_err err = rk_shop_open(&(struct rk_shop_opts){.dir = o->dirs[i], .data_dir = o->data_dir, .sandbox = o->sandbox, .agents = o->agents,
+                                                   .n_agents = o->n_agents, .known = o->known, .n_known = o->n_known, .testing = o->testing,
+                                                   .order_auth = o->order_auth, .fetch = fetch_profile, .fetch_ud = v->net}, &one->shop, e);
+  const char *known = err ? "" : o->origin ? o->origin : rk_shop_catalog(one->shop)->origin;
+  if (!err && known[0] && !is_origin(rk_str_c(known))) err = rk_fail(e, RK_EINVAL, "the origin %s is no http(s) origin such as https://shop.example", known);
+  if (!err && known[0]) {
+    one->scheme = rk_str_starts(rk_str_c(known), RK_STR("https:")) ? "https" : "http"; /* what agents sign, whatever the proxy speaks to us */
+    one->host = strstr(known, "://") + 3;
+  }
+  if (!err) err = rk_http_start(&(struct rk_http_opts){.address = ADDRESS, .port = o->port ? o->port + i : 0, .routes = routes,
+                                                       .n_routes = sizeof routes / sizeof *routes, .ctx = one, .hosts = &one->host, .n_hosts = one->host ? 1 : 0,
+                                                       .tls_cert = o->tls_cert, .tls_key = o->tls_key, .tls13_only = true}, &one->http, e);
+  if (err) return err;
+  if (known[0]) snprintf(one->origin, sizeof one->origin, "%s", known);
+  else snprintf(one->origin, sizeof one->origin, "%s://%s:%d", one->scheme, ADDRESS, rk_http_port(one->http));
+  rk_shop_set_origin(one->shop, one->origin);
+  return RK_OK;
+}
+
 rk_err rk_serve_start(const struct rk_serve_opts *o, struct rk_serve **out, struct rk_error *e) {
   if (o->n_dirs < 1 || o->n_dirs > RK_MAX_SHOPS_SERVED) return rk_fail(e, RK_EINVAL, "name 1 to %d shop directories", RK_MAX_SHOPS_SERVED);
-  if (o->origin && (o->n_dirs != 1 || !is_origin(rk_str_c(o->origin))))
-    return rk_fail(e, RK_EINVAL, "an origin is the identity of one shop, for example https://shop.example without a path");
+  if (o->origin && o->n_dirs != 1) return rk_fail(e, RK_EINVAL, "--origin is the identity of one shop");
   struct rk_serve *v = calloc(1, sizeof *v);
   if (!v) return rk_fail(e, RK_ENOMEM, "out of memory");
   rk_err err = rk_net_new(&v->net, e);

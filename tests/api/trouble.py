@@ -15,6 +15,9 @@ from rukou import ROOT, RUKOU
 CLOCK = {"RUKOU_CLOCK": "2026-11-23T10:00:00+08:00"}
 
 
+SIGNED = ("signature", "signature-input", "content-digest")
+
+
 class Answer:
     """What the shop said; a fault may change it, or end the connection by raising Drop."""
 
@@ -27,7 +30,9 @@ class Answer:
 
     @json.setter
     def json(self, value):
+        """Other bytes than the shop signed: they go out unsigned, as from a merchant that signs nothing."""
         self.raw = json.dumps(value, ensure_ascii=False).encode()
+        self.headers = {k: v for k, v in self.headers.items() if k.lower() not in SIGNED}
 
 
 class Drop(Exception):
@@ -44,6 +49,17 @@ class Fault:
         return sum(1 for m, p, _ in self.log if m != "GET" and p.endswith(end))
 
 
+def signs_nothing(answer):
+    """The profile does not promise that answers are signed, so that a fault is met for what it is."""
+    if answer.status != 200:
+        return
+    profile = answer.json
+    for services in profile["ucp"]["services"].values():
+        for one in services:
+            one.get("config", {}).pop("signed_responses", None)
+    answer.json = profile
+
+
 def handler(fault, shop):
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -55,6 +71,8 @@ def handler(fault, shop):
                 answer = fault.before(self, body) if fault.before else None
                 if answer is None:
                     answer = self.ask(body)
+                    if self.path.endswith("/.well-known/ucp"):
+                        signs_nothing(answer)
                     if fault.after:
                         fault.after(self, answer)
             except Drop:
@@ -75,10 +93,10 @@ def handler(fault, shop):
         def ask(self, body):
             to = urllib.parse.urlsplit(shop)
             c = http.client.HTTPConnection(to.hostname, to.port, timeout=30)
-            headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection", "content-length")}
+            headers = {k: v for k, v in self.headers.items() if k.lower() not in ("connection", "content-length")}  # Host is signed
             c.request(self.command, self.path, body or None, headers)
             r = c.getresponse()
-            kept = {k: v for k, v in r.getheaders() if k.lower() in ("content-type", "cache-control", "signature", "signature-input", "content-digest")}
+            kept = {k: v for k, v in r.getheaders() if k.lower() in ("content-type", "cache-control", *SIGNED)}
             answer = Answer(r.status, kept, r.read())
             c.close()
             return answer
