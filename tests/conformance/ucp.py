@@ -219,7 +219,7 @@ def judge(key, report, expected):
 
 def write_report(path, runs, expected):
     out = ["# UCP conformance of the merchant", "",
-           "`make conformance-ucp` drives `rukou shop serve` with [spck-conformance](https://pypi.org/project/spck-conformance/) 0.4.0, once per version over http and over",
+           "`make conformance-ucp` drives `rukou shop serve` with spck-conformance 0.4.0 (PyPI), once per version over http and over",
            "TLS 1.3, with no proxy in between. The suite is unofficial, by one author, and its set for 2026-08-25 is partial: most of its checks are written for 2026-04-08.",
            "It drives the shop of `tests/conformance/shops/papeterie`, whose goods nobody delivers, because the suite buys without an address.", "",
            "| run | checks run | MUST ids passed | violated | not exercised by the suite |", "|---|---|---|---|---|"]
