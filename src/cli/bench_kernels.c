@@ -285,28 +285,34 @@ static void print_row(const struct rk_cli *c, const struct row *r, bool first, c
   printf("\n");
 }
 
-static void report(struct rk_cli *c, struct bench *b, int n_threads) {
-  const double gb[2] = {read_limit(b, 1), read_limit(b, n_threads)}, dot = dot_limit(b, 1), dots = dot_limit(b, n_threads);
-  if (c->json)
-    printf("{\"kernels\":\"%s\",\"threads\":%d,\"read_gb_s_1\":%.2f,\"read_gb_s_n\":%.2f,\"dot_gmac_s_1\":%.2f,\"dot_gmac_s_n\":%.2f,"
-           "\"rows\":[", b->kern->name, n_threads, gb[0], gb[1], dot, dots);
-  else
-    printf("%s: reads %.1f GB/s on one thread, %.1f on %d; int8 dot products %.0f GMAC/s on one, %.0f on %d\n"
-           "%-10s %14s %15s %17s %17s\n", b->kern->name, gb[0], gb[1], n_threads, dot, dots, n_threads, "", "GB/s, 1 thread", "all threads",
-           "GMAC/s, 4 tokens", "most tokens");
+static void report_rows(struct rk_cli *c, struct bench *b, int n_threads, const double gb[2], double dot) {
+  if (!c->json)
+    printf("%-10s %14s %15s %17s %17s\n", "", "GB/s, 1 thread", "all threads", "GMAC/s, 4 tokens", "most tokens");
   for (int f = 0; f < RK_W_COUNT; f++) {
     struct row r = tile_row(b, (enum rk_wformat)f, n_threads);
     print_row(c, &r, f == 0, gb, rk_wformat_is_float((enum rk_wformat)f) ? 0 : dot);
   }
   struct row r = attention_row(b, n_threads);
   print_row(c, &r, false, gb, 0);
+}
+
+static void report(struct rk_cli *c, struct bench *b, int n_threads, bool only_limits) {
+  const double gb[2] = {read_limit(b, 1), read_limit(b, n_threads)}, dot = dot_limit(b, 1), dots = dot_limit(b, n_threads);
+  if (c->json)
+    printf("{\"kernels\":\"%s\",\"threads\":%d,\"read_gb_s_1\":%.2f,\"read_gb_s_n\":%.2f,\"dot_gmac_s_1\":%.2f,\"dot_gmac_s_n\":%.2f,"
+           "\"rows\":[", b->kern->name, n_threads, gb[0], gb[1], dot, dots);
+  else
+    printf("%s: reads %.1f GB/s on one thread, %.1f on %d; int8 dot products %.0f GMAC/s on one, %.0f on %d\n", b->kern->name, gb[0],
+           gb[1], n_threads, dot, dots, n_threads);
+  if (!only_limits) report_rows(c, b, n_threads, gb, dot);
   if (c->json) printf("]}\n");
 }
 
 int rk_bench_kernels(struct rk_cli *c) {
   const char *kernels = NULL;
-  struct rk_opt opts[] = {{"kernels", 's', &kernels}};
-  if (!rk_opts(c, opts, 1)) return RK_EXIT_USAGE;
+  bool only_limits = false;
+  struct rk_opt opts[] = {{"kernels", 's', &kernels}, {"limits", 'b', &only_limits}};
+  if (!rk_opts(c, opts, 2)) return RK_EXIT_USAGE;
   if (c->argc) return fprintf(stderr, "rukou: unexpected argument \"%s\"\n", c->argv[0]), RK_EXIT_USAGE;
   struct bench b = {.kern = rk_kernels_select(kernels)};
   if (!b.kern) {
@@ -317,7 +323,7 @@ int rk_bench_kernels(struct rk_cli *c) {
   int n_threads = c->cfg.threads > 0 ? c->cfg.threads : rk_usable_cores();
   if (n_threads > MAX_THREADS) n_threads = MAX_THREADS;
   bool filled = fill(&b);
-  if (filled) report(c, &b, n_threads);
+  if (filled) report(c, &b, n_threads, only_limits);
   else fputs("rukou: no memory for a buffer of 1 GiB\n", stderr);
   if (b.buffer != MAP_FAILED) munmap(b.buffer, buffer_bytes);
   free(b.act);
