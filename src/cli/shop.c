@@ -53,10 +53,11 @@ static int serve(struct rk_cli *c) {
   struct rk_opt_list agents = {0};
   int64_t port = 0;
   bool sandbox = false, testing = false, order_auth = false;
-  const char *cert = NULL, *key = NULL;
+  const char *cert = NULL, *key = NULL, *origin = NULL;
   struct rk_opt_list known = {0};
   const struct rk_opt opts[] = {{"port", 'i', &port}, {"sandbox", 'b', &sandbox}, {"agent", 'l', &agents}, {"known-agent", 'l', &known},
-                                {"testing", 'b', &testing}, {"order-auth", 'b', &order_auth}, {"tls-cert", 's', &cert}, {"tls-key", 's', &key}};
+                                {"testing", 'b', &testing}, {"order-auth", 'b', &order_auth}, {"tls-cert", 's', &cert}, {"tls-key", 's', &key},
+                                {"origin", 's', &origin}};
   struct rk_known_agent profiles[RK_OPT_LIST_MAX];
   if (!rk_opts(c, opts, sizeof opts / sizeof *opts)) return RK_EXIT_USAGE;
   if ((testing || known.n) && !sandbox) return usage("--testing and --known-agent are for the sandbox: add --sandbox");
@@ -78,7 +79,7 @@ static int serve(struct rk_cli *c) {
   struct rk_error e = {0};
   struct rk_serve_opts o = {.dirs = (const char *const *)c->argv, .n_dirs = c->argc, .data_dir = c->cfg.data_dir, .port = (int32_t)port,
                             .sandbox = sandbox, .agents = agents.v, .n_agents = agents.n, .known = profiles, .n_known = known.n, .testing = testing,
-                            .order_auth = order_auth, .tls_cert = cert, .tls_key = key};
+                            .order_auth = order_auth, .tls_cert = cert, .tls_key = key, .origin = origin};
   if (rk_serve_start(&o, &v, &e)) return rk_die(&e);
   for (int32_t i = 0; i < rk_serve_count(v); i++) print_shop(c, rk_serve_name(v, i), rk_serve_origin(v, i));
   fflush(stdout);
@@ -155,6 +156,7 @@ const struct rk_command rk_cmd_shop = {
   "serve  each directory's shop on its own port of 127.0.0.2, until Ctrl+C; prints name and origin of each\n"
   "  --port N        port of the first shop, the others follow; 0: free ones (default)\n"
   "  --sandbox       take agents over plain http too, from these origins only:\n"
+  "  --origin URL    what agents know this shop by (one shop only), when a proxy stands in front of it\n"
   "  --agent ORIGIN  an agent's origin, for example http://127.0.0.1:7100; may be repeated;\n"
   "                  http://127.0.0.1:* is every port\n"
   "  --known-agent URL=FILE  read this agent's profile from a file in place of its address\n"
