@@ -123,6 +123,7 @@ lint:
 
 # The merchant by the suite of others, both versions of UCP, over http and TLS; the report is kept in docs/. ./check has its packages.
 conformance-ucp: all
+	tests/conformance/run.sh agent
 	tests/conformance/run.sh --report docs/conformance-ucp.md
 
 # Our own twenty sentences with the default model: about half an hour. Sixteen are asked for.
