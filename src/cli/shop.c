@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/shop_own.h"
 #include "cli/merchants.h"
 #include "shop/serve.h"
 
@@ -53,11 +54,10 @@ static int serve(struct rk_cli *c) {
   struct rk_opt_list agents = {0};
   int64_t port = 0;
   bool sandbox = false, testing = false, order_auth = false;
-  const char *cert = NULL, *key = NULL, *origin = NULL;
+  const char *cert = NULL, *key = NULL;
   struct rk_opt_list known = {0};
   const struct rk_opt opts[] = {{"port", 'i', &port}, {"sandbox", 'b', &sandbox}, {"agent", 'l', &agents}, {"known-agent", 'l', &known},
-                                {"testing", 'b', &testing}, {"order-auth", 'b', &order_auth}, {"tls-cert", 's', &cert}, {"tls-key", 's', &key},
-                                {"origin", 's', &origin}};
+                                {"testing", 'b', &testing}, {"order-auth", 'b', &order_auth}, {"tls-cert", 's', &cert}, {"tls-key", 's', &key}};
   struct rk_known_agent profiles[RK_OPT_LIST_MAX];
   if (!rk_opts(c, opts, sizeof opts / sizeof *opts)) return RK_EXIT_USAGE;
   if ((testing || known.n) && !sandbox) return usage("--testing and --known-agent are for the sandbox: add --sandbox");
@@ -79,7 +79,7 @@ static int serve(struct rk_cli *c) {
   struct rk_error e = {0};
   struct rk_serve_opts o = {.dirs = (const char *const *)c->argv, .n_dirs = c->argc, .data_dir = c->cfg.data_dir, .port = (int32_t)port,
                             .sandbox = sandbox, .agents = agents.v, .n_agents = agents.n, .known = profiles, .n_known = known.n, .testing = testing,
-                            .order_auth = order_auth, .tls_cert = cert, .tls_key = key, .origin = origin};
+                            .order_auth = order_auth, .tls_cert = cert, .tls_key = key};
   if (rk_serve_start(&o, &v, &e)) return rk_die(&e);
   for (int32_t i = 0; i < rk_serve_count(v); i++) print_shop(c, rk_serve_name(v, i), rk_serve_origin(v, i));
   fflush(stdout);
@@ -135,34 +135,36 @@ static int run(struct rk_cli *c) {
   const char *what = c->argv[0];
   c->argc--;
   c->argv++;
-  if (strcmp(what, "serve") == 0) return serve(c);
-  if (strcmp(what, "orders") == 0) return orders(c);
-  if (strcmp(what, "add") == 0) return rk_merchants_add(c);
-  if (strcmp(what, "remove") == 0) return rk_merchants_remove(c);
-  if (strcmp(what, "list") == 0) return rk_merchants_show(c);
-  if (strcmp(what, "probe") == 0) return rk_merchants_probe(c);
-  if (strcmp(what, "link") == 0) return rk_merchants_link(c);
-  if (strcmp(what, "unlink") == 0) return rk_merchants_unlink(c);
-  return usage("shop serve, orders, add, remove, list, probe, link or unlink?");
+  static const struct { const char *name; int (*run)(struct rk_cli *); } parts[] = {
+      {"serve", serve}, {"orders", orders}, {"new", rk_shop_new}, {"import", rk_shop_import}, {"ship", rk_shop_ship}, {"backup", rk_shop_backup},
+      {"restore", rk_shop_restore}, {"add", rk_merchants_add}, {"remove", rk_merchants_remove}, {"list", rk_merchants_show},
+      {"probe", rk_merchants_probe}, {"link", rk_merchants_link}, {"unlink", rk_merchants_unlink}};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    if (strcmp(what, parts[i].name) == 0) return parts[i].run(c);
+  return usage("shop serve, orders, new, import, ship, backup, restore, add, remove, list, probe, link or unlink?");
 }
 
 const struct rk_command rk_cmd_shop = {
   "shop", "run merchants (serve, orders) and buy at others (add, list, probe, link)",
   "usage: rukou shop serve DIR... [--port N] [--tls-cert FILE --tls-key FILE] [--sandbox] [--agent ORIGIN]...\n"
   "       rukou shop orders DIR [--json]\n"
+  "       rukou shop new DIR [--name N] [--name-en N] [--currency CNY] | import DIR FILE.csv [--replace]\n"
+  "       rukou shop ship DIR ORDER [--carrier C] [--tracking N] | backup DIR FILE | restore DIR FILE\n"
   "       rukou shop add URL | remove URL | list [--json]\n"
   "       rukou shop probe URL [--query Q] [--pay TYPE:TOKEN] [--authorize] [--needs-account \"GET /orders\"]... [--trace FILE] [--json]\n"
   "       rukou shop link URL [--scope S] | unlink URL\n\n"
   "serve  each directory's shop on its own port of 127.0.0.2, until Ctrl+C; prints name and origin of each\n"
   "  --port N        port of the first shop, the others follow; 0: free ones (default)\n"
   "  --sandbox       take agents over plain http too, from these origins only:\n"
-  "  --origin URL    what agents know this shop by (one shop only), when a proxy stands in front of it\n"
   "  --agent ORIGIN  an agent's origin, for example http://127.0.0.1:7100; may be repeated;\n"
   "                  http://127.0.0.1:* is every port\n"
   "  --known-agent URL=FILE  read this agent's profile from a file in place of its address\n"
   "  --order-auth    show orders to signed requests and linked accounts only; without --sandbox always\n"
   "  --testing       fixtures of test suites: payments with a fixed outcome, hooks under /testing/ (docs/conformance-ucp.md)\n"
   "  --tls-cert, --tls-key  PEM files: serve over TLS 1.3\n"
+  "new     makes a directory with shop.conf, delivery and coupon tables, an example of goods.csv and an empty database\n"
+  "import  takes all goods of a table or none; every wrong cell is named; --replace takes the others off (docs/shop.md)\n"
+  "ship    marks an order as sent; backup and restore copy goods, stock and orders\n"
   "orders what was bought there, from the shop's own database\n"
   "add    a merchant of UCP is asked too from now on, by its address; remove: no more\n"
   "list   the merchants, their versions and what they offer\n"

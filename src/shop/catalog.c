@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shop/own.h"
+
 static rk_err too_big(struct rk_error *e) { return rk_fail(e, RK_ETOOBIG, "the shop's catalogue is too large"); }
 
 static rk_err load_categories(struct rk_arena *a, const char *common, struct rk_catalog *c, struct rk_error *e) {
@@ -23,9 +25,16 @@ static rk_err load_categories(struct rk_arena *a, const char *common, struct rk_
   return RK_OK;
 }
 
+/* Regions, fee for each further kilogram, free from a subtotal on: the last columns of a seller's own table. */
+static bool read_conditions(const struct rk_table *t, int32_t row, struct rk_delivery_rule *d) {
+  const char *regions = rk_cell(t, row, 6), *free_over = rk_cell(t, row, 8);
+  d->regions = strcmp(regions, "*") == 0 ? NULL : regions;
+  return rk_amount_parse(rk_cell(t, row, 7), &d->per_kg_minor) && (strcmp(free_over, "-") == 0 || rk_amount_parse(free_over, &d->free_over_minor));
+}
+
 static rk_err load_deliveries(struct rk_arena *a, const char *dir, struct rk_catalog *c, struct rk_error *e) {
   struct rk_table t;
-  rk_err err = rk_table_load(a, dir, "delivery.tsv", 6, &t, e);
+  rk_err err = rk_table_load(a, dir, "delivery.tsv", c->own ? 9 : 6, &t, e);
   if (err) return err;
   c->deliveries = rk_arena_array(a, (size_t)t.n_rows, sizeof *c->deliveries);
   if (!c->deliveries) return too_big(e);
@@ -33,8 +42,9 @@ static rk_err load_deliveries(struct rk_arena *a, const char *dir, struct rk_cat
     struct rk_delivery_rule *d = &c->deliveries[c->n_deliveries++];
     int64_t days;
     *d = (struct rk_delivery_rule){.class = rk_cell(&t, i, 0), .id = rk_cell(&t, i, 1), .title = {rk_cell(&t, i, 4), rk_cell(&t, i, 5)}};
-    if (!rk_amount_parse(rk_cell(&t, i, 2), &d->fee_minor) || !rk_str_i64(rk_str_c(rk_cell(&t, i, 3)), &days) || days < 0 || days > 90)
-      return rk_fail(e, RK_EFORMAT, "%s: fee or days of `%s`", t.path, d->id);
+    if (!rk_amount_parse(rk_cell(&t, i, 2), &d->fee_minor) || !rk_str_i64(rk_str_c(rk_cell(&t, i, 3)), &days) || days < 0 || days > 90 ||
+        (c->own && !read_conditions(&t, i, d)))
+      return rk_fail(e, RK_EFORMAT, "%s: fee, days or conditions of `%s`", t.path, d->id);
     d->days = (int32_t)days;
   }
   return RK_OK;
@@ -92,6 +102,10 @@ static rk_err read_conf(const struct rk_table *conf, struct rk_catalog *c, struc
     return rk_fail(e, RK_EFORMAT, "%s: continue_url begins with https://", conf->path);
   int hours, minutes;
   char sign;
+  const char *cutoff = optional(conf, "cutoff", "");
+  if (*cutoff && (sscanf(cutoff, "%2d:%2d", &hours, &minutes) != 2 || hours < 0 || hours > 23 || minutes < 0 || minutes > 59))
+    return rk_fail(e, RK_EFORMAT, "%s: cutoff looks like 18:00", conf->path);
+  if (*cutoff) c->cutoff_min = hours * 60 + minutes;
   const char *vendor_fields = "yes";
   if (rk_conf_get(conf, "no_refund", &c->no_refund, NULL)) c->no_refund = "";
   (void)!rk_conf_get(conf, "vendor_fields", &vendor_fields, NULL);
@@ -110,15 +124,23 @@ static int by_item_id(const void *a, const void *b) {
   return strcmp((*x)->id, (*y)->id);
 }
 
-static rk_err index_items(struct rk_arena *a, struct rk_catalog *c, struct rk_error *e) {
+rk_err rk_catalog_index(struct rk_arena *a, struct rk_catalog *c, struct rk_error *e) {
   for (int32_t i = 0; i < c->n_products; i++) c->n_items += c->products[i].n_items;
-  c->by_id = rk_arena_array(a, (size_t)c->n_items, sizeof *c->by_id);
+  c->by_id = rk_arena_array(a, (size_t)c->n_items + 1, sizeof *c->by_id);
   if (!c->by_id) return too_big(e);
   int32_t n = 0;
   for (int32_t i = 0; i < c->n_products; i++)
     for (int32_t k = 0; k < c->products[i].n_items; k++) c->by_id[n++] = &c->products[i].items[k];
   qsort(c->by_id, (size_t)n, sizeof *c->by_id, by_item_id);
   return RK_OK;
+}
+
+/* What stands in files; the goods are read from the database. */
+static rk_err load_own(const char *dir, struct rk_arena *a, struct rk_catalog *c, struct rk_error *e) {
+  c->own = true;
+  rk_err err = load_clients(a, dir, c, e);
+  if (!err) err = load_deliveries(a, dir, c, e);
+  return err ? err : load_coupons(a, dir, c, e);
 }
 
 rk_err rk_catalog_load(const char *dir, struct rk_arena *a, struct rk_catalog *out, struct rk_error *e) {
@@ -133,6 +155,7 @@ rk_err rk_catalog_load(const char *dir, struct rk_arena *a, struct rk_catalog *o
   rk_err err = rk_conf_load(a, clean, "shop.conf", &conf, e);
   if (!err) err = read_conf(&conf, out, e);
   if (!err && rk_travel_kind_of(&conf)) return rk_seller_load(clean, &conf, a, out, e);
+  if (!err && rk_own_is(&conf)) return load_own(clean, a, out, e);
   if (!err) err = load_categories(a, common, out, e);
   if (!err) err = rk_table_load(a, common, "attrs.tsv", 6, &out->attrs, e);
   if (!err) err = rk_table_load(a, common, "options.tsv", 6, &out->options, e);
@@ -142,7 +165,7 @@ rk_err rk_catalog_load(const char *dir, struct rk_arena *a, struct rk_catalog *o
   if (!err) err = load_deliveries(a, clean, out, e);
   if (!err) err = load_coupons(a, clean, out, e);
   if (!err) err = rk_catalog_generate(clean, common, &conf, a, out, e);
-  return err ? err : index_items(a, out, e);
+  return err ? err : rk_catalog_index(a, out, e);
 }
 
 const struct rk_item *rk_catalog_item(const struct rk_catalog *c, rk_str item_id) {

@@ -35,6 +35,7 @@ struct rk_item {
   const struct rk_product *product;
   const struct rk_choice *chosen[RK_MAX_AXES];  /* [product->n_axes] */
   int64_t price_minor;
+  int32_t weight_g;                             /* 0: not said */
   int32_t first_stock;
 };
 struct rk_product {
@@ -49,7 +50,11 @@ struct rk_product {
   struct rk_text reviews[RK_MAX_PRODUCT_REVIEWS]; int32_t n_reviews_text;
 };
 
-struct rk_delivery_rule { const char *class, *id; struct rk_text title; int64_t fee_minor; int32_t days; };
+/* regions: words of an address, separated by spaces, NULL everywhere. per_kg: for each kilogram begun after the first.
+ * free_over: no fee from this subtotal on, 0 never. */
+struct rk_delivery_rule { const char *class, *id; struct rk_text title; int64_t fee_minor; int32_t days;
+                          const char *regions; int64_t per_kg_minor, free_over_minor; };
+static inline bool rk_delivery_is_plain(const struct rk_delivery_rule *d) { return !d->regions && !d->per_kg_minor && !d->free_over_minor; }
 /* code: what a buyer types; "-": applies by itself; "@CLAIM": to buyers who claim that eligibility (context.eligibility). */
 struct rk_coupon_rule { const char *code, *category; /* "*" all */ int64_t amount_minor; int32_t percent; int64_t min_subtotal_minor; struct rk_text title; };
 static inline bool rk_coupon_has_code(const struct rk_coupon_rule *r) { return r->code[0] != '-' && r->code[0] != '@'; }
@@ -60,6 +65,8 @@ struct rk_catalog {
   const char *id_prefix;
   const char *no_refund;                        /* delivery classes, separated by spaces, whose goods are not taken back */
   bool standard_only;                           /* conf vendor_fields = no: nothing but standard UCP fields in the catalogue */
+  bool own;                                     /* a seller's own shop: its goods are in the database (own.h) */
+  int32_t cutoff_min;                           /* of the day: later orders count as the next day's; 0: none */
   struct rk_travel *travel;                     /* of a seller of dated places, who has no products of his own; else NULL */
   struct rk_text title, refund_rule;
   bool codes_add_up;                            /* conf discount_codes = all; else the best code alone */
@@ -79,6 +86,8 @@ struct rk_catalog {
 
 /* dir: the shop's directory, with shop.conf. RK_EFORMAT names the table's fault. */
 rk_err rk_catalog_load(const char *dir, struct rk_arena *a, struct rk_catalog *out, struct rk_error *e) RK_MUST_USE;
+/* Sorts the items by id; for who filled products himself. */
+rk_err rk_catalog_index(struct rk_arena *a, struct rk_catalog *c, struct rk_error *e) RK_MUST_USE;
 const struct rk_item *rk_catalog_item(const struct rk_catalog *c, rk_str item_id); /* NULL: none */
 const struct rk_product *rk_catalog_product(const struct rk_catalog *c, rk_str product_id);
 bool rk_coupon_fits(const struct rk_coupon_rule *r, const struct rk_category *c);

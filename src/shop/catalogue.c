@@ -21,6 +21,11 @@ void promised_date(const struct rk_catalog *c, int64_t at_ms, int32_t days, char
   out[10] = 0;
 }
 
+int32_t delivery_days(const struct rk_catalog *c, int64_t at_ms, const struct rk_delivery_rule *d) {
+  int64_t minute = (at_ms / 60000 + c->utc_offset_minutes) % 1440;
+  return d->days + (c->cutoff_min && minute >= c->cutoff_min);
+}
+
 static json_t *price(const struct rk_catalog *c, int64_t minor) {
   return json_pack("{s:I, s:s}", "amount", (json_int_t)minor, "currency", c->currency);
 }
@@ -51,8 +56,8 @@ static json_t *deliveries_json(const struct rk_shop *s, const struct rk_category
   for (int32_t i = 0; i < s->catalog.n_deliveries; i++) {
     const struct rk_delivery_rule *d = &s->catalog.deliveries[i];
     char date[11];
-    if (strcmp(d->class, cat->delivery_class) != 0) continue;
-    promised_date(&s->catalog, rk_now_ms(), d->days, date);
+    if (strcmp(d->class, cat->delivery_class) != 0 || !rk_delivery_is_plain(d)) continue; /* what hangs on address or weight, a cart or checkout says */
+    promised_date(&s->catalog, rk_now_ms(), delivery_days(&s->catalog, rk_now_ms(), d), date);
     json_array_append_new(out, json_pack("{s:s, s:s, s:I, s:s}", "id", d->id, "title", rk_text_in(d->title, en), "fee_minor", (json_int_t)d->fee_minor, "date", date));
   }
   return out;

@@ -35,6 +35,10 @@ struct rk_shop {
   char origin[128];
   struct rk_arena *arena;
   struct rk_catalog catalog;
+  pthread_rwlock_t goods_lock;        /* catalog and index: a request reads them, a change of an own shop's goods writes */
+  struct rk_arena *goods;             /* of an own shop: products; the rest of the catalogue is in arena */
+  int64_t goods_version;
+  int lock_fd;                        /* one process serves a shop */
   struct rk_index *index;
   struct rk_db *db;
   struct rk_key *key;
@@ -75,6 +79,8 @@ void handle_lookup(struct rk_shop *s, const struct caller *c, const json_t *body
 void handle_product(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out);
 bool wants_english(const json_t *body);
 /* YYYY-MM-DD in the shop's zone, days after at_ms. */
+/* Days until a delivery ordered at at_ms: one more after the cutoff. */
+int32_t delivery_days(const struct rk_catalog *c, int64_t at_ms, const struct rk_delivery_rule *d);
 void promised_date(const struct rk_catalog *c, int64_t at_ms, int32_t days, char out[11]);
 
 /* ---- seller.c: of a shop whose catalogue has `travel` ---- */

@@ -169,8 +169,28 @@ static void work_out_lines(struct rk_shop *s, struct session *x) {
   }
 }
 
+static bool goes_to(const struct session *x, const char *regions) {
+  static const char *const parts[] = {"address_region", "address_locality", "street_address"};
+  const json_t *address = rk_json_obj(x->state, "address");
+  rk_str rest = rk_str_c(regions), one;
+  while (rest.n) {
+    rk_str_cut(rest, ' ', &one, &rest);
+    for (size_t i = 0; one.n && i < sizeof parts / sizeof *parts; i++)
+      if (rk_str_find(rk_json_str(address, parts[i]), one) >= 0) return true;
+  }
+  return false;
+}
+
 bool session_offers(const struct session *x, const struct rk_delivery_rule *d) {
-  return x->n_lines > 0 && strcmp(d->class, x->lines[0].item->product->category->delivery_class) == 0;
+  if (x->n_lines == 0 || strcmp(d->class, x->lines[0].item->product->category->delivery_class) != 0) return false;
+  return !d->regions || goes_to(x, d->regions);
+}
+
+int64_t session_fee(const struct session *x, const struct rk_delivery_rule *d) {
+  int64_t grams = 0;
+  for (int32_t i = 0; i < x->n_lines; i++) grams += (int64_t)x->lines[i].item->weight_g * x->lines[i].quantity;
+  if (d->free_over_minor && x->subtotal - x->discount >= d->free_over_minor) return 0;
+  return d->fee_minor + (grams > 1000 ? (grams - 1) / 1000 * d->per_kg_minor : 0);
 }
 
 static void work_out_delivery(struct rk_shop *s, struct session *x) {
@@ -184,12 +204,14 @@ static void work_out_delivery(struct rk_shop *s, struct session *x) {
     const struct rk_delivery_rule *d = &s->catalog.deliveries[i];
     if (!session_offers(x, d)) continue;
     if (rk_str_eq_c(option, d->id)) x->delivery = d;
-    if (!cheapest || d->fee_minor < cheapest->fee_minor) cheapest = d;
+    if (!cheapest || session_fee(x, d) < session_fee(x, cheapest)) cheapest = d;
   }
   if (option.n && !x->delivery)
     session_say(x, "error", "invalid", "$.fulfillment.methods[0].groups[0].selected_option_id", "recoverable", "没有这个配送方式", "There is no such delivery option");
   else if (!x->delivery) x->delivery = cheapest;
-  x->fee = x->delivery ? x->delivery->fee_minor : 0;
+  if (session_needs_delivery(x) && !cheapest)
+    session_say(x, "error", "address_undeliverable", "$.fulfillment.methods[0].destinations[0]", "recoverable", "不配送到这个地址", "Nothing is delivered to this address");
+  x->fee = x->delivery ? session_fee(x, x->delivery) : 0;
 }
 
 static void work_out_travelers(struct rk_shop *s, struct session *x) {
@@ -232,5 +254,6 @@ void session_work_out(struct rk_shop *s, json_t *row, bool is_cart, struct sessi
 }
 
 void session_promise(const struct rk_shop *s, const struct session *x, const struct rk_delivery_rule *d, char date[11]) {
-  promised_date(&s->catalog, rk_json_i64(x->state, "quoted_ms", 0), d->days, date);
+  int64_t at_ms = rk_json_i64(x->state, "quoted_ms", 0);
+  promised_date(&s->catalog, at_ms, delivery_days(&s->catalog, at_ms, d), date);
 }

@@ -50,6 +50,7 @@ void session_release(struct session *x);
 void session_say(struct session *x, const char *type, const char *code, const char *path, const char *severity, const char *zh, const char *en);
 bool session_offers(const struct session *x, const struct rk_delivery_rule *d);
 void session_promise(const struct rk_shop *s, const struct session *x, const struct rk_delivery_rule *d, char date[11]);
+int64_t session_fee(const struct session *x, const struct rk_delivery_rule *d); /* of this delivery, for these goods */
 bool session_needs_delivery(const struct session *x);
 
 /* ---- discount.c ---- */

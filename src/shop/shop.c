@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/log.h"
+#include "shop/own.h"
 #include "shop/private.h"
 #include "trade/payment_token.h"
 #include "trade/ucp.h"
@@ -32,6 +35,11 @@ static rk_err make_dirs(const char *path, struct rk_error *e) {
 static rk_err shop_dir(const char *dir, const char *data_dir, char *out, size_t size, struct rk_error *e) {
   rk_str path = rk_str_c(dir);
   while (path.n > 1 && path.p[path.n - 1] == '/') path.n--;
+  int own = snprintf(out, size, "%.*s/shop.db", RK_STR_ARG(path)); /* a shop of one's own keeps its data itself */
+  if (own > 0 && (size_t)own < size && access(out, F_OK) == 0) {
+    out[path.n] = 0;
+    return RK_OK;
+  }
   size_t at = path.n;
   while (at > 0 && path.p[at - 1] != '/') at--;
   int n = snprintf(out, size, "%s/shops/%.*s", data_dir, (int)(path.n - at), path.p + at);
@@ -46,24 +54,60 @@ rk_err rk_shop_db_path(const char *dir, const char *data_dir, char *path, size_t
   return n > 0 && (size_t)n < size ? RK_OK : rk_fail(e, RK_EINVAL, "the data directory's path is too long");
 }
 
+/* Products and index as the database has them; those of before go. */
+static rk_err load_goods(struct rk_shop *s, struct rk_error *e) {
+  int64_t version = rk_shop_store_goods_version(s->db);
+  struct rk_catalog c = s->catalog;
+  struct rk_index *index = NULL;
+  struct rk_arena *a = rk_arena_new(CATALOG_BYTES);
+  c.n_items = c.n_products = c.n_categories = 0;
+  rk_err err = a ? rk_own_load(s->db, a, &c, e) : rk_fail(e, RK_ENOMEM, "out of memory");
+  if (!err) err = rk_catalog_index(a, &c, e);
+  if (err) {
+    if (a) rk_arena_free(a);
+    return err;
+  }
+  rk_index_free(s->index);
+  s->index = NULL;
+  if (s->goods) rk_arena_free(s->goods);
+  s->goods = a;
+  s->catalog = c;
+  s->goods_version = version;
+  err = rk_index_new(&s->catalog, &index, e);
+  s->index = index;
+  return err;
+}
+
+/* An own shop's goods change while it is served: by an import, or on its admin page. */
+static void look_for_changes(struct rk_shop *s) {
+  struct rk_error e = {0};
+  if (!s->catalog.own || rk_shop_store_goods_version(s->db) == s->goods_version) return;
+  pthread_rwlock_wrlock(&s->goods_lock);
+  if (rk_shop_store_goods_version(s->db) != s->goods_version && load_goods(s, &e)) rk_log(RK_LOG_ERROR, "shop", "the goods cannot be read: %s", e.msg);
+  pthread_rwlock_unlock(&s->goods_lock);
+}
+
 rk_err rk_shop_open(const struct rk_shop_opts *o, struct rk_shop **out, struct rk_error *e) {
   char path[PATH_BYTES];
   struct rk_shop *s = calloc(1, sizeof *s);
   if (!s) return rk_fail(e, RK_ENOMEM, "out of memory");
   s->o = *o;
   pthread_mutex_init(&s->lock, NULL);
+  pthread_rwlock_init(&s->goods_lock, NULL);
+  s->lock_fd = -1;
   s->arena = rk_arena_new(CATALOG_BYTES);
   rk_err err = s->arena ? rk_catalog_load(o->dir, s->arena, &s->catalog, e) : rk_fail(e, RK_ENOMEM, "out of memory");
-  if (!err && !s->catalog.travel) err = rk_index_new(&s->catalog, &s->index, e);
+  if (!err && !s->catalog.travel && !s->catalog.own) err = rk_index_new(&s->catalog, &s->index, e);
   for (int v = 0; !err && v < UCP_VERSIONS; v++) s->capabilities[v] = shop_capabilities(s, (enum ucp_version)v);
   if (!err) err = shop_dir(o->dir, o->data_dir, path, sizeof path - 16, e);
   if (!err) err = make_dirs(path, e);
+  if (!err) err = rk_own_lock(path, &s->lock_fd, e);
   size_t n = strnlen(path, sizeof path);
   if (!err) snprintf(path + n, sizeof path - n, "/shop.pem");
   if (!err) err = rk_key_load_or_make(path, &s->key, e);
   if (!err) snprintf(path + n, sizeof path - n, "/shop.db");
   if (!err) err = rk_shop_store_open(path, &s->db, e);
-  if (!err) err = rk_shop_store_seed(s->db, &s->catalog, e);
+  if (!err) err = s->catalog.own ? load_goods(s, e) : rk_shop_store_seed(s->db, &s->catalog, e);
   if (err) {
     rk_shop_close(s);
     return err;
@@ -79,7 +123,10 @@ void rk_shop_close(struct rk_shop *s) {
   if (s->db) rk_db_close(s->db);
   if (s->key) rk_key_free(s->key);
   for (int v = 0; v < UCP_VERSIONS; v++) json_decref(s->capabilities[v]);
+  if (s->goods) rk_arena_free(s->goods);
   if (s->arena) rk_arena_free(s->arena);
+  if (s->lock_fd >= 0) close(s->lock_fd);
+  pthread_rwlock_destroy(&s->goods_lock);
   pthread_mutex_destroy(&s->lock);
   free(s);
 }
@@ -280,7 +327,7 @@ static bool strip_version(rk_str *path, enum ucp_version *v) {
 }
 
 /* An operation is spoken in the version of the agent's profile, whichever address it came to. */
-void rk_shop_handle(struct rk_shop *s, const struct rk_shop_request *request, struct rk_shop_answer *out) {
+static void handle(struct rk_shop *s, const struct rk_shop_request *request, struct rk_shop_answer *out) {
   struct rk_shop_request r = *request;
   char id[MAX_ID_BYTES] = "";
   bool exists;
@@ -296,6 +343,13 @@ void rk_shop_handle(struct rk_shop *s, const struct rk_shop_request *request, st
   if (op != OP_NONE) answer_request(s, op, id, &r, out);
   else if (exists) answer_error(out, 405, "method_not_allowed", "this method is not served here");
   else answer_error(out, 404, "not_found", "there is nothing at this address; see /.well-known/ucp");
+}
+
+void rk_shop_handle(struct rk_shop *s, const struct rk_shop_request *request, struct rk_shop_answer *out) {
+  look_for_changes(s);
+  pthread_rwlock_rdlock(&s->goods_lock);
+  handle(s, request, out);
+  pthread_rwlock_unlock(&s->goods_lock);
 }
 
 /* ---- answers ---- */

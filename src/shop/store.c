@@ -1,7 +1,10 @@
 #include "shop/store.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -34,7 +37,10 @@ static const struct rk_migration migrations[] = {
    "CREATE TABLE tokens(hash TEXT PRIMARY KEY, kind TEXT NOT NULL, grant_id TEXT NOT NULL REFERENCES grants(id), redirect_uri TEXT NOT NULL,"
    " challenge TEXT NOT NULL, used INTEGER NOT NULL, expires_ms INTEGER NOT NULL) STRICT;"
    "CREATE TABLE buyers(order_id TEXT PRIMARY KEY REFERENCES orders(id), user TEXT NOT NULL) STRICT;"
-   "CREATE INDEX buyers_user ON buyers(user);"}};
+   "CREATE INDEX buyers_user ON buyers(user);"},
+  {"CREATE TABLE goods(sku TEXT PRIMARY KEY, product TEXT NOT NULL, position INTEGER NOT NULL, row_json TEXT NOT NULL) STRICT;"
+   "CREATE TABLE goods_version(n INTEGER NOT NULL) STRICT;"
+   "INSERT INTO goods_version VALUES(1);"}};
 
 rk_err rk_shop_store_open(const char *path, struct rk_db **out, struct rk_error *e) {
   return rk_db_open(path, migrations, sizeof migrations / sizeof *migrations, out, e);
@@ -118,6 +124,63 @@ json_t *rk_shop_store_seats(struct rk_db *db, const char *stock_key) {
 
 json_t *rk_shop_store_booking(struct rk_db *db, const char *checkout_id, const char *item_id) {
   return rk_db_one(db, NULL, "SELECT seats, quantity FROM bookings WHERE checkout_id=? AND item_id=? LIMIT 1", "tt", checkout_id, item_id);
+}
+
+json_t *rk_shop_store_goods(struct rk_db *db, struct rk_error *e) {
+  json_t *rows = rk_db_all(db, e, "SELECT g.row_json, i.stock FROM goods g JOIN items i ON i.id=g.sku"
+                           " ORDER BY (SELECT min(position) FROM goods p WHERE p.product=g.product), g.product, g.position", "");
+  json_t *out = rows ? json_array() : NULL, *v;
+  size_t i;
+  json_array_foreach(rows, i, v) {
+    json_t *row = json_object_get(v, "row");
+    json_object_set(row, "stock", json_object_get(v, "stock"));
+    json_array_append(out, row);
+  }
+  json_decref(rows);
+  return out;
+}
+
+static rk_err goods_changed(struct rk_db *db, struct rk_error *e) { return rk_db_run(db, e, "UPDATE goods_version SET n=n+1", ""); }
+
+rk_err rk_shop_store_put_goods(struct rk_db *db, const json_t *row, int64_t position, struct rk_error *e) {
+  const char *sku = rk_json_cstr(row, "sku", "");
+  char *text = rk_json_dump(row);
+  rk_err err = text ? rk_db_run(db, e, "INSERT INTO goods VALUES(?,?,?,?) ON CONFLICT(sku) DO UPDATE SET product=excluded.product,"
+                                " position=excluded.position, row_json=excluded.row_json", "ttit", sku, rk_json_cstr(row, "product", sku), position, text)
+                    : rk_fail(e, RK_ENOMEM, "out of memory");
+  free(text);
+  if (!err)
+    err = rk_db_run(db, e, "INSERT INTO items VALUES(?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET product_id=excluded.product_id, category=excluded.category,"
+                    " title=excluded.title, price_minor=excluded.price_minor, stock=excluded.stock", "ttttii", sku, rk_json_cstr(row, "product", sku),
+                    rk_json_cstr(row, "category", "other"), rk_json_cstr(row, "title", ""), rk_json_i64(row, "price_minor", 0), rk_json_i64(row, "stock", 0));
+  return err ? err : goods_changed(db, e);
+}
+
+rk_err rk_shop_store_drop_goods(struct rk_db *db, struct rk_error *e) {
+  rk_err err = rk_db_run(db, e, "DELETE FROM goods", "");
+  return err ? err : goods_changed(db, e);
+}
+
+bool rk_shop_store_has_goods(struct rk_db *db, const char *sku) {
+  int32_t n = 0;
+  return rk_db_each(db, NULL, take_i32, &n, "SELECT count(*) FROM goods WHERE sku=?", "t", sku) == RK_OK && n > 0;
+}
+
+int32_t rk_shop_store_n_goods(struct rk_db *db) {
+  int32_t n = 0;
+  return rk_db_each(db, NULL, take_i32, &n, "SELECT count(*) FROM goods", "") ? 0 : n;
+}
+
+int64_t rk_shop_store_goods_version(struct rk_db *db) {
+  int32_t n = 0;
+  return rk_db_each(db, NULL, take_i32, &n, "SELECT n FROM goods_version", "") ? 0 : n;
+}
+
+rk_err rk_shop_store_copy(struct rk_db *db, const char *file, struct rk_error *e) {
+  int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600); /* its mode first: it holds names and addresses */
+  if (fd < 0) return rk_fail(e, errno == EEXIST ? RK_ECONFLICT : errno == ENOSPC ? RK_ENOSPC : RK_EIO, "%s: %s", file, strerror(errno));
+  close(fd);
+  return rk_db_run(db, e, "VACUUM INTO ?", "t", file);
 }
 
 rk_err rk_shop_store_put_checkout(struct rk_db *db, const char *id, const char *agent, const char *status, const json_t *state,

@@ -31,6 +31,16 @@ rk_err rk_shop_store_sell(struct rk_db *db, const char *checkout_id, struct rk_e
 json_t *rk_shop_store_seats(struct rk_db *db, const char *stock_key);                           /* [{seats}] held or bought */
 json_t *rk_shop_store_booking(struct rk_db *db, const char *checkout_id, const char *item_id);  /* {seats, quantity}; NULL: none */
 
+/* ---- goods of a seller's own shop (goods.h): rows in the order of their table, stock as it is now ---- */
+json_t *rk_shop_store_goods(struct rk_db *db, struct rk_error *e);
+rk_err rk_shop_store_put_goods(struct rk_db *db, const json_t *row, int64_t position, struct rk_error *e) RK_MUST_USE; /* and its stock */
+rk_err rk_shop_store_drop_goods(struct rk_db *db, struct rk_error *e) RK_MUST_USE;
+bool rk_shop_store_has_goods(struct rk_db *db, const char *sku);
+int32_t rk_shop_store_n_goods(struct rk_db *db);
+int64_t rk_shop_store_goods_version(struct rk_db *db); /* another number after every change */
+/* A whole copy in a new file, mode 0600. */
+rk_err rk_shop_store_copy(struct rk_db *db, const char *file, struct rk_error *e) RK_MUST_USE;
+
 /* A checkout: {id, status, agent, state, view|null, order_id|null, expires_ms}. NULL: none. */
 rk_err rk_shop_store_put_checkout(struct rk_db *db, const char *id, const char *agent, const char *status, const json_t *state,
                                   const json_t *view, const char *order_id, int64_t expires_ms, struct rk_error *e) RK_MUST_USE;

@@ -71,7 +71,7 @@ static json_t *options_json(const struct rk_shop *s, const struct session *x) {
     snprintf(late, sizeof late, "%sT21:00:00%c%02d:%02d", date, offset < 0 ? '-' : '+', whole / 60, whole % 60);
     json_array_append_new(out, json_pack("{s:s, s:s, s:s, s:s, s:[{s:s, s:I}]}", "id", d->id, "title", rk_text_in(d->title, x->en),
                                          "earliest_fulfillment_time", early, "latest_fulfillment_time", late, "totals", "type", "total",
-                                         "amount", (json_int_t)d->fee_minor));
+                                         "amount", (json_int_t)session_fee(x, d)));
   }
   return out;
 }
