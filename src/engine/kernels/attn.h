@@ -181,9 +181,12 @@ static void attend_block(const struct rk_attn *a, struct group *g, const struct 
 
 /* ---- all of it ---- */
 
+/* Of a group, whole cache lines. */
+static size_t group_floats(int hd) { return (size_t)((G * (2 * hd + 17) + 15) / 16 * 16); }
+
 static void group_init(const struct rk_attn *a, int i, int n_groups, struct group *g) {
   const int hd = a->head_dim;
-  g->q = a->scratch + (size_t)i * (size_t)((G * (2 * hd + 17) + 15) / 16 * 16);
+  g->q = a->scratch + (size_t)i * group_floats(hd);
   g->sum = g->q + G * hd;
   g->lane = g->sum + G * hd;
   g->max = g->lane + G * 16;
@@ -216,9 +219,8 @@ static void group_finish(const struct rk_attn *a, const struct group *g) {
 
 static void attn(const struct rk_attn *a) {
   const int n_groups = (a->n_q + G - 1) / G;
+  float *s = a->scratch + (size_t)n_groups * group_floats(a->head_dim);
   struct group g;
-  group_init(a, n_groups, n_groups + 1, &g);
-  float *s = g.q;
   int most = 0;
   for (int i = 0; i < n_groups; i++) {
     group_init(a, i, n_groups, &g);
