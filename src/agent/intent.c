@@ -170,6 +170,7 @@ static int32_t english_quantity(rk_str s, size_t at, size_t n, double v, bool wo
   if (rk_words_starts(right, "x ")) return (int32_t)v;
   if (rk_words_ends(left, " x| x |*|×| x|qty |qty: |quantity |quantity: |数量")) return (int32_t)v;
   if (right.n < 2 || right.p[0] != ' ' || right.p[1] < 'a' || right.p[1] > 'z') return 0;
+  if (rk_words_starts(from(right, 1), "g|gram|grams|kg|kilo|kilos|ml|l|litre|litres|liter|liters|w|watt|watts|gb|tb|cm|mm")) return 0;
   if (rk_words_starts(from(right, 1), "in|or|and|at|people|person|persons|man|adults|day|days|night|nights|hour|hours|way|years|year|star|stars|layer|layers|inch")) return 0;
   if (rk_words_ends(left, "for |size |than |under |number |no. |model |version |series |volume |part |another |the |that |which |this |mark |gen ")) return 0;
   if (word) return v == 1 && rk_words_starts(from(right, 1), "for|that|with|which|under|below") ? 1 : (int32_t)v;

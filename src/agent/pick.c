@@ -232,6 +232,16 @@ void rk_pick_relevance(struct rk_offer *offers, int32_t n, rk_str query) {
     if (offers[i].relevance < 0) offers[i].relevance = covers(&offers[i], query) ? (best > 0 ? best : 1) : 0;
 }
 
+/* Three times as many as there are cards: coupons and fees move an offer by some places. */
+enum { ASKED_PRODUCTS = 3 * RK_MAX_CARDS };
+
+void rk_pick_search(const struct rk_intent *in, struct rk_search *q) {
+  int64_t quantity = in->quantity > 0 && !in->per_unit ? in->quantity : 1, least = in->min_minor > in->about_minor ? in->min_minor : in->about_minor;
+  q->products = ASKED_PRODUCTS;
+  q->sort = in->wish == RK_WISH_RATING ? "rating" : "price";
+  q->min_price_minor = in->min_minor || (in->about_minor && in->wish == RK_WISH_NONE) ? least / quantity * 6 / 10 : 0;
+}
+
 /* ---- candidates and quotes ---- */
 
 /* list: the candidates, first the best; then, from n on, those whose merchant could not be asked. */

@@ -23,7 +23,7 @@
 
 #include "agent/intent.h"
 #include "base/limits.h"
-#include "trade/offer.h"
+#include "trade/merchant.h"
 
 enum { RK_MAX_QUOTES = 5 };
 
@@ -42,6 +42,9 @@ struct rk_picked {
   int32_t n_unknown;               /* left out: a limit hangs on what their merchant does not say */
 };
 
+/* What the merchants are asked: their first products by the order that the user wants, not far below the wanted price. A merchant
+ * that sorts is asked for few, as its best are among them. Fills sort, products, min_price_minor. */
+void rk_pick_search(const struct rk_intent *in, struct rk_search *q);
 /* offers: as found. Prices them for the intent's quantity and date. quoter may be NULL. */
 void rk_pick(const struct rk_intent *in, struct rk_offer *offers, int32_t n, const struct rk_quoter *quoter, struct rk_picked *out);
 /* Merchants that do not say how well their offers fit (relevance < 0) are believed where a word of the query stands in the

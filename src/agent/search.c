@@ -41,6 +41,7 @@ static rk_err ask(struct rk_turn *t, const char *query, const struct rk_option *
   struct rk_option sizes[MAX_WANTED];
   struct rk_search q = {.query = query, .lang = t->intent.chinese ? "zh" : "en", .options = options,
                         .n_options = n_options, .sizes = sizes, .n_sizes = sizes_of(t, sizes, MAX_WANTED)};
+  rk_pick_search(&t->intent, &q);
   return rk_merchants_search(t->sv->merchants, &q, t->arena, &t->offers, &t->n_offers, reports, n_reports, e);
 }
 

@@ -168,7 +168,7 @@ rk_err rk_catalog_load(const char *dir, struct rk_arena *a, struct rk_catalog *o
   return err ? err : rk_catalog_index(a, out, e);
 }
 
-const struct rk_item *rk_catalog_item(const struct rk_catalog *c, rk_str item_id) {
+int32_t rk_catalog_place(const struct rk_catalog *c, rk_str item_id) {
   int32_t lo = 0, hi = c->n_items;
   while (lo < hi) {
     int32_t mid = lo + (hi - lo) / 2;
@@ -176,11 +176,16 @@ const struct rk_item *rk_catalog_item(const struct rk_catalog *c, rk_str item_id
     size_t n = id.n < item_id.n ? id.n : item_id.n;
     int cmp = n ? memcmp(id.p, item_id.p, n) : 0;
     if (cmp == 0) cmp = id.n < item_id.n ? -1 : id.n > item_id.n;
-    if (cmp == 0) return c->by_id[mid];
+    if (cmp == 0) return mid;
     if (cmp < 0) lo = mid + 1;
     else hi = mid;
   }
-  return NULL;
+  return -1;
+}
+
+const struct rk_item *rk_catalog_item(const struct rk_catalog *c, rk_str item_id) {
+  int32_t at = rk_catalog_place(c, item_id);
+  return at < 0 ? NULL : c->by_id[at];
 }
 
 const struct rk_product *rk_catalog_product(const struct rk_catalog *c, rk_str product_id) {

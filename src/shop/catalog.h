@@ -88,6 +88,7 @@ struct rk_catalog {
 rk_err rk_catalog_load(const char *dir, struct rk_arena *a, struct rk_catalog *out, struct rk_error *e) RK_MUST_USE;
 /* Sorts the items by id; for who filled products himself. */
 rk_err rk_catalog_index(struct rk_arena *a, struct rk_catalog *c, struct rk_error *e) RK_MUST_USE;
+int32_t rk_catalog_place(const struct rk_catalog *c, rk_str item_id); /* in by_id; -1: none */
 const struct rk_item *rk_catalog_item(const struct rk_catalog *c, rk_str item_id); /* NULL: none */
 const struct rk_product *rk_catalog_product(const struct rk_catalog *c, rk_str product_id);
 bool rk_coupon_fits(const struct rk_coupon_rule *r, const struct rk_category *c);

@@ -105,19 +105,19 @@ static json_t *extra_json(const struct rk_shop *s, const struct rk_product *p, d
   return v;
 }
 
-static int32_t stock_of(const struct rk_shop *s, const int32_t *stock, const struct rk_item *item) {
-  if (!stock) return item->first_stock; /* dated places: what is left now */
-  int32_t lo = 0, hi = s->catalog.n_items;
-  while (lo < hi) {
-    int32_t mid = lo + (hi - lo) / 2;
-    if (strcmp(s->catalog.by_id[mid]->id, item->id) < 0) lo = mid + 1;
-    else hi = mid;
-  }
-  return stock[lo];
+/* Reads what is left of the product's items into stock. */
+static void read_stock(const struct rk_shop *s, const struct rk_product *p, int32_t *stock) {
+  for (int32_t i = 0; stock && i < p->n_items; i++) stock[rk_catalog_place(&s->catalog, rk_str_c(p->items[i].id))] = rk_shop_store_stock(s->db, p->items[i].id);
 }
 
-static json_t *product_json(const struct rk_shop *s, const struct rk_hit *hit, const int32_t *stock, bool en) {
+static int32_t stock_of(const struct rk_shop *s, const int32_t *stock, const struct rk_item *item) {
+  if (!stock) return item->first_stock; /* dated places: what is left now */
+  return stock[rk_catalog_place(&s->catalog, rk_str_c(item->id))];
+}
+
+static json_t *product_json(const struct rk_shop *s, const struct rk_hit *hit, int32_t *stock, bool en) {
   const struct rk_product *p = hit->product;
+  read_stock(s, p, stock);
   json_t *variants = json_array();
   int64_t low = INT64_MAX, high = 0;
   for (int32_t i = 0; i < p->n_items; i++) {
@@ -142,7 +142,7 @@ json_t *product_view(const struct rk_shop *s, const struct rk_product *p, bool e
   return product_json(s, &(struct rk_hit){.product = p, .relevance = 1}, NULL, en);
 }
 
-/* What a request reads the catalogue with: everything's stock, or for dated places an arena where products are made. */
+/* What a request reads the catalogue with: the stock of the products it shows, or for dated places an arena where products are made. */
 struct view { int32_t *stock; struct rk_arena *arena; };
 
 static void view_release(struct view *v) {
@@ -152,13 +152,11 @@ static void view_release(struct view *v) {
 
 /* False: answered. */
 static bool view_open(struct rk_shop *s, struct view *v, struct rk_shop_answer *out) {
-  struct rk_error e = {0};
   *v = (struct view){0};
   if (s->catalog.travel) v->arena = rk_arena_new(SELLER_ARENA_BYTES);
   else v->stock = calloc((size_t)s->catalog.n_items + 1, sizeof *v->stock);
-  if (v->arena || (v->stock && rk_shop_store_stock_all(s->db, &s->catalog, v->stock, &e) == RK_OK)) return true;
-  view_release(v);
-  answer_error(out, 503, "unavailable", "the catalogue cannot be read now: %s", e.msg);
+  if (v->arena || v->stock) return true;
+  answer_error(out, 503, "unavailable", "out of memory");
   return false;
 }
 
@@ -185,6 +183,24 @@ static int32_t find_hits(const struct rk_shop *s, rk_str query, const json_t *fi
   return kept;
 }
 
+static int by_rating(const void *a, const void *b) {
+  const struct rk_hit *x = a, *y = b;
+  if (x->relevance < y->relevance || x->relevance > y->relevance) return x->relevance < y->relevance ? 1 : -1;
+  if (x->product->rating_tenths != y->product->rating_tenths) return y->product->rating_tenths - x->product->rating_tenths;
+  if (x->product->n_reviews != y->product->n_reviews) return y->product->n_reviews - x->product->n_reviews;
+  return strcmp(x->product->id, y->product->id);
+}
+
+/* The order that the agent asks for, where we know it: by price the hits of a query are already. NULL: none. */
+static const char *sort_hits(const struct rk_shop *s, const json_t *body, rk_str query, struct rk_hit *hits, int32_t n) {
+  rk_str sort = rk_json_str(body, RK_UCP_SORT_KEY);
+  if (s->catalog.standard_only) return NULL;
+  if (rk_str_eq(sort, RK_STR("price")) && query.n) return "price";
+  if (!rk_str_eq(sort, RK_STR("rating"))) return NULL;
+  if (n) qsort(hits, (size_t)n, sizeof *hits, by_rating);
+  return "rating";
+}
+
 void handle_search(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out) {
   rk_str query = rk_str_trim(rk_json_str(body, "query")), cursor = rk_json_str(rk_json_obj(body, "pagination"), "cursor");
   if (cursor.n == 0) cursor = rk_json_str(body, "cursor"); /* where conformance suites put it */
@@ -209,11 +225,13 @@ void handle_search(struct rk_shop *s, const struct caller *c, const json_t *body
   if (!hits) answer_error(out, 503, "unavailable", "out of memory");
   if (hits) {
     int32_t n = find_hits(s, query, filters, hits);
+    const char *sorted = sort_hits(s, body, query, hits, n);
     json_t *products = json_array(), *page = json_pack("{s:b, s:i}", "has_next_page", from + limit < n, "total_count", n);
     for (int64_t i = from; i < n && i < from + limit; i++) json_array_append_new(products, product_json(s, &hits[i], view.stock, wants_english(body)));
     if (from + limit < n) json_object_set_new(page, "cursor", json_sprintf("%lld", (long long)(from + limit)));
     out->status = 200;
     out->body = json_pack("{s:o, s:o, s:o}", "ucp", ucp_envelope(s, c, RK_UCP_SEARCH), "products", products, "pagination", page);
+    if (sorted) json_object_set_new(out->body, RK_UCP_SORT_KEY, json_string(sorted));
   }
   view_release(&view);
   free(hits);
@@ -243,7 +261,7 @@ static json_t *inputs_of(const struct rk_item *item, const json_t *ids) {
   return inputs;
 }
 
-static json_t *looked_up(const struct rk_shop *s, const struct rk_product *p, const json_t *ids, const int32_t *stock, bool en) {
+static json_t *looked_up(const struct rk_shop *s, const struct rk_product *p, const json_t *ids, int32_t *stock, bool en) {
   json_t *v = product_json(s, &(struct rk_hit){.product = p, .relevance = 1}, stock, en), *variants = json_object_get(v, "variants");
   for (int32_t i = p->n_items - 1; i >= 0; i--) {
     json_t *inputs = inputs_of(&p->items[i], ids);
@@ -329,7 +347,7 @@ static bool is_available(const struct rk_shop *s, const struct rk_product *p, in
   return false;
 }
 
-static json_t *detail_json(const struct rk_shop *s, const struct rk_product *p, const struct rk_item *item, const json_t *body, const int32_t *stock) {
+static json_t *detail_json(const struct rk_shop *s, const struct rk_product *p, const struct rk_item *item, const json_t *body, int32_t *stock) {
   const struct rk_choice *chosen[RK_MAX_AXES] = {0};
   bool en = wants_english(body);
   struct rk_hit hit = {.product = p, .relevance = 1};

@@ -60,27 +60,6 @@ rk_err rk_shop_store_seed(struct rk_db *db, const struct rk_catalog *c, struct r
   return err;
 }
 
-struct stock_reader { const struct rk_catalog *c; int32_t *stock; int32_t at; };
-
-/* Both sides are sorted by the bytes of the id. */
-static bool take_stock(void *ud, const struct rk_row *row) {
-  struct stock_reader *r = ud;
-  rk_str id = rk_row_str(row, 0);
-  for (; r->at < r->c->n_items; r->at++)
-    if (rk_str_eq_c(id, r->c->by_id[r->at]->id)) {
-      r->stock[r->at++] = (int32_t)rk_row_i64(row, 1);
-      return true;
-    }
-  r->at = 0;
-  return true;
-}
-
-rk_err rk_shop_store_stock_all(struct rk_db *db, const struct rk_catalog *c, int32_t *stock, struct rk_error *e) {
-  struct stock_reader r = {.c = c, .stock = stock};
-  memset(stock, 0, (size_t)c->n_items * sizeof *stock);
-  return rk_db_each(db, e, take_stock, &r, "SELECT id, stock FROM items ORDER BY id", "");
-}
-
 static bool take_i32(void *ud, const struct rk_row *row) {
   *(int32_t *)ud = (int32_t)rk_row_i64(row, 0);
   return false;

@@ -14,8 +14,6 @@ rk_err rk_shop_store_open(const char *path, struct rk_db **out, struct rk_error 
 
 /* Items that are new get their first stock; the others keep theirs. */
 rk_err rk_shop_store_seed(struct rk_db *db, const struct rk_catalog *c, struct rk_error *e) RK_MUST_USE;
-/* stock[i] of c->by_id[i]. */
-rk_err rk_shop_store_stock_all(struct rk_db *db, const struct rk_catalog *c, int32_t *stock, struct rk_error *e) RK_MUST_USE;
 int32_t rk_shop_store_stock(struct rk_db *db, const char *item_id);
 /* RK_ECONFLICT: fewer are left. */
 rk_err rk_shop_store_take(struct rk_db *db, const char *item_id, int32_t quantity, struct rk_error *e) RK_MUST_USE;

@@ -301,6 +301,8 @@ struct pages { json_t *answer; const char *cursor; int32_t n; };
 /* Whether there is more, and more is wanted. What a page holds says nothing about it (UCP: never by its size). */
 static bool wants_more(const struct pages *p, const struct rk_search *q) {
   int32_t limit = q->limit > 0 && q->limit < RK_MAX_OFFERS_PER_SHOP ? q->limit : RK_MAX_OFFERS_PER_SHOP;
+  bool is_sorted = q->sort && rk_str_eq_c(rk_json_str(p->answer, RK_UCP_SORT_KEY), q->sort);
+  if (q->products > 0) limit = is_sorted ? q->products : RK_MAX_UNSORTED;
   return p->cursor && p->n < MAX_PAGES && (int32_t)json_array_size(rk_json_arr(p->answer, "products")) < limit;
 }
 

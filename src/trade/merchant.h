@@ -52,6 +52,10 @@ struct rk_search {
   bool undeclared;                                            /* asks those too that declare no search: a probe */
   const char *lang;                                           /* "zh" | "en" */
   int32_t limit;                                              /* offers per merchant; 0: RK_MAX_OFFERS_PER_SHOP */
+  int32_t products;                                           /* asked of each merchant; 0: as many as limit */
+  const char *sort;                                           /* "price" | "rating" (docs/ucp.md), NULL: none. One that does not
+                                                               * sort by it is asked for RK_MAX_UNSORTED products */
+  int64_t min_price_minor;                                    /* of a price tag; 0: none */
   /* Which variants are wanted: option name and value (sugar=less). A product
    * without such an option is not affected, one without the value is left out. */
   const struct rk_option *options; int32_t n_options;
@@ -59,6 +63,7 @@ struct rk_search {
    * products that say which kind their option `size` is, unless options has one. */
   const struct rk_option *sizes; int32_t n_sizes;
 };
+enum { RK_MAX_UNSORTED = 50 };
 /* Offers of all merchants (variants expanded), unpriced, in arena: the attrs
  * hold the merchant's facts, and `size_kind` where the option size is one of
  * the profile's sizes. Sorted by relevance, merchant by merchant interleaved.

@@ -27,6 +27,7 @@
 #define RK_UCP_IDENTITY "dev.ucp.common.identity_linking"
 #define RK_UCP_ACCOUNT "example.rukou.account" /* ours: what a linked user may read */
 #define RK_UCP_OFFER_KEY "dev.rukou.offer"
+#define RK_UCP_SORT_KEY "dev.rukou.sort" /* of a search: "price" | "rating"; an answer that is sorted so repeats it (docs/ucp.md) */
 #define RK_UCP_TRAVEL_KEY "example.rukou.travel" /* dated places: query of a search, travelers of a checkout, capability */
 #define RK_UCP_REFUND "example.rukou.refund" /* ours: UCP has no request for money back (docs/ucp.md) */
 

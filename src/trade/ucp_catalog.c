@@ -23,8 +23,10 @@ static json_t *travel_json(const struct rk_travel_ask *t) {
 
 json_t *rk_ucp_write_search(const struct rk_search *q, const char *cursor) {
   bool en = q->lang && strcmp(q->lang, "en") == 0;
-  int32_t limit = q->travel ? MAX_SERVICES : q->limit > 0 && q->limit < RK_MAX_OFFERS_PER_SHOP ? q->limit : RK_MAX_OFFERS_PER_SHOP;
+  int32_t limit = q->travel ? MAX_SERVICES : q->products > 0 ? q->products : q->limit > 0 && q->limit < RK_MAX_OFFERS_PER_SHOP ? q->limit : RK_MAX_OFFERS_PER_SHOP;
   json_t *body = json_pack("{s:{s:s}, s:{s:i, s:s*}}", "context", "language", en ? "en" : "zh", "pagination", "limit", (int)limit, "cursor", cursor);
+  if (q->sort) json_object_set_new(body, RK_UCP_SORT_KEY, json_string(q->sort));
+  if (q->min_price_minor > 0) json_object_set_new(body, "filters", json_pack("{s:{s:I}}", "price", "min", (json_int_t)q->min_price_minor));
   json_t *what = q->travel ? travel_json(q->travel) : json_string(q->query);
   if (body && json_object_set_new(body, q->travel ? RK_UCP_TRAVEL_KEY : "query", what) == 0) return body;
   json_decref(body);

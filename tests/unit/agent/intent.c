@@ -78,6 +78,7 @@ static const struct reading readings[] = {
     {"I need a desk lamp under 1000 yuan, get the cheapest", "buy max=100000 q=1 cheap"},
     {"Buy a desk lamp, the cheapest under 300 yuan", "buy max=30000 q=1 cheap"},
     {"a bunch of daisies, around 300 yuan", "buy max=33000 q=1"},
+    {"buy 500 g of coffee beans", "buy"},
     {"buy a keyboard, no more than 250", "buy max=25000 q=1"},
     {"buy a keyboard, not more than ¥250", "buy max=25000 q=1"},
     {"buy a keyboard for at most two hundred yuan", "buy max=20000 q=1"},
