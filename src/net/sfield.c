@@ -183,7 +183,7 @@ static void note_key(struct rk_sf_member *m, void *ctx) {
 }
 
 rk_err rk_sf_keys(rk_str field, rk_str keys[RK_MAX_SF_MEMBERS], int32_t *n) {
-  struct rk_sf_member m;
+  struct rk_sf_member m = {.n_items = 0};
   struct key_list l = {keys, 0};
   rk_err err = each_member(field, &m, note_key, &l);
   *n = err ? 0 : l.n;
@@ -200,7 +200,7 @@ static void keep_member(struct rk_sf_member *m, void *ctx) {
 }
 
 rk_err rk_sf_member(rk_str field, rk_str key, struct rk_sf_member *out) {
-  struct rk_sf_member m;
+  struct rk_sf_member m = {.n_items = 0};
   struct wanted w = {key, out, false};
   rk_err err = each_member(field, &m, keep_member, &w);
   return err ? err : w.found ? RK_OK : RK_ENOTFOUND;

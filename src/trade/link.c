@@ -180,12 +180,22 @@ static bool lists(const json_t *meta, const char *key, const char *value, bool w
   return false;
 }
 
-static rk_err read_server(const json_t *meta, const char *issuer, const char *url, struct rk_link_server *out, enum rk_link_fault *fault, struct rk_error *e) {
+/* Codes and tokens go over TLS only, except to a merchant on this machine. */
+static bool is_safe(const char *endpoint, const char *origin) {
+  size_t n = strlen(origin);
+  return strncmp(endpoint, "https://", 8) == 0 || (strncmp(endpoint, origin, n) == 0 && endpoint[n] == '/');
+}
+
+static rk_err read_server(const json_t *meta, const char *origin, const char *issuer, const char *url, struct rk_link_server *out,
+                          enum rk_link_fault *fault, struct rk_error *e) {
   if (!rk_str_eq_c(rk_json_str(meta, "issuer"), issuer)) return fails(fault, RK_LINK_ISSUER, e, "`issuer` is not the server that was asked", url);
   if (!copy(out->authorization_endpoint, sizeof out->authorization_endpoint, rk_json_str(meta, "authorization_endpoint")) || !out->authorization_endpoint[0] ||
       !copy(out->token_endpoint, sizeof out->token_endpoint, rk_json_str(meta, "token_endpoint")) || !out->token_endpoint[0])
     return fails(fault, RK_LINK_ABORTED, e, "`authorization_endpoint` or `token_endpoint` is missing", url);
   if (!copy(out->revocation_endpoint, sizeof out->revocation_endpoint, rk_json_str(meta, "revocation_endpoint"))) out->revocation_endpoint[0] = 0;
+  if (!is_safe(out->authorization_endpoint, origin) || !is_safe(out->token_endpoint, origin) ||
+      (out->revocation_endpoint[0] && !is_safe(out->revocation_endpoint, origin)))
+    return fails(fault, RK_LINK_ABORTED, e, "an endpoint is plain http", url);
   if (!lists(meta, "code_challenge_methods_supported", "S256", true)) return fails(fault, RK_LINK_ABORTED, e, "no PKCE with S256", url);
   if (!lists(meta, "token_endpoint_auth_methods_supported", "none", true))
     return fails(fault, RK_LINK_ABORTED, e, "it takes no public clients (token_endpoint_auth_methods_supported has no `none`)", url);
@@ -206,7 +216,7 @@ rk_err rk_link_discover(const struct rk_platform *p, const char *origin, struct 
     well_known(issuer, "openid-configuration", false, url, sizeof url);
     get(p, "oidc_discovery", url, &meta);
   }
-  err = meta ? read_server(meta, issuer, url, out, fault, e) : fails(fault, RK_LINK_ABORTED, e, "no metadata of an authorization server", url);
+  err = meta ? read_server(meta, origin, issuer, url, out, fault, e) : fails(fault, RK_LINK_ABORTED, e, "no metadata of an authorization server", url);
   json_decref(meta);
   return err;
 }
