@@ -135,6 +135,7 @@ static json_t *product_json(const struct rk_shop *s, const struct rk_hit *hit, i
                         "rating", "value", p->rating_tenths / 10.0, "scale_min", 1, "scale_max", 5, "count", p->n_reviews, "tags", tags_json(p, en));
   if (!s->catalog.standard_only) json_object_set_new(v, "metadata", json_pack("{s:o}", RK_UCP_OFFER_KEY, extra_json(s, p, hit->relevance, en)));
   if (p->n_axes) json_object_set_new(v, "options", axes_json(p, en));
+  if (!s->catalog.travel) json_object_set_new(v, "media", json_pack("[{s:s, s:o, s:s}]", "type", "image", "url", json_sprintf("%s/pictures/%s.svg", s->origin, p->id), "alt_text", rk_text_in(p->title, en)));
   return v;
 }
 

@@ -117,6 +117,9 @@ void oauth_mint(struct rk_shop *s, rk_str kind, struct rk_shop_answer *out); /* 
 
 /* ---- page.c: what buyers see ---- */
 void page_consent(const struct rk_shop *s, const char *client, bool orders, bool wrong, struct rk_shop_answer *out);
+/* ---- picture.c: GET /pictures/PRODUCT.svg; false: another address ---- */
+bool picture_handle(const struct rk_shop *s, const struct rk_shop_request *r, struct rk_shop_answer *out);
+
 bool page_handle(struct rk_shop *s, const struct rk_shop_request *r, struct rk_shop_answer *out);
 
 /* ---- webhook.c ---- */

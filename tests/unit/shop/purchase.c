@@ -318,6 +318,25 @@ static void two_starts_make_the_same_goods(void **state) {
   assert_true(n_products >= 3000);
 }
 
+static void every_product_has_a_picture(void **state) {
+  for (int s = 0; s < N_SHOPS; s++) {
+    const struct rk_catalog *c = rk_shop_catalog(shops[s]);
+    char path[200];
+    struct rk_shop_answer a;
+    for (int32_t i = 0; i < c->n_products; i += 37) {
+      snprintf(path, sizeof path, "/pictures/%s.svg", c->products[i].id);
+      rk_shop_handle(shops[s], &(struct rk_shop_request){.method = RK_STR("GET"), .path = rk_str_c(path)}, &a);
+      assert_int_equal(a.status, 200);
+      assert_string_equal(a.content_type, "image/svg+xml");
+      assert_true(strncmp(a.text, "<svg ", 5) == 0 && strcmp(a.text + strlen(a.text) - 6, "</svg>") == 0);
+      rk_shop_answer_release(&a);
+    }
+    rk_shop_handle(shops[s], &(struct rk_shop_request){.method = RK_STR("GET"), .path = RK_STR("/pictures/none.svg")}, &a);
+    assert_int_equal(a.status, 404);
+    rk_shop_answer_release(&a);
+  }
+}
+
 /* Every kind of goods is sold by two shops at least, and not at one price. */
 static void every_kind_is_in_two_shops(void **state) {
   const struct rk_catalog *all = rk_shop_catalog(shops[LANHAI]);
@@ -342,6 +361,6 @@ int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh_arena, drop_arena)
   const struct CMUnitTest tests[] = {T(cheapest_totals_are_in_their_corridors), T(lowest_tag_is_not_always_the_lowest_total), T(compared_offers_are_many_enough),
     T(best_rated_rice_cooker_is_affordable), T(agents_arithmetic_is_the_shops), T(profile_sizes_choose_the_variant), T(one_key_one_order),
-    T(profile_is_fetched_once), T(two_starts_make_the_same_goods), T(every_kind_is_in_two_shops)};
+    T(profile_is_fetched_once), T(two_starts_make_the_same_goods), T(every_kind_is_in_two_shops), T(every_product_has_a_picture)};
   return cmocka_run_group_tests(tests, start, stop);
 }
