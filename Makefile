@@ -3,7 +3,7 @@
 # make test-unit [ONLY=engine]          C tests of tests/unit/MODULE/*.c, one program a file
 # make soak                             a million simulated orders, a thousand kill -9 on disk (10 minutes on two cores)
 # make accept                           twenty sentences with the real model (half an hour)
-# make bench-engine [ROW=decode]        the engine beside its peers (bench/peers builds them): rows of bench/RESULTS.md
+# make bench-engine [ROW=decode] [KERNELS=avx2]   the engine beside its peers (bench/peers builds them): rows of bench/RESULTS.md
 # make fuzz [SECONDS=60] [ONLY=gguf]    libFuzzer (clang) on fuzz/*.c, each for so long
 # make lint                             include arrows, SQL places, static analysis, spelling
 # Objects and dependencies are per module: src/MODULE/**.c -> build/MODE/libMODULE.a
@@ -123,6 +123,7 @@ lint:
 
 # The merchant by the suite of others, both versions of UCP, over http and TLS; the report is kept in docs/. ./check has its packages.
 conformance-ucp: all
+	tests/conformance/run.sh agent
 	tests/conformance/run.sh --report docs/conformance-ucp.md
 
 # Our own twenty sentences with the default model: about half an hour. Sixteen are asked for.
@@ -130,7 +131,7 @@ accept: all
 	python3 tests/tasks/run.py tests/tasks/own20.jsonl
 
 bench-engine: all
-	bench/run $(if $(ROW),--row $(ROW))
+	bench/run $(if $(ROW),--row $(ROW)) $(if $(KERNELS),--kernels $(KERNELS))
 
 clean:
 	rm -rf build

@@ -38,7 +38,7 @@ const struct rk_command rk_cmd_bench = {
   .help = "usage: rukou bench [--model M] [--prompt 512] [--gen 64] [--depth 0] [--threads N] [--repeat 1] [--json]\n"
           "       rukou bench --chats N [--gen 64]\n"
           "       rukou bench --ttft --prefix FILE --message FILE\n"
-          "       rukou bench kernels [--kernels NAME]\n"
+          "       rukou bench kernels [--kernels NAME] [--limits]\n"
           "       rukou bench --stall [--prompt 2000]\n"
           "       rukou bench json DIR [--gen 512]\n"
           "       rukou bench copy DIR [--gen 256]\n\n"

@@ -2,8 +2,8 @@
  *
  * The limits are measured in the same run: read bandwidth (pinned threads sum a buffer of 1 GiB with 32-byte
  * loads, each its own stretch) and int8 dot products from registers. One token is bounded by the first, its
- * weights are read from memory; many tokens by the second, their weights stand in the cache. A time is the best
- * of PASSES, from the first thread's start to the last one's end. */
+ * weights are read from memory; many tokens by the second, their weights stand in the cache. Attention is bounded
+ * by fused float multiplications, 256 bits wide as it makes them. A time is the best of PASSES, from the first thread's start to the last one's end. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 #include "engine/kernels/kernels.h"
 #include "engine/pool.h"
 
-enum { PASSES = 5, MAX_THREADS = 64, N_BLOCKS = 64, HEAD_DIM = 128, HEADS = 6, DEPTH = 4096, DOT_ROUNDS = 1 << 18 };
+enum { PASSES = 5, MAX_THREADS = 64, N_BLOCKS = 64, MAX_DIM = 128, MAX_HEADS = 7, DEPTH = 4096, DOT_ROUNDS = 1 << 18 };
 static const size_t buffer_bytes = (size_t)1 << 30;
 static const char *const format_names[RK_W_COUNT] = {
   [RK_W_F32] = "F32", [RK_W_F16] = "F16", [RK_W_BF16] = "BF16", [RK_W_4S] = "Q4_0", [RK_W_4M] = "Q4_1", [RK_W_5S] = "Q5_0",
@@ -34,6 +34,7 @@ struct bench {
   enum rk_wformat format;
   enum rk_tcount tc;
   size_t n_repeat;
+  int32_t head_dim, heads;   /* attention: queries that share a key head */
   _Atomic int64_t sink;      /* results are used */
 };
 
@@ -152,6 +153,23 @@ __attribute__((target("avx2"))) static void dot_avx2(struct bench *b, int thread
   b->sink += _mm256_extract_epi16(sum[0], 0);
 }
 
+__attribute__((target("avx2,fma"))) static void multiply_floats(struct bench *b, int thread, int n_threads) {
+  __m256 sum[12], w = _mm256_set1_ps(1e-3f), x = _mm256_set1_ps((float)(thread + n_threads));
+  _Pragma("GCC unroll 12") for (int i = 0; i < 12; i++) sum[i] = _mm256_setzero_ps();
+  for (int k = 0; k < DOT_ROUNDS; k++)
+    _Pragma("GCC unroll 12") for (int i = 0; i < 12; i++) {
+      __asm__ volatile("" : "+x"(w));
+      sum[i] = _mm256_fmadd_ps(w, x, sum[i]);
+    }
+  _Pragma("GCC unroll 12") for (int i = 1; i < 12; i++) sum[0] = _mm256_add_ps(sum[0], sum[i]);
+  b->sink += (int64_t)_mm256_cvtss_f32(sum[0]);
+}
+
+static double float_limit(struct bench *b) {
+  if (b->kern == &rk_kernels_scalar) return 0;
+  return 12.0 * DOT_ROUNDS * 8 / time_s(b, multiply_floats, 1) / 1e9;
+}
+
 static double dot_limit(struct bench *b, int n_threads) {
   bool wide = b->kern == &rk_kernels_avx512;
   if (!wide && b->kern != &rk_kernels_avx2) return 0;
@@ -168,6 +186,7 @@ static void read_stretch(struct bench *b, int thread, int n_threads) {
 }
 
 static double dot_limit(struct bench *b, int n_threads) { return (void)b, (void)n_threads, 0; }
+static double float_limit(struct bench *b) { return (void)b, 0; }
 #endif
 
 static double read_limit(struct bench *b, int n_threads) {
@@ -197,30 +216,31 @@ static void repeat_tile(struct bench *b, int thread, int n_threads) {
   }
 }
 
-/* n tokens at the end of DEPTH positions, HEADS queries each, n_heads times over. */
+/* n tokens at the end of DEPTH positions, n_heads times over. */
 static void attend(struct bench *b, int thread, int32_t n, size_t n_heads) {
-  static const float q[HEAD_DIM];
-  enum { MAX_Q = RK_MAX_T * HEADS };
-  float *out = malloc(sizeof *out * (MAX_Q * HEAD_DIM + rk_attn_scratch_floats(MAX_Q, HEAD_DIM)));
+  static const float q[MAX_DIM];
+  enum { MAX_Q = RK_MAX_T * MAX_HEADS };
+  float *out = malloc(sizeof *out * (MAX_Q * MAX_DIM + rk_attn_scratch_floats(MAX_Q, MAX_DIM)));
   const uint8_t *blocks[DEPTH / RK_ATTN_BLOCK];
   const float *qs[MAX_Q];
   float *outs[MAX_Q];
   int32_t n_pos[MAX_Q];
-  const size_t half = (size_t)RK_ATTN_BLOCK * HEAD_DIM * 2, head = 2 * half * (DEPTH / RK_ATTN_BLOCK);
+  const size_t half = (size_t)RK_ATTN_BLOCK * (size_t)b->head_dim * 2, head = 2 * half * (DEPTH / RK_ATTN_BLOCK);
   if (!out) return;
-  for (int32_t i = 0; i < n * HEADS; i++) qs[i] = q, outs[i] = out + i * HEAD_DIM, n_pos[i] = DEPTH - n + 1 + i / HEADS;
+  for (int32_t i = 0; i < n * b->heads; i++)
+    qs[i] = q, outs[i] = out + i * b->head_dim, n_pos[i] = DEPTH - n + 1 + i / b->heads;
   for (size_t h = 0; h < n_heads; h++) {
     const uint8_t *at = b->buffer + head * (n_heads * (size_t)thread + h);
     for (size_t i = 0; i < DEPTH / RK_ATTN_BLOCK; i++) blocks[i] = at + 2 * half * i;
-    struct rk_attn a = {.head_dim = HEAD_DIM, .n_q = n * HEADS, .n_pos = n_pos, .q = qs, .out = outs, .blocks = blocks,
-                        .k_at = 0, .v_at = half, .scratch = out + MAX_Q * HEAD_DIM};
+    struct rk_attn a = {.head_dim = b->head_dim, .n_q = n * b->heads, .n_pos = n_pos, .q = qs, .out = outs, .blocks = blocks,
+                        .k_at = 0, .v_at = half, .scratch = out + MAX_Q * MAX_DIM};
     b->kern->attn(&a);
     if (out[0] == 12345.0f) b->sink++;
   }
   free(out);
 }
 
-enum { ATTN_HEADS = 64 }; /* 128 MiB of keys and values */
+enum { ATTN_HEADS = 64 }; /* 64 or 128 MiB of keys and values */
 static void attend_one(struct bench *b, int thread, int n_threads) { attend(b, thread, 1, (size_t)(ATTN_HEADS / n_threads)); }
 static void attend_eight(struct bench *b, int thread, int n_threads) { attend(b, thread, 8, (size_t)(ATTN_HEADS / n_threads)); }
 
@@ -247,14 +267,16 @@ static struct row tile_row(struct bench *b, enum rk_wformat f, int n_threads) {
   return r;
 }
 
-static struct row attention_row(struct bench *b, int n_threads) {
-  struct row r = {.name = "attention"};
-  const double elements = 2.0 * DEPTH * HEAD_DIM * ATTN_HEADS;
+static struct row attention_row(struct bench *b, const char *name, int32_t head_dim, int32_t heads, int n_threads) {
+  struct row r = {.name = name};
+  const double elements = 2.0 * DEPTH * head_dim * ATTN_HEADS;
+  b->head_dim = head_dim, b->heads = heads;
   for (int i = 0; i < 2; i++) {
     int n = i ? n_threads : 1;
     r.gb[i] = 2 * elements / time_s(b, attend_one, n) / 1e9;
   }
-  r.gmac[1] = elements * HEADS * 8 / time_s(b, attend_eight, 1) / 1e9;
+  r.gmac[0] = r.gb[0] / 2 * heads;
+  r.gmac[1] = elements * heads * 8 / time_s(b, attend_eight, 1) / 1e9;
   return r;
 }
 
@@ -286,28 +308,36 @@ static void print_row(const struct rk_cli *c, const struct row *r, bool first, c
   printf("\n");
 }
 
-static void report(struct rk_cli *c, struct bench *b, int n_threads) {
-  const double gb[2] = {read_limit(b, 1), read_limit(b, n_threads)}, dot = dot_limit(b, 1), dots = dot_limit(b, n_threads);
-  if (c->json)
-    printf("{\"kernels\":\"%s\",\"threads\":%d,\"read_gb_s_1\":%.2f,\"read_gb_s_n\":%.2f,\"dot_gmac_s_1\":%.2f,\"dot_gmac_s_n\":%.2f,"
-           "\"rows\":[", b->kern->name, n_threads, gb[0], gb[1], dot, dots);
-  else
-    printf("%s: reads %.1f GB/s on one thread, %.1f on %d; int8 dot products %.0f GMAC/s on one, %.0f on %d\n"
-           "%-10s %14s %15s %17s %17s\n", b->kern->name, gb[0], gb[1], n_threads, dot, dots, n_threads, "", "GB/s, 1 thread", "all threads",
-           "GMAC/s, 4 tokens", "most tokens");
+static void report_rows(struct rk_cli *c, struct bench *b, int n_threads, const double gb[2], double dot, double floats) {
+  if (!c->json)
+    printf("%-10s %14s %15s %17s %17s\n", "", "GB/s, 1 thread", "all threads", "GMAC/s, 4 tokens", "most tokens");
   for (int f = 0; f < RK_W_COUNT; f++) {
     struct row r = tile_row(b, (enum rk_wformat)f, n_threads);
     print_row(c, &r, f == 0, gb, rk_wformat_is_float((enum rk_wformat)f) ? 0 : dot);
   }
-  struct row r = attention_row(b, n_threads);
-  print_row(c, &r, false, gb, 0);
+  if (!c->json) printf("%-10s %14s %15s %17s %17s\n", "attention", "", "", "one token", "eight tokens");
+  const struct row rows[] = {attention_row(b, "att 6x128", 128, 6, n_threads), attention_row(b, "att 7x64", 64, 7, n_threads)};
+  for (int i = 0; i < 2; i++) print_row(c, &rows[i], false, gb, floats);
+}
+
+static void report(struct rk_cli *c, struct bench *b, int n_threads, bool only_limits) {
+  const double gb[2] = {read_limit(b, 1), read_limit(b, n_threads)}, dot = dot_limit(b, 1), dots = dot_limit(b, n_threads);
+  const double floats = float_limit(b);
+  if (c->json)
+    printf("{\"kernels\":\"%s\",\"threads\":%d,\"read_gb_s_1\":%.2f,\"read_gb_s_n\":%.2f,\"dot_gmac_s_1\":%.2f,\"dot_gmac_s_n\":%.2f,"
+           "\"float_gmac_s_1\":%.2f,\"rows\":[", b->kern->name, n_threads, gb[0], gb[1], dot, dots, floats);
+  else
+    printf("%s: reads %.1f GB/s on one thread, %.1f on %d; int8 dot products %.0f GMAC/s on one, %.0f on %d;\n"
+           "fused float multiplications %.1f GMAC/s on one\n", b->kern->name, gb[0], gb[1], n_threads, dot, dots, n_threads, floats);
+  if (!only_limits) report_rows(c, b, n_threads, gb, dot, floats);
   if (c->json) printf("]}\n");
 }
 
 int rk_bench_kernels(struct rk_cli *c) {
   const char *kernels = NULL;
-  struct rk_opt opts[] = {{"kernels", 's', &kernels}};
-  if (!rk_opts(c, opts, 1)) return RK_EXIT_USAGE;
+  bool only_limits = false;
+  struct rk_opt opts[] = {{"kernels", 's', &kernels}, {"limits", 'b', &only_limits}};
+  if (!rk_opts(c, opts, 2)) return RK_EXIT_USAGE;
   if (c->argc) return fprintf(stderr, "rukou: unexpected argument \"%s\"\n", c->argv[0]), RK_EXIT_USAGE;
   struct bench b = {.kern = rk_kernels_select(kernels)};
   if (!b.kern) {
@@ -318,7 +348,7 @@ int rk_bench_kernels(struct rk_cli *c) {
   int n_threads = c->cfg.threads > 0 ? c->cfg.threads : rk_usable_cores();
   if (n_threads > MAX_THREADS) n_threads = MAX_THREADS;
   bool filled = fill(&b);
-  if (filled) report(c, &b, n_threads);
+  if (filled) report(c, &b, n_threads, only_limits);
   else fputs("rukou: no memory for a buffer of 1 GiB\n", stderr);
   if (b.buffer != MAP_FAILED) munmap(b.buffer, buffer_bytes);
   free(b.act);

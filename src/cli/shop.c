@@ -54,10 +54,11 @@ static int serve(struct rk_cli *c) {
   struct rk_opt_list agents = {0};
   int64_t port = 0;
   bool sandbox = false, testing = false, order_auth = false;
-  const char *cert = NULL, *key = NULL;
+  const char *cert = NULL, *key = NULL, *origin = NULL;
   struct rk_opt_list known = {0};
   const struct rk_opt opts[] = {{"port", 'i', &port}, {"sandbox", 'b', &sandbox}, {"agent", 'l', &agents}, {"known-agent", 'l', &known},
-                                {"testing", 'b', &testing}, {"order-auth", 'b', &order_auth}, {"tls-cert", 's', &cert}, {"tls-key", 's', &key}};
+                                {"testing", 'b', &testing}, {"order-auth", 'b', &order_auth}, {"tls-cert", 's', &cert}, {"tls-key", 's', &key},
+                                {"origin", 's', &origin}};
   struct rk_known_agent profiles[RK_OPT_LIST_MAX];
   if (!rk_opts(c, opts, sizeof opts / sizeof *opts)) return RK_EXIT_USAGE;
   if ((testing || known.n) && !sandbox) return usage("--testing and --known-agent are for the sandbox: add --sandbox");
@@ -79,7 +80,7 @@ static int serve(struct rk_cli *c) {
   struct rk_error e = {0};
   struct rk_serve_opts o = {.dirs = (const char *const *)c->argv, .n_dirs = c->argc, .data_dir = c->cfg.data_dir, .port = (int32_t)port,
                             .sandbox = sandbox, .agents = agents.v, .n_agents = agents.n, .known = profiles, .n_known = known.n, .testing = testing,
-                            .order_auth = order_auth, .tls_cert = cert, .tls_key = key};
+                            .order_auth = order_auth, .tls_cert = cert, .tls_key = key, .origin = origin};
   if (rk_serve_start(&o, &v, &e)) return rk_die(&e);
   for (int32_t i = 0; i < rk_serve_count(v); i++) print_shop(c, rk_serve_name(v, i), rk_serve_origin(v, i));
   fflush(stdout);
@@ -161,6 +162,7 @@ const struct rk_command rk_cmd_shop = {
   "  --known-agent URL=FILE  read this agent's profile from a file in place of its address\n"
   "  --order-auth    show orders to signed requests and linked accounts only; without --sandbox always\n"
   "  --testing       fixtures of test suites: payments with a fixed outcome, hooks under /testing/ (docs/conformance-ucp.md)\n"
+  "  --origin URL    what agents know this shop by (one shop only), when a proxy stands in front of it\n"
   "  --tls-cert, --tls-key  PEM files: serve over TLS 1.3\n"
   "new     makes a directory with shop.conf, delivery and coupon tables, an example of goods.csv and an empty database\n"
   "import  takes all goods of a table or none; every wrong cell is named; --replace takes the others off (docs/shop.md)\n"

@@ -206,7 +206,7 @@ static rk_err copy_file(const char *from, const char *to, struct rk_error *e) {
 }
 
 rk_err rk_own_restore(const char *dir, const char *file, struct rk_error *e) {
-  char path[PATH_BYTES], fresh[PATH_BYTES], old[PATH_BYTES];
+  char path[PATH_BYTES] = "", fresh[PATH_BYTES] = "", old[PATH_BYTES] = "";
   int fd = -1;
   rk_err err = rk_own_lock(dir, &fd, e);
   if (!err && access(file, R_OK) != 0) err = rk_fail(e, RK_ENOTFOUND, "%s: %s", file, strerror(errno));

@@ -2,6 +2,7 @@
 its own command line crashes). Each scenario is walked by `rukou shop probe`; what it did is judged by the suite's checks."""
 import importlib
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -127,3 +128,17 @@ def test_every_check_outside_ap2_is_run(suite):
     _, checks = suite
     assert sorted(HOLDS) == sorted(c.id for c in checks.CHECKS if c.scenario != "ap2")
     assert {c.scenario for c in checks.CHECKS} - {"ap2"} <= set(SCENARIOS)
+
+
+REQUESTS = {"search": "search_request", "search_page": "search_request", "create_checkout": "create_request", "complete": "complete_request"}
+
+
+@pytest.mark.parametrize("sdk", ["", os.environ.get("UCP_SDK_0_5", str(pathlib.Path.home() / ".cache/rukou/ucp-sdk-0.5.0"))], ids=["2026-04-08", "2026-08-25"])
+def test_what_the_client_sends_is_valid(walked, sdk):
+    """Every body of ours of a kind that the SDK has a type for, in each version's types."""
+    log, _ = walked("conformant")
+    said = [{"kind": REQUESTS[e["op"]], "body": e["request"]["body"]} for e in log if e["op"] in REQUESTS]
+    assert {m["kind"] for m in said} == set(REQUESTS.values())
+    r = subprocess.run([sys.executable, rukou.ROOT / "tests/conformance/judge.py"], input="\n".join(map(json.dumps, said)), capture_output=True, text=True,
+                       env={**os.environ, "PYTHONPATH": sdk})
+    assert r.returncode == 0 and r.stdout.startswith(f"{len(said)} messages, 0 invalid"), r.stdout + r.stderr

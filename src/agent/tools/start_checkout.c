@@ -40,6 +40,12 @@ static rk_err say_too_poor(struct rk_turn *t, const json_t *instrument, const st
   return refuse(out, text);
 }
 
+/* The page itself was shown by the trade core, with the total there. */
+static rk_err say_own_page(struct rk_turn *t, const char *why, struct rk_tool_out *out) {
+  json_object_set_new(t->journal, "close", json_string(t->intent.chinese ? "这里没有付款：请在上面给出的商家页面继续。" : "Nothing was paid here: go on at the shop's own page that is shown above."));
+  return refuse(out, json_string(why));
+}
+
 static const struct { rk_err err; const char *zh, *en; } refusals[] = {
     {RK_EINVAL, "它不符合你的条件", "it does not meet your conditions"},
     {RK_EUPSTREAM, "店铺不接受这笔订单，或者它的结算对不上", "the shop does not take this order, or its figures do not add up"},
@@ -84,7 +90,7 @@ rk_err rk_tool_start_checkout(struct rk_turn *t, const char *call_id, const json
   if (t->intent.per_unit) p.max_total_minor += o->delivery ? o->delivery->fee.minor : 0;
   json_t *approval = NULL;
   rk_err err = rk_trade_prepare(t->sv->trade, &p, &approval, e);
-  if (err == RK_EPAYMENT) return refuse(out, json_sprintf("the user goes on at the shop's own page, which was shown: %s", e->msg));
+  if (err == RK_EPAYMENT) return say_own_page(t, e->msg, out);
   if (err) return shop_refused(t, err, e->msg, want != 0, out);
   json_object_del(t->journal, "shop_refused");
   json_object_set_new(t->journal, "approval_id", json_string(rk_json_cstr(approval, "id", "")));

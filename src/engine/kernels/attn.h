@@ -8,7 +8,7 @@
  *
  * Blocks of positions outside, groups of queries inside: keys and values come
  * from memory once for all groups. */
-#ifndef RK_ENGINE_KERNELS_ATTN_H
+#if !defined(RK_ENGINE_KERNELS_ATTN_H) && defined(RK_ATTN_QUERIES)
 #define RK_ENGINE_KERNELS_ATTN_H
 
 #include <immintrin.h>

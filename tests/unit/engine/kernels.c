@@ -342,9 +342,9 @@ static void attention_case(const struct rk_kernels *k, struct rng *r, int hd, in
 
 static void attention_of(const struct rk_kernels *k) {
   struct rng r = {4};
-  const int dims[] = {16, 48, 64, 128, 256}, queries[] = {1, 6, 7, 8, 9, 56}, lengths[] = {1, 15, 16, 17, 63, 64, 65, 300};
+  const int dims[] = {16, 48, 64, 128, 256}, queries[] = {1, 2, 3, 4, 6, 7, 8, 9, 56}, lengths[] = {1, 15, 16, 17, 63, 64, 65, 300};
   for (int i = 0; i < 5; i++)
-    for (int j = 0; j < 6; j++)
+    for (int j = 0; j < 9; j++)
       for (int l = 0; l < 8; l++) attention_case(k, &r, dims[i], queries[j], lengths[l]);
 }
 
