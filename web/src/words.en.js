@@ -23,6 +23,7 @@ export const en = {
   tool_running: 'running', tool_ok: 'done', tool_failed: 'failed', tool_args: 'Arguments', tool_result: 'Result', tool_shops: 'Shops asked',
   shop_offers: '{n} offers', shop_failed: 'no answer',
   // cards
+  delivery_unknown: 'not known', delivery_expected: 'Delivery as the shop quoted it for another offer.', fees: 'Fees', also_at: 'The same thing: {shops}',
   cheapest: 'Cheapest', offer_n: 'No. {n}', offers_label: '{n} offers, swipe sideways', choose: 'Take this', choose_text: 'Take number {n}', tag_price: 'Tag price',
   items: 'Items', coupon: 'Coupon', discount: 'Discount', delivery: 'Delivery', delivery_free: 'free', total: 'Total', arrives: 'arrives {date}', no_date: 'no delivery date given',
   rating: '{rating} of 5', reviews: '{n} reviews', stock_left: 'only {n} left', stock_out: 'sold out', checked: 'checked {time}', qty: 'Quantity {n}', each: '{price} each', paid_reason: 'Why this one',

@@ -23,6 +23,7 @@ export const zh = {
   tool_running: '进行中', tool_ok: '完成', tool_failed: '未成功', tool_args: '参数', tool_result: '结果', tool_shops: '问过的店',
   shop_offers: '{n} 个商品', shop_failed: '没有回答',
   // cards
+  delivery_unknown: '未知', delivery_expected: '运费按该店另一商品的报价。', fees: '其他费用', also_at: '同款：{shops}',
   cheapest: '最便宜', offer_n: '第 {n} 个', offers_label: '{n} 个商品，左右滑动查看', choose: '选这个', choose_text: '就买第 {n} 个', tag_price: '标价',
   items: '商品', coupon: '优惠券', discount: '优惠', delivery: '配送', delivery_free: '免运费', total: '合计', arrives: '{date} 送达', no_date: '未给出送达日期',
   rating: '{rating} 分', reviews: '{n} 条评价', stock_left: '仅剩 {n} 件', stock_out: '无货', checked: '{time} 查到', qty: '数量 {n}', each: '单价 {price}', paid_reason: '为什么是它',

@@ -36,6 +36,8 @@ function Card({ card, best, on_choose }) {
       <dl class="lines">
         <Line name={c.quantity > 1 ? `${t('items')} × ${c.quantity}` : t('items')}>{money(c.subtotal_minor, c.currency)}</Line>
         {off && <Line minus name={c.coupon ? `${t('coupon')} ${c.coupon.code}` : t('discount')}>−{money(c.discount_minor, c.currency)}</Line>}
+        {c.fees_minor ? <Line minus={c.fees_minor < 0} name={t(c.fees_minor < 0 ? 'discount' : 'fees')}>{money(c.fees_minor, c.currency)}</Line> : null}
+        {c.total_from === 'unknown_delivery' && <Line name={t('delivery')}>{t('delivery_unknown')}</Line>}
         {c.delivery && <Line name={t('delivery')}>{c.delivery.fee_minor ? `+${money(c.delivery.fee_minor, c.currency)}` : t('delivery_free')}</Line>}
       </dl>
       <ul class="facts">
@@ -46,6 +48,8 @@ function Card({ card, best, on_choose }) {
       </ul>
       <Options options={c.options} />
       {c.why && <p class="card-why">{c.why}</p>}
+      {c.total_from === 'expected' && <p class="card-why">{t('delivery_expected')}</p>}
+      {c.also_at?.length > 0 && <p class="card-why">{t('also_at', { shops: c.also_at.map((o) => `${o.shop_name} ${money(o.total_minor, c.currency)}`).join(', ') })}</p>}
       {c.warnings?.map((w) => <p key={w} class="card-warning"><Icon name="alert" size={14} />{w}</p>)}
       <div class="card-bottom">
         <span class="muted">{t('checked', { time: clock(c.checked_ms) })}</span>
