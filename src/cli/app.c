@@ -146,7 +146,10 @@ rk_err rk_app_open_merchants(const struct rk_cli *c, struct rk_app *a, struct rk
   json_t *added = rk_app_added_shops(&c->cfg), *v;
   size_t i;
   json_array_foreach(added, i, v) {
+    bool twice = false;
     if (n == MAX_ORIGINS || !json_is_string(v)) break;
+    for (int32_t k = 0; k < n; k++) twice = twice || strcmp(origins[k], json_string_value(v)) == 0;
+    if (twice) continue;
     snprintf(text[n], sizeof text[n], "%s", json_string_value(v));
     origins[n] = text[n];
     n++;

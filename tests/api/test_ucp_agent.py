@@ -142,3 +142,28 @@ def test_what_the_client_sends_is_valid(walked, sdk):
     r = subprocess.run([sys.executable, rukou.ROOT / "tests/conformance/judge.py"], input="\n".join(map(json.dumps, said)), capture_output=True, text=True,
                        env={**os.environ, "PYTHONPATH": sdk})
     assert r.returncode == 0 and r.stdout.startswith(f"{len(said)} messages, 0 invalid"), r.stdout + r.stderr
+
+
+def test_a_merchant_is_added_listed_and_removed(suite, tmp_path):
+    sandbox, _ = suite
+    d = tmp_path / "d"
+    with sandbox.serve() as (base, _server):
+        added = rukou.run("shop", "add", base + "/some/page", "--json", data=d)
+        assert added.returncode == 0, added.stderr
+        shop = json.loads(added.stdout)
+        assert (shop["origin"], shop["version"], shop["ok"], shop["sandbox"], shop["linked"]) == (base, "2026-04-08", True, False, False)
+        again = rukou.run("shop", "add", base, data=d)
+        assert again.returncode != 0 and "added before" in again.stderr
+        listed = json.loads(rukou.run("shop", "list", "--shops", base, "--json", data=d).stdout)
+        assert [s["origin"] for s in listed] == [base] and listed[0]["ok"]
+    listed = json.loads(rukou.run("shop", "list", "--shops", base, "--json", data=d).stdout)
+    assert not listed[0]["ok"] and base in listed[0]["message"]  # it is gone, and that is said
+    assert rukou.run("shop", "unlink", base, data=d).returncode != 0
+    assert rukou.run("shop", "remove", base, data=d).returncode == 0
+    assert rukou.run("shop", "remove", base, data=d).returncode != 0
+
+
+@pytest.mark.parametrize("url", ["http://shop.example", "ftp://127.0.0.1", "shop", ""])
+def test_an_address_that_is_none_of_a_shop(tmp_path, url):
+    r = rukou.run("shop", "add", url, data=tmp_path / "d")
+    assert r.returncode == 2 and "rukou:" in r.stderr
