@@ -15,4 +15,10 @@ int rk_utf8_put(uint32_t cp, char out[4]); /* returns the length, 0 for an inval
 /* Copies s into out (NUL-terminated, at most size-1 bytes, never half a code point). */
 void rk_utf8_copy(char *out, size_t size, rk_str s);
 
+/* Letters and digits, and every byte beyond ASCII. */
+static inline bool rk_utf8_in_word(char c) {
+  const unsigned char x = (unsigned char)c, low = x | 32;
+  return x >= 0x80 || (low >= 'a' && low <= 'z') || (x >= '0' && x <= '9');
+}
+
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "chat/automaton_nodes.h"
 
 enum { UNKNOWN = -2, DEAD = -1, CLOSURE_MAX = 16384, SEEN_SLOTS = 2 * CLOSURE_MAX, STATES_MAX = 1 << 20 };
@@ -538,6 +539,28 @@ size_t rk_matcher_forced(struct rk_matcher *m, char *out, size_t cap) {
   size_t n = state < 0 ? 0 : rk_automaton_certain(m->a, state, out, cap);
   rk_automaton_unlock(m->a);
   return n;
+}
+
+/* Bytes of s that fit, when behind them a string or the whole can end. */
+static size_t fitting(struct rk_automaton *a, int32_t state, rk_str s) {
+  size_t n = 0;
+  for (int32_t next; n < s.n && (next = rk_automaton_step(a, state, (uint8_t)s.p[n])) >= 0; n++) state = next;
+  return rk_automaton_ends(a, state) || rk_automaton_step(a, state, '"') >= 0 ? n : 0;
+}
+
+int32_t rk_matcher_find(struct rk_matcher *m, rk_str text, int32_t from) {
+  enum { FIT_BYTES = 4, LOOK_BYTES = 8192 };
+  int32_t state = rk_matcher_lock(m), best = -1, rest;
+  const size_t first = text.n > LOOK_BYTES ? text.n - LOOK_BYTES : 0;
+  if (state >= 0 && (rk_automaton_string_room(m->a, state, &rest) >= 0 || rk_automaton_absorbs_text(m->a, state))) state = -1;
+  for (size_t i = first; state >= 0 && i < text.n; i++) {
+    if (!rk_utf8_in_word(text.p[i]) || (i > 0 && rk_utf8_in_word(text.p[i - 1]))) continue;
+    if ((best >= 0 && (int32_t)i < from) || fitting(m->a, state, (rk_str){text.p + i, text.n - i}) < FIT_BYTES) continue;
+    best = (int32_t)i;
+    if (best >= from) break;
+  }
+  rk_automaton_unlock(m->a);
+  return best;
 }
 
 bool rk_automaton_accepts(struct rk_automaton *a, rk_str text) {

@@ -138,6 +138,10 @@ bool rk_matcher_take(struct rk_matcher *m, rk_str bytes);
 bool rk_matcher_ends(struct rk_matcher *m);
 bool rk_matcher_stops(struct rk_matcher *m); /* complete, and nothing can follow */
 size_t rk_matcher_forced(struct rk_matcher *m, char *out, size_t cap); /* rk_automaton_certain() from where it stands */
+/* The first word of the text from `from` on, else before it, from which on the
+ * text is a whole piece of what the automaton expects here, such as a date;
+ * -1: none, or anything fits. */
+int32_t rk_matcher_find(struct rk_matcher *m, rk_str text, int32_t from);
 /* The state, with the automaton locked; give the lock back. */
 int32_t rk_matcher_lock(struct rk_matcher *m);
 /* Whole text at once. */

@@ -344,7 +344,7 @@ void rk_constraint_guess(struct rk_constraint *c, const struct rk_draft *d, cons
     if (g->kinds[0] == RK_DRAFT_CERTAIN) *place = -1;
     return;
   }
-  *place = rk_vocab_find(c->v, &c->g, rk_draft_text(d), d->copied);
+  *place = rk_matcher_find(&c->g, rk_draft_text(d), d->copied);
   if (*place < 0) return;
   rk_draft_look_at(d, tokens, *place, g);
   weave(c, g);

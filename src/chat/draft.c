@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 enum { PLACES_MAX = 400, AGREE_MIN = 3, AGREE_MAX = 96, NEAR = 400, NEAR_BONUS = 6, HEADS = 65536, LENGTHS = RK_DRAFT_CERTAIN / 2 };
 
 void rk_draft_odds(float odds[RK_DRAFT_KINDS]) {
@@ -87,13 +89,11 @@ void rk_draft_cut(struct rk_draft *d, int32_t n) {
 
 rk_str rk_draft_text(const struct rk_draft *d) { return (rk_str){d->text, d->heads ? (size_t)d->start[d->n] : 0}; }
 
-static bool in_word(char c) { return (uint8_t)c >= 0x80 || ((uint8_t)(c | 32) >= 'a' && (uint8_t)(c | 32) <= 'z') || ((uint8_t)c >= '0' && (uint8_t)c <= '9'); }
-
 /* How many bytes before and with i equal those before and with the last one. A word from its beginning counts as two more. */
 static int32_t agree(const struct rk_draft *d, int32_t i, int32_t last) {
   int32_t n = 0;
   while (n <= i && n < AGREE_MAX && d->text[i - n] && d->text[i - n] == d->text[last - n]) n++;
-  bool begins = n > 0 && in_word(d->text[i - n + 1]) && (n > i || !in_word(d->text[i - n])) && !in_word(d->text[last - n]);
+  bool begins = n > 0 && rk_utf8_in_word(d->text[i - n + 1]) && (n > i || !rk_utf8_in_word(d->text[i - n])) && !rk_utf8_in_word(d->text[last - n]);
   return n + 2 * begins;
 }
 
@@ -106,7 +106,7 @@ static int length_of(int32_t agreed) {
 
 /* Guesses after an agreement, by its length; a sign, where a copy often ends, apart from words. */
 static uint8_t kind_of(int32_t agreed, rk_str bytes) {
-  bool sign = bytes.n > 0 && !in_word(bytes.p[bytes.n > 1 && bytes.p[0] == ' ']);
+  bool sign = bytes.n > 0 && !rk_utf8_in_word(bytes.p[bytes.n > 1 && bytes.p[0] == ' ']);
   return (uint8_t)(RK_DRAFT_AGREED + 2 * length_of(agreed) + sign);
 }
 

@@ -323,7 +323,7 @@ static int32_t walk_bytes(struct rk_automaton *a, int32_t state, rk_str s) {
   return state;
 }
 
-/* Bytes that a guess says next: of its tokens, the first n are used up and `inside` bytes of the next. */
+/* What a guess says next: n tokens, of the first of which `inside` bytes are used up. */
 struct guessed { const int32_t *ids; int32_t n; size_t inside; };
 
 /* Whether the guess says the same; it is moved on, or given up. */
@@ -369,31 +369,6 @@ int32_t rk_vocab_weave(const struct rk_vocab *v, struct rk_matcher *m, const int
   }
   rk_automaton_unlock(m->a);
   return n;
-}
-
-static bool in_word(char c) { return (uint8_t)c >= 0x80 || ((uint8_t)(c | 32) >= 'a' && (uint8_t)(c | 32) <= 'z') || ((uint8_t)c >= '0' && (uint8_t)c <= '9'); }
-
-/* Bytes of s that fit, when behind them a string or the whole can end. */
-static size_t fitting(struct rk_automaton *a, int32_t state, rk_str s) {
-  size_t n = 0;
-  for (int32_t next; n < s.n && (next = rk_automaton_step(a, state, (uint8_t)s.p[n])) >= 0; n++) state = next;
-  return rk_automaton_ends(a, state) || rk_automaton_step(a, state, '"') >= 0 ? n : 0;
-}
-
-int32_t rk_vocab_find(const struct rk_vocab *v, struct rk_matcher *m, rk_str text, int32_t from) {
-  enum { FIT_BYTES = 4, LOOK_BYTES = 8192 };
-  (void)v;
-  int32_t state = rk_matcher_lock(m), best = -1, rest;
-  const size_t first = text.n > LOOK_BYTES ? text.n - LOOK_BYTES : 0;
-  if (state >= 0 && (rk_automaton_string_room(m->a, state, &rest) >= 0 || rk_automaton_absorbs_text(m->a, state))) state = -1;
-  for (size_t i = first; state >= 0 && i < text.n; i++) {
-    if (!in_word(text.p[i]) || (i > 0 && in_word(text.p[i - 1]))) continue;
-    if ((best >= 0 && (int32_t)i < from) || fitting(m->a, state, (rk_str){text.p + i, text.n - i}) < FIT_BYTES) continue;
-    best = (int32_t)i;
-    if (best >= from) break;
-  }
-  rk_automaton_unlock(m->a);
-  return best;
 }
 
 int32_t rk_mask_list(const uint32_t *mask, int32_t n_words, int32_t *ids, int32_t cap) {

@@ -44,11 +44,6 @@ int32_t rk_vocab_beginning(const struct rk_vocab *v, struct rk_matcher *m, rk_st
  * how many, at most cap. */
 int32_t rk_vocab_weave(const struct rk_vocab *v, struct rk_matcher *m, const int32_t *guess, int32_t n_guess, int32_t *ids, bool *is_certain,
                        int32_t cap);
-/* The first word of the text from `from` on, else before it, from which on the
- * text is a whole piece of what the automaton expects here, such as a date;
- * -1: none, or anything fits. */
-int32_t rk_vocab_find(const struct rk_vocab *v, struct rk_matcher *m, rk_str text, int32_t from);
-
 /* The automaton of a text: one made before, or a new one by make. One reference. */
 typedef rk_err rk_vocab_make(void *ud, struct rk_automaton **out, struct rk_error *e);
 rk_err rk_vocab_automaton(struct rk_vocab *v, rk_str text, rk_vocab_make *make, void *ud, struct rk_automaton **out,
