@@ -155,7 +155,8 @@ bool oauth_identify(struct rk_shop *s, const struct rk_shop_request *r, struct c
   return true;
 }
 
-bool oauth_allows(struct rk_shop *s, const struct caller *c, const char *scopes, struct rk_shop_answer *answer) {
+/* The user allowed all of these scopes, separated by spaces. False: answered with a challenge. */
+static bool allows(struct rk_shop *s, const struct caller *c, const char *scopes, struct rk_shop_answer *answer) {
   rk_str rest = rk_str_c(scopes), one;
   if (!c->user[0]) {
     challenge(s, answer, 401, NULL, scopes, "identity_required", "this is shown to linked accounts only");
@@ -175,7 +176,7 @@ void handle_account(struct rk_shop *s, const struct caller *c, bool orders, stru
     answer_error(out, 404, "not_found", "this shop links no accounts");
     return;
   }
-  if (!oauth_allows(s, c, orders ? READ " " ORDERS : READ, out)) return;
+  if (!allows(s, c, orders ? READ " " ORDERS : READ, out)) return;
   out->status = 200;
   out->body = json_pack("{s:o, s:s}", "ucp", ucp_envelope(s, c, RK_UCP_ACCOUNT), "user", c->user);
   if (orders) json_object_set_new(out->body, "orders", rk_shop_store_buyers_orders(s->db, c->user));

@@ -103,8 +103,6 @@ json_t *seller_read_travelers(const json_t *body); /* [{name, kind}]; new refere
 /* ---- oauth.c ---- */
 /* Reads the bearer token of a request, when there is one, into c->user and c->scope. False: answered. */
 bool oauth_identify(struct rk_shop *s, const struct rk_shop_request *r, struct caller *c, struct rk_shop_answer *answer);
-/* The user allowed all of these scopes, separated by spaces. False: answered with a challenge. */
-bool oauth_allows(struct rk_shop *s, const struct caller *c, const char *scopes, struct rk_shop_answer *answer);
 /* Metadata, authorization, token, revocation. False: none of its addresses. */
 bool oauth_handle(struct rk_shop *s, const struct rk_shop_request *r, struct rk_shop_answer *out);
 void oauth_use_grant(struct caller *c, json_t *grant); /* takes it; NULL: none */

@@ -193,10 +193,14 @@ int64_t session_fee(const struct session *x, const struct rk_delivery_rule *d) {
   return d->fee_minor + (grams > 1000 ? (grams - 1) / 1000 * d->per_kg_minor : 0);
 }
 
+static bool needs_delivery(const struct session *x) {
+  return x->n_lines == 0 || strcmp(x->lines[0].item->product->category->delivery_class, RK_NO_DELIVERY) != 0;
+}
+
 static void work_out_delivery(struct rk_shop *s, struct session *x) {
   rk_str option = rk_json_str(x->state, "option");
   const struct rk_delivery_rule *cheapest = NULL;
-  if (session_needs_delivery(x) && rk_json_str(rk_json_obj(x->state, "address"), "street_address").n == 0) {
+  if (needs_delivery(x) && rk_json_str(rk_json_obj(x->state, "address"), "street_address").n == 0) {
     session_say(x, "error", "missing", "$.fulfillment.methods[0].destinations[0].street_address", "recoverable", "请填写收货地址", "A delivery address is needed");
     return;
   }
@@ -230,12 +234,8 @@ static void say_what_is_sold_out(struct session *x) {
   }
 }
 
-bool session_needs_delivery(const struct session *x) {
-  return x->n_lines == 0 || strcmp(x->lines[0].item->product->category->delivery_class, RK_NO_DELIVERY) != 0;
-}
-
 void session_work_out(struct rk_shop *s, json_t *row, bool is_cart, struct session *x) {
-  *x = (struct session){.row = row, .id = rk_json_cstr(row, "id", ""), .state = rk_json_obj(row, "state"), .messages = json_array(), .is_cart = is_cart};
+  *x = (struct session){.row = row, .id = rk_json_cstr(row, "id", ""), .state = rk_json_obj(row, "state"), .messages = json_array()};
   x->en = rk_json_bool(x->state, "en", false);
   if (s->catalog.travel) x->arena = rk_arena_new(SELLER_ARENA_BYTES);
   work_out_lines(s, x);

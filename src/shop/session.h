@@ -29,7 +29,7 @@ struct session {
   json_t *row;                     /* of the store, or one just made */
   const char *id;
   const json_t *state;
-  bool en, is_cart;
+  bool en;
   struct line lines[RK_MAX_LINE_ITEMS]; int32_t n_lines;
   int64_t subtotal, discount, fee, total;
   struct discount discounts[MAX_APPLIED]; int32_t n_discounts;
@@ -51,7 +51,6 @@ void session_say(struct session *x, const char *type, const char *code, const ch
 bool session_offers(const struct session *x, const struct rk_delivery_rule *d);
 void session_promise(const struct rk_shop *s, const struct session *x, const struct rk_delivery_rule *d, char date[11]);
 int64_t session_fee(const struct session *x, const struct rk_delivery_rule *d); /* of this delivery, for these goods */
-bool session_needs_delivery(const struct session *x);
 
 /* ---- discount.c ---- */
 void session_work_out_discounts(struct rk_shop *s, struct session *x);
