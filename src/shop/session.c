@@ -213,7 +213,7 @@ static void work_out_delivery(struct rk_shop *s, struct session *x) {
   if (option.n && !x->delivery)
     session_say(x, "error", "invalid", "$.fulfillment.methods[0].groups[0].selected_option_id", "recoverable", "没有这个配送方式", "There is no such delivery option");
   else if (!x->delivery) x->delivery = cheapest;
-  if (session_needs_delivery(x) && !cheapest)
+  if (needs_delivery(x) && !cheapest)
     session_say(x, "error", "address_undeliverable", "$.fulfillment.methods[0].destinations[0]", "recoverable", "不配送到这个地址", "Nothing is delivered to this address");
   x->fee = x->delivery ? session_fee(x, x->delivery) : 0;
 }
