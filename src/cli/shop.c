@@ -157,6 +157,7 @@ const struct rk_command rk_cmd_shop = {
   "serve  each directory's shop on its own port of 127.0.0.2, until Ctrl+C; prints name and origin of each\n"
   "  --port N        port of the first shop, the others follow; 0: free ones (default)\n"
   "  --sandbox       take agents over plain http too, from these origins only:\n"
+  "  --origin URL    what agents know this shop by (one shop only), when a proxy stands in front of it\n"
   "  --agent ORIGIN  an agent's origin, for example http://127.0.0.1:7100; may be repeated;\n"
   "                  http://127.0.0.1:* is every port\n"
   "  --known-agent URL=FILE  read this agent's profile from a file in place of its address\n"
