@@ -45,7 +45,7 @@ def world(tmp_path_factory):
     with served(d / "d", model=model) as s:
         s.stop()
     waiting = {"hash": plant(d / "d"), "refuse": plant(d / "d"), "key": plant(d / "d"), "change": plant(d / "d"),
-               "late": plant(d / "d", expires_in_ms=1)}
+               "late": plant(d / "d", expires_in_ms=1), "edit": plant(d / "d")}
     with served(d / "d", model=model) as s:
         yield s.sign_in(), waiting
 
@@ -115,3 +115,41 @@ def test_another_instrument_is_another_approval(world):
     assert status == 402 and "200.00" in error["message"]
     assert state(s, changed["id"]) == "pending"
     assert [e["kind"] for e in s.api("GET", "/api/ledger")["entries"]] == ["opening"]
+
+
+def test_an_edit_that_the_merchant_does_not_hear_changes_nothing(world):
+    s, waiting = world
+    name, digest = waiting["edit"]
+    for changes, field in (({"quantity": 0}, "quantity"), ({"total_minor": 1}, "total_minor"), ({"codes": "X"}, "codes"), ({"address": {}}, "address"), ({}, "changes")):
+        status, error = send(s, "PATCH", name, {"changes": changes})
+        assert status == 400 and field in error["message"], (changes, error)
+    assert send(s, "PATCH", name, {"changes": {"quantity": 2}})[0] in (404, 502, 503, 504)
+    assert state(s, name) == "pending"
+    assert send(s, "POST", name, {"decision": "refuse", "terms_hash": digest})[0] == 200
+
+
+def test_permissions_are_given_and_taken_back_by_a_person(world):
+    s, _ = world
+    assert s.api("GET", "/api/permissions") == {"permissions": []}
+    new = {"currency": "CNY", "per_order_minor": 5000, "per_day_minor": 10000, "deny": ["medicine"], "label": "small things"}
+    key = s.api("POST", "/api/keys", {"scopes": ["chat", "approve"]})["key"]
+    status, _, _ = s.request("POST", "/api/permissions", new, {"Authorization": f"Bearer {key}", "Content-Type": "application/json"})
+    assert status == 403
+    for bad in ({**new, "currency": "XYZ"}, {**new, "per_order_minor": -1}, {"currency": "CNY"}, {**new, "allow": [1]}):
+        s.api("POST", "/api/permissions", bad, ok=(400,))
+    made = s.api("POST", "/api/permissions", new)["permission"]
+    assert made["per_day_minor"] == 10000 and made["per_month_minor"] is None and made["deny"] == ["medicine"] and made["uses"] == []
+    s.api("DELETE", f"/api/permissions/{made['id']}")
+    s.api("DELETE", f"/api/permissions/{made['id']}", ok=(404,))
+    assert s.api("GET", "/api/permissions")["permissions"][0]["revoked_ms"]
+
+
+def test_plans_orders_and_the_audit_say_what_is_not_there(world):
+    s, _ = world
+    s.api("GET", "/api/plans/nobody", ok=(404,))
+    s.api("POST", "/api/plans/nobody", {"decision": "approve", "sheet_hash": "0" * 64}, ok=(404,))
+    s.api("POST", "/api/plans/nobody", {"decision": "approve"}, ok=(400,))
+    s.api("POST", "/api/orders/nobody/back", {"kind": "return"}, ok=(404,))
+    s.api("POST", "/api/orders/nobody/back", {"kind": "burn"}, ok=(400,))
+    assert s.api("GET", "/api/ledger/audit")["audit"]["ok"]
+    assert sum(a["balance_minor"] for a in s.api("GET", "/api/ledger")["accounts"]) == 0

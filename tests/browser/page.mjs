@@ -258,7 +258,7 @@ page_test('outcome unknown: shown as such, only read again, ends as an order', a
   await page.locator('.ap-pending').waitFor();
   await pay(page);
   await page.waitForSelector('.ap-unknown');
-  assert.match(await page.locator('.ap-unknown').innerText(), /not known whether the order stands/);
+  assert.match(await page.locator('.ap-unknown').innerText(), /Nothing will be sent again/);
   await page.waitForSelector('.note-warning');
   await page.locator('.ap-unknown .link').click();
   mock.reconciled = true;

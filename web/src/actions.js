@@ -200,9 +200,9 @@ export async function decide(chat, approval, decision) {
 }
 
 // The server answers with a new approval, which also comes as an event; the old one is superseded.
-export async function change_instrument(chat, approval, instrument_id) {
+export async function approval_edit(chat, approval, changes) {
   try {
-    await api.approval_change(approval.id, { instrument_id });
+    await api.approval_change(approval.id, changes);
   } catch (err) {
     complain(err);
   }
@@ -240,6 +240,43 @@ export function approvals_refresh(only) {
 }
 
 // ---- other views
+
+// What the merchant would give back, as an approval in the chat of the order.
+export async function order_back(order, kind) {
+  try {
+    await api.order_back(order.id, kind, document.documentElement.lang);
+    go(`/chat/${order.chat_id}`);
+  } catch (err) {
+    complain(err);
+  }
+}
+
+export async function permissions_load() {
+  try {
+    state.permissions = (await api.permissions()).permissions;
+  } catch (err) {
+    complain(err);
+  }
+  changed();
+}
+
+export async function permit(permission) {
+  try {
+    await api.permit(permission);
+  } catch (err) {
+    complain(err);
+  }
+  await permissions_load();
+}
+
+export async function permission_end(permission_id) {
+  try {
+    await api.permission_end(permission_id);
+  } catch (err) {
+    complain(err);
+  }
+  await permissions_load();
+}
 
 export async function orders_load() {
   try {

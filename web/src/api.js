@@ -55,6 +55,10 @@ export const api = {
   decide: (approval_id, decision, terms_hash) =>
     call('POST', `/api/approvals/${id(approval_id)}`, { decision, terms_hash }, `${approval_id}-${decision}`),
   approval_change: (approval_id, changes) => call('PATCH', `/api/approvals/${id(approval_id)}`, { changes }),
+  order_back: (order_id, kind, lang) => call('POST', `/api/orders/${id(order_id)}/back`, { kind, lang }),
+  permissions: () => call('GET', '/api/permissions'),
+  permit: (permission) => call('POST', '/api/permissions', permission),
+  permission_end: (permission_id) => call('DELETE', `/api/permissions/${id(permission_id)}`),
   orders: () => call('GET', '/api/orders'),
   order: (order_id) => call('GET', `/api/orders/${id(order_id)}`),
   ledger: () => call('GET', '/api/ledger'),

@@ -30,6 +30,10 @@ export const zh = {
   say_cards: '找到 {n} 个商品。', say_approval: '请确认购买条款。', say_order: '已下单。',
   // options
   opt_color: '颜色', opt_colour: '颜色', opt_size: '尺码', opt_model: '型号', opt_kind: '款式', opt_capacity: '容量', opt_material: '材质', opt_flavor: '口味', opt_version: '版本',
+  // edits, differences, returns, permissions
+  ed_title: '修改', ed_quantity: '数量', ed_apply: '按此修改', df_edit: '您的修改', df_later: '商家在您确认之后改了什么', df_old: '原来', df_new: '现在', df_none: '无',
+  bk_cancel: '取消订单', bk_return: '退货退款', bk_change: '改签', bk_back: '退回金额', bk_fee: '手续费', bk_to: '退到', bk_ask: '取消或退货…', bk_armed: '向 {merchant} 退这笔订单，退到 {instrument}？', bk_hold: '按住确认，退回 {total}',
+  pm_title: '长期授权', pm_text: '在这些限额之内的购买不再逐笔询问；每一笔仍有签名记录，授权可以随时收回。', pm_none: '没有长期授权：每笔都会询问。', pm_any: '任何商家', pm_order: '每单最多', pm_day: '每天最多', pm_month: '每月最多', pm_merchant: '只限商家', pm_add: '授权', pm_end: '收回', pm_uses: '用过 {n} 次', pm_by: '由您的长期授权批准。',
   // approval
   ap_title: '确认购买', ap_merchant: '商家', ap_claim: '名称为商家自称', ap_items: '商品', ap_ship_to: '送到', ap_delivery: '配送', ap_pay: '付款方式', ap_refund: '退款规则', ap_none: '商家未写',
   ap_codes: '优惠码', ap_balance: '余额 {balance}', ap_balance_after: '付后余额 {balance}', ap_balance_low: '余额不足', ap_expires: '{left} 后失效', ap_demo: '收货信息是演示资料。',
@@ -40,7 +44,7 @@ export const zh = {
   ap_x_approved: '已批准，正在交给商家。', ap_x_completing: '正在向商家下单…', ap_x_unknown: '现在还不知道订单是否成立。不会再发送任何付款，rukou 会继续向商家核对。', ap_x_failed: '没有买成，没有扣款。',
   fail_expired: '确认在下单之前过期了，没有扣款。', fail_checkout_gone: '商家已经不认得这笔结算，没有扣款。', fail_canceled: '商家取消了这笔结算，没有扣款。', fail_not_taken: '商家没有接到这笔订单，已在商家处取消；没有扣款。', fail_payment_refused: '商家没有接受付款，没有扣款。',
   fail_no_answer: '商家没有回应；什么也没有发出，没有扣款。', fail_not_available: '商家现在不接这笔订单，可能已经缺货；没有扣款。', fail_terms_changed: '商家在你确认之后改了条款；没有扣款。',
-  notice_order_unknown: '商家还没有说清订单是否成立。正在核对，不会重复付款。',
+  notice_order_unknown: '现在还不知道订单是否成立。不会再发送任何付款，正在核对。',
   ap_x_refused: '你没有批准，什么也没买。', ap_x_expired: '条款已过期，什么也没买。需要的话请再说一遍。', ap_x_superseded: '条款有变，请看新的确认卡。', ap_check: '现在核对',
   type_subtotal: '商品小计', type_items_discount: '商品优惠', type_discount: '优惠', type_fulfillment: '配送费', type_shipping: '配送费', type_tax: '税', type_fee: '服务费', type_total: '合计',
   // receipt, orders

@@ -270,6 +270,7 @@ export class Mock {
       }
       case 'PATCH approvals/ID': return json(200, { approval: await this.instrument_change(this.approvals.get(id), body.changes.instrument_id) });
       case 'GET orders': return json(200, { orders: this.orders });
+      case 'GET permissions': return json(200, { permissions: [] });
       case 'GET ledger': return json(200, { entries: this.ledger });
       case 'GET profile': return json(200, { profile: this.profile });
       case 'PUT profile': this.profile = body; return json(200, { profile: body });

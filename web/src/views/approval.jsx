@@ -1,6 +1,6 @@
 import { Component } from 'preact';
 import { server_now_ms, state } from '../store.js';
-import { decide, approvals_refresh, change_instrument, go, profile_load } from '../actions.js';
+import { decide, approvals_refresh, approval_edit, go, profile_load } from '../actions.js';
 import { terms_fingerprint } from '../jcs.js';
 import { t, t_or, money, day } from '../i18n.js';
 import { Icon } from '../icons.jsx';
@@ -66,14 +66,77 @@ function PayWith({ approval, on_change }) {
   const others = state.profile?.instruments ?? [];
   if (!on_change || others.length < 2) return instrument.label;
   return (
-    <select class="input pay-with" aria-label={t('ap_pay')} value={instrument.id} onChange={(e) => on_change(e.target.value)}>
+    <select class="input pay-with" aria-label={t('ap_pay')} value={instrument.id} onChange={(e) => on_change({ instrument_id: e.target.value })}>
       {others.map((x) => <option key={x.id} value={x.id}>{x.id === instrument.id ? instrument.label : x.label}</option>)}
     </select>
   );
 }
 
+const shown_value = (field, v, currency) => (v === null || v === undefined ? t('df_none') : /_minor$/.test(field) ? money(v, currency) : typeof v === 'object' ? Object.values(v).filter((x) => typeof x !== 'object').join(' ') || JSON.stringify(v) : String(v));
+
+// Old beside new: of an edit, or of what the merchant changed after the approval.
+function Diff({ approval }) {
+  if (!approval.diff?.length) return null;
+  const { currency } = approval.terms;
+  return (
+    <div class="table-box diff">
+      <table class="ledger">
+        <thead><tr><th>{t(approval.state === 'failed' ? 'df_later' : 'df_edit')}</th><th>{t('df_old')}</th><th>{t('df_new')}</th></tr></thead>
+        <tbody>{approval.diff.map((x) => <tr key={x.field}><td><code>{x.field}</code></td><td>{shown_value(x.field, x.old, currency)}</td><td><b>{shown_value(x.field, x.new, currency)}</b></td></tr>)}</tbody>
+      </table>
+    </div>
+  );
+}
+
+function split_codes(text) { return text.split(/[\s,，]+/).filter(Boolean); }
+
+// Each change goes to the merchant, and comes back as new terms.
+function Edits({ approval, on_change, busy }) {
+  const { terms, deliveries } = approval;
+  const submit = (e) => {
+    e.preventDefault();
+    const form = new FormData(e.currentTarget), changes = {};
+    const quantity = Number(form.get('quantity')), codes = split_codes(form.get('codes')), a = terms.fulfilment.address, street = form.get('street').trim(), city = form.get('city').trim();
+    if (terms.lines.length === 1 && quantity && quantity !== terms.lines[0].quantity) changes.quantity = quantity;
+    if (codes.join() !== (terms.discounts ?? []).join()) changes.codes = codes;
+    if (form.get('delivery') && form.get('delivery') !== terms.fulfilment.id) changes.delivery_id = form.get('delivery');
+    if (street && (street !== a.street || city !== a.city)) changes.address = { ...a, street, city };
+    if (Object.keys(changes).length) on_change(changes);
+  };
+  return (
+    <details class="ap-edit">
+      <summary>{t('ed_title')}</summary>
+      <form class="grid2" onSubmit={submit}>
+        {terms.lines.length === 1 && <label class="field">{t('ed_quantity')}<input class="input" name="quantity" type="number" min="1" max="999" defaultValue={terms.lines[0].quantity} /></label>}
+        {deliveries?.length > 1 && <label class="field">{t('ap_delivery')}<select class="input" name="delivery" defaultValue={terms.fulfilment.id}>{deliveries.map((d) => <option key={d.id} value={d.id} selected={d.id === terms.fulfilment.id}>{d.title} · {money(d.fee_minor, terms.currency)}{d.date && ` · ${day(d.date)}`}</option>)}</select></label>}
+        <label class="field">{t('ap_codes')}<input class="input" name="codes" defaultValue={(terms.discounts ?? []).join(' ')} /></label>
+        <label class="field">{t('pf_city')}<input class="input" name="city" defaultValue={terms.fulfilment.address.city} /></label>
+        <label class="field">{t('pf_street')}<input class="input" name="street" defaultValue={terms.fulfilment.address.street} /></label>
+        <button class="button" type="submit" aria-label={t('ed_apply')} disabled={busy}>{t('ed_apply')}</button>
+      </form>
+    </details>
+  );
+}
+
+// A cancellation, a change, a return: what comes back, and where to.
+function BackTerms({ approval }) {
+  const { terms } = approval;
+  return (
+    <dl class="terms">
+      <Row name={t('ap_merchant')}><b>{terms.merchant.name}</b> <span class="muted"><code>{terms.merchant.origin}</code></span></Row>
+      <Row name={t('rc_theirs')}><code class="print">{terms.order.merchant_order_id}</code></Row>
+      <Row name={t('ap_items')}>{terms.lines.map((l) => <div key={l.line_id}>{l.title} × {l.quantity}</div>)}</Row>
+      <Row name={t('bk_back')}><b>{money(terms.back_minor, terms.currency)}</b></Row>
+      <Row name={t('bk_fee')}>{money(terms.fee_minor, terms.currency)}</Row>
+      <Row name={t('bk_to')}>{terms.back_to.label}</Row>
+      <Row name={t('ap_refund')}>{terms.policy || t('ap_none')}</Row>
+    </dl>
+  );
+}
+
 function Terms({ approval, print, on_change }) {
   const { terms } = approval;
+  if (approval.kind && approval.kind !== 'purchase') return <BackTerms approval={approval} />;
   return (
     <dl class="terms">
       <Row name={t('ap_merchant')}>
@@ -148,15 +211,16 @@ export class Approval extends Component {
     this.setState({ sent: '', armed: false });
   };
 
-  change = async (instrument_id) => {
+  change = async (changes) => {
     this.setState({ sent: 'change', armed: false });
-    await change_instrument(this.props.chat, this.props.approval, instrument_id);
+    await approval_edit(this.props.chat, this.props.approval, changes);
     this.setState({ sent: '' });
   };
 
   buttons(total, low) {
     const { terms } = this.props.approval;
     const { armed, sent, print } = this.state;
+    const buys = !this.props.approval.kind || this.props.approval.kind === 'purchase';
     if (print === false) {
       return (
         <>
@@ -175,10 +239,10 @@ export class Approval extends Component {
     }
     return (
       <div class="armed" role="group" aria-label={t('ap_title')}>
-        <p class="armed-text">{t('ap_armed', { merchant: terms.merchant.name, instrument: terms.instrument.label })}</p>
+        <p class="armed-text">{t(buys ? 'ap_armed' : 'bk_armed', { merchant: terms.merchant.name, instrument: terms.instrument.label })}</p>
         <div class="buttons">
           <button class="button" data-do="back" disabled={!!sent} onClick={this.unarm}>{t('ap_back')}</button>
-          <HoldButton label={t('ap_hold', { total })} holding={t('ap_holding')} busy={!!sent} on_held={() => this.answer('approve')} />
+          <HoldButton label={t(buys ? 'ap_hold' : 'bk_hold', { total })} holding={t('ap_holding')} busy={!!sent} on_held={() => this.answer('approve')} />
         </div>
         <p class="armed-hint">{t('ap_hold_hint')}</p>
       </div>
@@ -189,12 +253,13 @@ export class Approval extends Component {
     const { terms } = approval;
     const left_ms = approval.expires_ms - now_ms;
     const shown = approval.state === 'pending' && left_ms <= 0 ? 'expired' : approval.state;
-    const total = money(terms.total_minor, terms.currency);
+    const buys = !approval.kind || approval.kind === 'purchase';
+    const total = money(buys ? terms.total_minor : terms.back_minor, terms.currency);
     const low = !!approval.wallet && approval.wallet.balance_minor < terms.total_minor;
     const head = (
       <>
         <span class={`ap-icon ap-icon-${shown}`}><Icon name={STATE_ICON[shown]} /></span>
-        <span class="ap-name">{shown === 'pending' ? t('ap_title') : terms.lines[0]?.title}</span>
+        <span class="ap-name">{!buys ? t(`bk_${approval.kind}`) : shown === 'pending' ? t('ap_title') : terms.lines[0]?.title}</span>
         <strong class="ap-total">{total}</strong>
         <span class={`pill st-${shown}`}>{t(`st_${shown}`)}</span>
       </>
@@ -207,6 +272,8 @@ export class Approval extends Component {
             <summary class="ap-head">{head}<Icon name="chevron" size={14} /></summary>
             <Terms approval={approval} print={print} />
           </details>
+          {shown === 'failed' && <Diff approval={approval} />}
+          {approval.by === 'permission' && <p class="ap-why">{t('pm_by')}</p>}
           {why && <p class="ap-why" role="status">{['approved', 'completing'].includes(shown) && <span class="spinner" />}{why}
             {shown === 'unknown' && <> <button class="link" onClick={() => approvals_refresh(chat)}>{t('ap_check')}</button></>}</p>}
         </section>
@@ -216,7 +283,9 @@ export class Approval extends Component {
       <section class="approval ap-pending" aria-label={t('ap_title')}>
         <header class="ap-head">{head}</header>
         {terms.merchant.sandbox && <p class="ap-sandbox"><Icon name="info" size={14} />{t('ap_sandbox')}</p>}
+        <Diff approval={approval} />
         <Terms approval={approval} print={print} on_change={this.change} />
+        {buys && <Edits key={approval.id} approval={approval} on_change={this.change} busy={!!this.state.sent} />}
         <footer class="ap-foot" ref={(el) => { this.foot = el; }}>
           <span class={`ap-clock ${left_ms < 60_000 ? 'warn' : ''}`}><Icon name="clock" size={15} />{t('ap_expires', { left: time_left(left_ms) })}</span>
           {this.buttons(total, low)}

@@ -1,5 +1,5 @@
 import { state } from '../store.js';
-import { orders_load } from '../actions.js';
+import { order_back, orders_load } from '../actions.js';
 import { t, money, moment } from '../i18n.js';
 import { Icon } from '../icons.jsx';
 import { OrderFacts, order_status } from './receipt.jsx';
@@ -16,7 +16,12 @@ function Order({ order }) {
           <Icon name="chevron" size={14} />
         </summary>
         <OrderFacts order={order} />
-        {order.chat_id && <footer><Link to={`/chat/${order.chat_id}`} class="link">{t('or_open_chat')}</Link></footer>}
+        {order.chat_id && (
+          <footer>
+            <Link to={`/chat/${order.chat_id}`} class="link">{t('or_open_chat')}</Link>
+            {!['canceled', 'refunded'].includes(order.status) && <button class="link" onClick={() => order_back(order, order.status === 'fulfilled' ? 'return' : 'cancel')}>{t('bk_ask')}</button>}
+          </footer>
+        )}
       </details>
     </li>
   );

@@ -1,6 +1,6 @@
 import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
 import { state, toast } from '../store.js';
-import { profile_load, profile_save } from '../actions.js';
+import { profile_load, profile_save, permissions_load, permission_end, permit } from '../actions.js';
 import { t, money } from '../i18n.js';
 import { Icon } from '../icons.jsx';
 
@@ -63,6 +63,43 @@ function Instruments({ form, put }) {
   );
 }
 
+// The user's word given beforehand: none by default, each with its limits and what it was used for.
+function Permissions() {
+  useEffect(() => { if (state.session && !state.permissions) permissions_load(); }, [state.session]);
+  const list = (state.permissions ?? []).filter((p) => !p.revoked_ms);
+  const minor = (v) => Math.round(Number(v) * 100);
+  const add = (e) => {
+    e.preventDefault();
+    const f = new FormData(e.currentTarget), optional = (name) => (f.get(name) ? minor(f.get(name)) : null);
+    permit({ currency: 'CNY', per_order_minor: minor(f.get('order')), per_day_minor: optional('day'), per_month_minor: optional('month'), merchant_origin: f.get('merchant').trim() || null });
+    e.currentTarget.reset();
+  };
+  return (
+    <form class="sheet permissions" onSubmit={add}>
+      <h2>{t('pm_title')}</h2>
+      <p class="muted">{t('pm_text')}</p>
+      {list.length === 0 && <p>{t('pm_none')}</p>}
+      <ul class="instruments">
+        {list.map((p) => (
+          <li key={p.id}>
+            <b>{p.merchant_origin ?? t('pm_any')}</b> <span class="muted">{t('pm_order')} {money(p.per_order_minor, p.currency)}
+              {p.per_day_minor !== null && ` · ${t('pm_day')} ${money(p.used_day_minor, p.currency)} / ${money(p.per_day_minor, p.currency)}`}
+              {p.per_month_minor !== null && ` · ${t('pm_month')} ${money(p.used_month_minor, p.currency)} / ${money(p.per_month_minor, p.currency)}`} · {t('pm_uses', { n: p.uses.length })}</span>
+            <button type="button" class="link" onClick={() => permission_end(p.id)}>{t('pm_end')}</button>
+          </li>
+        ))}
+      </ul>
+      <div class="grid2">
+        <label class="field">{t('pm_order')} (CNY)<input class="input" name="order" type="number" min="0" step="0.01" required /></label>
+        <label class="field">{t('pm_day')} (CNY)<input class="input" name="day" type="number" min="0" step="0.01" /></label>
+        <label class="field">{t('pm_month')} (CNY)<input class="input" name="month" type="number" min="0" step="0.01" /></label>
+        <label class="field">{t('pm_merchant')}<input class="input" name="merchant" placeholder="https://" /></label>
+      </div>
+      <div class="buttons"><button class="button" type="submit">{t('pm_add')}</button></div>
+    </form>
+  );
+}
+
 export function Profile() {
   const [form, set_form] = useState(state.profile);
   useEffect(() => { if (state.session && !state.profile) profile_load(); }, [state.session]);
@@ -95,6 +132,7 @@ export function Profile() {
         <Instruments {...f} />
         <div class="buttons"><button class="button button-main" type="submit">{t('pf_save')}</button></div>
       </form>
+      <Permissions />
     </main>
   );
 }
