@@ -145,8 +145,9 @@ static bool read_product(struct rk_foreign *r, const json_t *p, const struct rk_
   if (max > 0 && value >= 0 && value <= max) o->rating = value * 5 / max;
   int64_t count = rk_json_i64(rating, "count", 0);
   if (count > 0 && count < INT32_MAX) o->n_reviews = (int32_t)count;
-  double relevance = json_number_value(json_object_get(extra, "relevance"));
-  o->relevance = !extra ? -1 : relevance < 0 ? 0 : relevance > 1 ? 1 : relevance;
+  const json_t *claimed = json_object_get(extra, "relevance");
+  double relevance = json_number_value(claimed);
+  o->relevance = !json_is_number(claimed) ? -1 : relevance < 0 ? 0 : relevance > 1 ? 1 : relevance;
   if (extra) read_attrs(r, extra, o);
   else read_standard_attrs(r, p, o);
   read_deliveries(r, rk_json_arr(extra, "deliveries"), o->unit_price.currency, o);

@@ -109,7 +109,9 @@ static void a_bad_edit_changes_nothing(void **state) {
     assert_null(b);
   }
   assert_int_equal(edit(a, "key", json_pack("{s:i}", "quantity", 2), &b), RK_EFORBIDDEN);
-  assert_int_equal(rk_trade_edit(s.trade, "somebody", "page", id_of(a), json_object(), &b, &e), RK_ENOTFOUND);
+  json_t *nothing = json_object();
+  assert_int_equal(rk_trade_edit(s.trade, "somebody", "page", id_of(a), nothing, &b, &e), RK_ENOTFOUND);
+  json_decref(nothing);
   fake->no_update = true; /* the merchant does not do it */
   assert_int_equal(edit(a, "page", json_pack("{s:i}", "quantity", 9), &b), RK_EUPSTREAM);
   assert_int_equal(fake->n_updates, 0);
