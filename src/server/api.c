@@ -182,44 +182,31 @@ void rk_route_plan(struct rk_http_req *r, void *ctx) {
   reply_named(r, "plan", rk_trade_plan(s->o.trade, user_of(r), id_of(r).text), "plan");
 }
 
-void rk_route_plan_decide(struct rk_http_req *r, void *ctx) {
-  struct rk_server *s = ctx;
+/* The body's decision and the hash that was seen, handed to fn; false: answered with why not. */
+static bool decided(struct rk_http_req *r, struct rk_server *s, const char *hash_key,
+                    rk_err (*fn)(struct rk_agent *, const char *, const char *, const char *, const char *, const char *, struct rk_error *)) {
   const struct rk_session *se = rk_http_user(r);
   struct rk_error e = {0};
-  struct id id = id_of(r);
   json_t *body = rk_http_json(r, &e);
   rk_err err = body ? RK_OK : e.code;
-  const char *decision = rk_json_cstr(body, "decision", NULL), *hash = rk_json_cstr(body, "sheet_hash", NULL);
-  if (!err && (!decision || !hash)) err = rk_fail(&e, RK_EINVAL, "decision and sheet_hash must be strings");
+  const char *decision = rk_json_cstr(body, "decision", NULL), *hash = rk_json_cstr(body, hash_key, NULL);
+  if (!err && (!decision || !hash)) err = rk_fail(&e, RK_EINVAL, "decision and %s must be strings", hash_key);
   if (!err) err = check_key_reuse(s, r, &e);
-  if (!err) err = rk_agent_decide_plan(s->o.agent, se->user_id, decider(se), id.text, decision, hash, &e);
+  if (!err) err = fn(s->o.agent, se->user_id, decider(se), id_of(r).text, decision, hash, &e);
   json_decref(body);
-  if (err) {
-    rk_http_reply_error(r, &e);
-    return;
-  }
-  rk_metrics_count(s->metrics, RK_COUNT_DECISIONS);
-  reply_named(r, "plan", rk_trade_plan(s->o.trade, se->user_id, id.text), "plan");
+  if (err) rk_http_reply_error(r, &e);
+  else rk_metrics_count(s->metrics, RK_COUNT_DECISIONS);
+  return !err;
+}
+
+void rk_route_plan_decide(struct rk_http_req *r, void *ctx) {
+  struct rk_server *s = ctx;
+  if (decided(r, s, "sheet_hash", rk_agent_decide_plan)) reply_named(r, "plan", rk_trade_plan(s->o.trade, user_of(r), id_of(r).text), "plan");
 }
 
 void rk_route_decide(struct rk_http_req *r, void *ctx) {
   struct rk_server *s = ctx;
-  const struct rk_session *se = rk_http_user(r);
-  struct rk_error e = {0};
-  struct id id = id_of(r);
-  json_t *body = rk_http_json(r, &e);
-  rk_err err = body ? RK_OK : e.code;
-  const char *decision = rk_json_cstr(body, "decision", NULL), *hash = rk_json_cstr(body, "terms_hash", NULL);
-  if (!err && (!decision || !hash)) err = rk_fail(&e, RK_EINVAL, "decision and terms_hash must be strings");
-  if (!err) err = check_key_reuse(s, r, &e);
-  if (!err) err = rk_agent_decide(s->o.agent, se->user_id, decider(se), id.text, decision, hash, &e);
-  json_decref(body);
-  if (err) {
-    rk_http_reply_error(r, &e);
-    return;
-  }
-  rk_metrics_count(s->metrics, RK_COUNT_DECISIONS);
-  reply_named(r, "approval", rk_trade_approval(s->o.trade, se->user_id, id.text), "approval");
+  if (decided(r, s, "terms_hash", rk_agent_decide)) reply_named(r, "approval", rk_trade_approval(s->o.trade, user_of(r), id_of(r).text), "approval");
 }
 
 /* ---- chats ---- */

@@ -83,18 +83,23 @@ static const struct rk_choice *add_choice(struct rk_axis *axis, const char *opti
   return c;
 }
 
-static void add_item(const struct rk_shop *s, struct maker *m, const struct rk_service *v, const struct rk_fare *f, bool child,
-                     const struct rk_choice *fare, const struct rk_choice *who, const char *checkout_id) {
+static void add_item(struct maker *m, const struct rk_service *v, const struct rk_fare *f, bool child, const struct rk_choice *fare,
+                     const struct rk_choice *who, int32_t left) {
   char id[RK_TRAVEL_ID_BYTES + 40];
-  struct rk_travel_item t;
   struct rk_item *item = &m->p->items[m->p->n_items];
   rk_travel_item_id(v, f, child, id);
-  RK_ASSERT(rk_travel_find_item(s->catalog.travel, rk_str_c(id), &t));
-  *item = (struct rk_item){.id = rk_arena_dup(m->a, rk_str_c(id)), .product = m->p, .chosen = {fare, who}, .price_minor = t.price_minor,
-                           .first_stock = left_of(s, &t, checkout_id)};
+  *item = (struct rk_item){.id = rk_arena_dup(m->a, rk_str_c(id)), .product = m->p, .chosen = {fare, who},
+                           .price_minor = child ? f->child_minor : f->adult_minor, .first_stock = left};
   if (!item->id) m->full = true;
   else m->p->n_items++;
-  if (m->p->n_items == 1 || t.price_minor < m->p->price_minor) m->p->price_minor = t.price_minor;
+  if (m->p->n_items == 1 || item->price_minor < m->p->price_minor) m->p->price_minor = item->price_minor;
+}
+
+/* Adults and children share what is left of a fare. */
+static int32_t left_of_fare(const struct rk_shop *s, const struct rk_service *v, int32_t fare, const char *checkout_id) {
+  struct rk_travel_item t = {.service = *v};
+  t.fare = &t.service.fares[fare];
+  return left_of(s, &t, checkout_id);
 }
 
 /* Fares, and whoever pays another price, are the options of the product. */
@@ -115,9 +120,10 @@ static void add_items(const struct rk_shop *s, struct maker *m, const struct rk_
   for (int32_t i = 0; i < v->n_fares && !m->full; i++) {
     const struct rk_fare *f = &v->fares[i];
     const struct rk_choice *fare = add_choice(&p->axes[0], stay ? "room" : "class", rk_arena_dup(m->a, rk_str_c(f->id)), (struct rk_text){f->zh, f->en});
+    int32_t left = left_of_fare(s, v, i, checkout_id);
     if (!fare->value) m->full = true;
-    else add_item(s, m, v, f, false, fare, grown, checkout_id);
-    if (children && !m->full) add_item(s, m, v, f, true, fare, small, checkout_id);
+    else add_item(m, v, f, false, fare, grown, left);
+    if (children && !m->full) add_item(m, v, f, true, fare, small, left);
   }
 }
 
