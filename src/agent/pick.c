@@ -85,7 +85,11 @@ static int by_rating(const struct rk_offer *a, const struct rk_offer *b) {
   return by_total(a, b);
 }
 
-static const char *date_of(const struct rk_offer *o) { return o->delivery && o->delivery->date[0] ? o->delivery->date : NULL; }
+/* When it is had: the promised day, or of dated places the start (travel.c puts it there). */
+static const char *date_of(const struct rk_offer *o) {
+  const char *departs = o->travel_kind ? rk_pick_attr(o, "departs") : NULL;
+  return departs ? departs : o->delivery && o->delivery->date[0] ? o->delivery->date : NULL;
+}
 
 /* A date that is not known may still turn out the soonest, until it is asked for. */
 static int by_date(const struct rk_offer *a, const struct rk_offer *b) {

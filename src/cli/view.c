@@ -50,6 +50,17 @@ static void put_pairs(const json_t *obj) {
   if (!first) putchar(')');
 }
 
+/* Of a dated place. */
+static void show_when(const json_t *travel) {
+  static const char *const parts[] = {"date", "starts", "ends", "end_date"};
+  if (!travel) return;
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    put(rk_json_cstr(travel, parts[i], ""));
+    if (rk_json_str(travel, parts[i]).n) putchar(' ');
+  }
+  printf("adults %lld children %lld  ", (long long)rk_json_i64(travel, "adults", 0), (long long)rk_json_i64(travel, "children", 0));
+}
+
 static void show_cards(struct rk_view *v, const json_t *data) {
   size_t i;
   json_t *c;
@@ -63,6 +74,7 @@ static void show_cards(struct rk_view *v, const json_t *data) {
     put(rk_json_cstr(c, "title", ""));
     put_pairs(rk_json_obj(c, "options"));
     printf(" x%lld\n       ", (long long)rk_json_i64(c, "quantity", 1));
+    show_when(rk_json_obj(c, "travel"));
     put(rk_json_cstr(c, "shop_name", ""));
     printf(": ");
     put_money(rk_json_i64(c, "subtotal_minor", 0), cur);
@@ -106,6 +118,16 @@ static void field(const char *name, const char *value) {
   printf("  | %-14s ", name);
   put(value);
   putchar('\n');
+}
+
+static void show_travelers(const json_t *list) {
+  size_t i;
+  json_t *one;
+  json_array_foreach(list, i, one) {
+    printf("  | %-14s ", i ? "" : "travellers");
+    put(rk_json_cstr(one, "name", ""));
+    printf(" (%s)\n", rk_str_eq(rk_json_str(one, "kind"), RK_STR("child")) ? "child" : "adult");
+  }
 }
 
 static void show_choices(const json_t *approval) {
@@ -163,11 +185,14 @@ void rk_view_approval(struct rk_view *v, const json_t *approval) {
   printf("  | %-14s ", "TOTAL");
   put_money(rk_json_i64(terms, "total_minor", 0), rk_json_cstr(terms, "currency", ""));
   putchar('\n');
+  show_travelers(rk_json_arr(terms, "travelers"));
   field("delivery", rk_json_cstr(way, "method", ""));
-  field("", rk_json_cstr(way, "date", ""));
-  field("to", rk_json_cstr(address, "name", ""));
-  field("", rk_json_cstr(address, "phone", ""));
-  field("", rk_json_cstr(address, "street", ""));
+  if (rk_json_str(address, "street").n) { /* of dated places nothing is sent */
+    field("", rk_json_cstr(way, "date", ""));
+    field("to", rk_json_cstr(address, "name", ""));
+    field("", rk_json_cstr(address, "phone", ""));
+    field("", rk_json_cstr(address, "street", ""));
+  }
   field("paid by", rk_json_cstr(pay, "label", rk_json_cstr(pay, "kind", "")));
   field("refunds", rk_json_cstr(terms, "refund_rule", ""));
   show_choices(approval);

@@ -47,6 +47,41 @@ static int32_t left_of(const struct rk_shop *s, const struct rk_travel_item *ite
 
 /* ---- products ---- */
 
+/* "17,18": numbers of seats. */
+static void mark_seats(unsigned char *taken, int32_t n_seats, const char *list) {
+  rk_str rest = rk_str_c(list), one;
+  int64_t seat;
+  while (rest.n) {
+    rk_str_cut(rest, ',', &one, &rest);
+    if (rk_str_i64(one, &seat) && seat >= 0 && seat < n_seats) taken[seat] = 1;
+  }
+}
+
+/* Those that are sold or held now. */
+static void taken_seats(const struct rk_shop *s, const struct rk_service *v, const char *key, unsigned char taken[RK_MAX_SEAT_ROWS * RK_MAX_SEAT_COLS]) {
+  rk_travel_seats(s->catalog.travel, v, taken);
+  json_t *booked = rk_shop_store_seats(s->db, key), *one;
+  size_t i;
+  json_array_foreach(booked, i, one) mark_seats(taken, v->n_rows * v->n_cols, rk_json_cstr(one, "seats", ""));
+  json_decref(booked);
+}
+
+/* The most seats side by side that are free. */
+static int32_t seats_together(const struct rk_shop *s, const struct rk_service *v) {
+  struct rk_travel_item t = {.service = *v};
+  struct rk_stock stocks[RK_MAX_STAY_NIGHTS];
+  unsigned char taken[RK_MAX_SEAT_ROWS * RK_MAX_SEAT_COLS];
+  int32_t run = 0, longest = 0;
+  t.fare = &t.service.fares[0];
+  rk_travel_stocks(s->catalog.travel, &t, stocks);
+  taken_seats(s, v, stocks[0].key, taken);
+  for (int32_t i = 0; i < v->n_rows * v->n_cols; i++) {
+    run = taken[i] ? 0 : i % v->n_cols ? run + 1 : 1;
+    if (run > longest) longest = run;
+  }
+  return longest;
+}
+
 struct maker { struct rk_arena *a; struct rk_product *p; bool full; };
 
 static void fact(struct maker *m, const char *name, char type, const char *value) {
@@ -102,13 +137,25 @@ static int32_t left_of_fare(const struct rk_shop *s, const struct rk_service *v,
   return left_of(s, &t, checkout_id);
 }
 
-/* Fares, and whoever pays another price, are the options of the product. */
+/* How many sleep in a room, as a choice that goes with it. */
+static const struct rk_choice *guests_choice(struct maker *m, struct rk_axis *axis, int32_t guests) {
+  char value[12];
+  snprintf(value, sizeof value, "%d", (int)guests);
+  for (int32_t i = 0; i < axis->n_choices; i++)
+    if (strcmp(axis->choices[i].value, value) == 0) return &axis->choices[i];
+  const char *id = rk_arena_dup(m->a, rk_str_c(value)), *zh = rk_arena_printf(m->a, "%d人", (int)guests);
+  if (id && zh) return add_choice(axis, "guests", id, (struct rk_text){zh, id});
+  m->full = true;
+  return NULL;
+}
+
+/* Fares, and whoever pays another price, are the options of the product; of a room, how many sleep in it. */
 static void add_items(const struct rk_shop *s, struct maker *m, const struct rk_service *v, const char *checkout_id) {
   static const struct rk_text adult = {"成人", "adult"}, child = {"儿童", "child"};
   bool stay = v->kind == RK_TRAVEL_STAY, children = !stay && v->kind != RK_TRAVEL_FILM;
   struct rk_product *p = m->p;
   p->axes[0].choices = rk_arena_array(m->a, RK_MAX_FARES, sizeof *p->axes[0].choices);
-  p->axes[1].choices = rk_arena_array(m->a, 2, sizeof *p->axes[1].choices);
+  p->axes[1].choices = rk_arena_array(m->a, RK_MAX_FARES, sizeof *p->axes[1].choices);
   p->items = rk_arena_array(m->a, 2 * RK_MAX_FARES, sizeof *p->items);
   if (!p->axes[0].choices || !p->axes[1].choices || !p->items) {
     m->full = true;
@@ -116,13 +163,14 @@ static void add_items(const struct rk_shop *s, struct maker *m, const struct rk_
   }
   const struct rk_choice *grown = NULL, *small = NULL;
   if (children) grown = add_choice(&p->axes[1], "passenger", "adult", adult), small = add_choice(&p->axes[1], "passenger", "child", child);
-  p->n_axes = children ? 2 : 1;
+  p->n_axes = children || stay ? 2 : 1;
   for (int32_t i = 0; i < v->n_fares && !m->full; i++) {
     const struct rk_fare *f = &v->fares[i];
     const struct rk_choice *fare = add_choice(&p->axes[0], stay ? "room" : "class", rk_arena_dup(m->a, rk_str_c(f->id)), (struct rk_text){f->zh, f->en});
     int32_t left = left_of_fare(s, v, i, checkout_id);
+    if (stay) grown = guests_choice(m, &p->axes[1], f->guests);
     if (!fare->value) m->full = true;
-    else add_item(m, v, f, false, fare, grown, left);
+    else if (!m->full) add_item(m, v, f, false, fare, grown, left);
     if (children && !m->full) add_item(m, v, f, true, fare, small, left);
   }
 }
@@ -137,6 +185,7 @@ static struct rk_product *make_product(const struct rk_shop *s, const struct rk_
                            .description = {v->place_zh ? v->place_zh : "", v->place_en ? v->place_en : ""}};
   m.full = !p->id || !p->title.zh || !p->title.en;
   if (!m.full) add_facts(&m, v);
+  if (!m.full && v->kind == RK_TRAVEL_FILM) number_fact(&m, "seats_together", seats_together(s, v));
   if (!m.full) add_items(s, &m, v, checkout_id);
   return m.full ? NULL : p;
 }
@@ -225,28 +274,15 @@ bool seller_has_places(const struct rk_shop *s, const json_t *lines, rk_str item
   return true;
 }
 
-/* "17,18": numbers of seats. */
-static void mark_seats(unsigned char *taken, int32_t n_seats, const char *list) {
-  rk_str rest = rk_str_c(list), one;
-  int64_t seat;
-  while (rest.n) {
-    rk_str_cut(rest, ',', &one, &rest);
-    if (rk_str_i64(one, &seat) && seat >= 0 && seat < n_seats) taken[seat] = 1;
-  }
-}
-
 /* The seats of a film for n people; "" for other kinds. */
 static bool choose_seats(const struct rk_shop *s, const struct rk_travel_item *t, const char *key, int32_t n, char out[MAX_SEATS_TEXT]) {
   unsigned char taken[RK_MAX_SEAT_ROWS * RK_MAX_SEAT_COLS];
   int32_t seats[RK_MAX_TRAVEL_PARTY];
   bool adjacent;
+  size_t at = 0;
   out[0] = 0;
   if (t->service.kind != RK_TRAVEL_FILM) return true;
-  rk_travel_seats(s->catalog.travel, &t->service, taken);
-  json_t *booked = rk_shop_store_seats(s->db, key), *v;
-  size_t i, at = 0;
-  json_array_foreach(booked, i, v) mark_seats(taken, t->service.n_rows * t->service.n_cols, rk_json_cstr(v, "seats", ""));
-  json_decref(booked);
+  taken_seats(s, &t->service, key, taken);
   if (!rk_travel_pick_seats(&t->service, taken, n, seats, &adjacent)) return false;
   for (int32_t k = 0; k < n; k++) at += (size_t)snprintf(out + at, MAX_SEATS_TEXT - at, "%s%d", k ? "," : "", (int)seats[k]);
   return true;

@@ -40,9 +40,21 @@ static json_t *line_options(const struct line *l) {
   return options;
 }
 
+/* Of a dated place the buyer agrees to day and hours too; class and room in the buyer's words. */
+static json_t *dated_options(const struct line *l, bool en) {
+  static const char *const when[] = {"date", "starts", "ends", "end_date", "opens", "closes"};
+  const struct rk_product *p = l->item->product;
+  json_t *options = line_options(l);
+  for (int32_t i = 0; i < p->n_axes; i++) json_object_set_new(options, l->item->chosen[i]->option, json_string(rk_text_in(l->item->chosen[i]->label, en)));
+  for (size_t k = 0; k < sizeof when / sizeof *when; k++)
+    for (int32_t i = 0; i < p->n_facts; i++)
+      if (strcmp(p->facts[i].name, when[k]) == 0) json_object_set_new(options, when[k], json_string(p->facts[i].value));
+  return options;
+}
+
 static json_t *item_json(const struct session *x, const struct line *l) {
   return json_pack("{s:s, s:s, s:I, s:{s:o}}", "id", l->item->id, "title", rk_text_in(l->item->product->title, x->en), "price",
-                   (json_int_t)l->item->price_minor, RK_UCP_OFFER_KEY, "options", line_options(l));
+                   (json_int_t)l->item->price_minor, RK_UCP_OFFER_KEY, "options", x->arena ? dated_options(l, x->en) : line_options(l));
 }
 
 static json_t *line_totals(const struct session *x, int32_t i) {

@@ -330,6 +330,7 @@ static rk_err read_page(struct rk_merchants *m, int32_t i, struct rk_exchange *x
     return e->code;
   }
   err = x->answer.status == 200 ? take_page(p, v, found->name, e) : rk_merchants_refusal(x->answer.status, v, found, e);
+  if (x->answer.status == 400) err = e->code = RK_EINVAL; /* it was asked for what it does not know: the asker's to put right */
   json_decref(v);
   return err;
 }

@@ -76,6 +76,7 @@ rk_err rk_merchants_search(struct rk_merchants *m, const struct rk_search *q, st
 struct rk_line { const char *item_id, *title; const struct rk_option *options; int32_t n_options;
                  int32_t quantity; int64_t unit_minor; };
 struct rk_total { const char *type, *text; int64_t minor; };  /* UCP total types; discounts negative */
+enum { RK_MAX_TRAVELERS = 9 };
 struct rk_traveler { const char *name; bool child; };
 struct rk_address { const char *name, *phone, *street; const char *city; };
 

@@ -7,10 +7,21 @@
 #include "base/log.h"
 #include "trade/internal.h"
 
+static int32_t n_lines(const struct rk_prepare *p) { return 1 + p->n_more; }
+static const struct rk_offer *line_offer(const struct rk_prepare *p, int32_t i) { return i ? p->more[i - 1] : p->offer; }
+static bool same(const char *a, const char *b) { return strcmp(a ? a : "", b ? b : "") == 0; }
+
 static rk_err check_request(const struct rk_prepare *p, struct rk_error *e) {
-  if (!p->address.street || !*p->address.street)
+  if (!p->offer->travel_kind && (!p->address.street || !*p->address.street))
     return rk_fail(e, RK_EINVAL, "there is no delivery address: ask the user which address, or have the profile filled in");
-  if (p->offer->quantity < 1 || p->offer->quantity > RK_MAX_QUANTITY) return rk_fail(e, RK_EINVAL, "the offer is not priced");
+  if (p->n_more < 0 || n_lines(p) > RK_MAX_LINE_ITEMS) return rk_fail(e, RK_EINVAL, "a checkout has 1 to %d lines", RK_MAX_LINE_ITEMS);
+  if (p->n_travelers < 0 || p->n_travelers > RK_MAX_TRAVELERS) return rk_fail(e, RK_EINVAL, "at most %d travel together", RK_MAX_TRAVELERS);
+  for (int32_t i = 0; i < n_lines(p); i++) {
+    const struct rk_offer *o = line_offer(p, i);
+    if (o->quantity < 1 || o->quantity > RK_MAX_QUANTITY) return rk_fail(e, RK_EINVAL, "the offer is not priced");
+    if (!same(o->origin, p->offer->origin) || !same(o->travel_kind, p->offer->travel_kind)) return rk_fail(e, RK_EINVAL, "the lines of a checkout are of one merchant");
+    if (!same(o->unit_price.currency, p->offer->unit_price.currency)) return rk_fail(e, RK_EINVAL, "the lines of a checkout are in two currencies");
+  }
   return RK_OK;
 }
 
@@ -18,16 +29,26 @@ struct attempt {
   struct rk_trade *t;
   const struct rk_prepare *p;
   struct rk_arena *arena;
-  struct rk_line line;
+  struct rk_line *lines;    /* [n_lines(p)] */
+  int64_t subtotal;         /* of all lines, by the offers */
   struct rk_checkout best;
   const char *best_code;    /* NULL: without one */
   int64_t best_total;
 };
 
+/* The delivery that was chosen, where all lines chose the same. */
+static const char *delivery_id(const struct rk_prepare *p) {
+  const char *id = p->offer->delivery ? p->offer->delivery->id : NULL;
+  for (int32_t i = 1; i < n_lines(p); i++)
+    if (!line_offer(p, i)->delivery || !same(line_offer(p, i)->delivery->id, id)) return NULL;
+  return id;
+}
+
 static struct rk_checkout_req request(struct attempt *a, const char *const *code) {
-  const struct rk_offer *o = a->p->offer;
-  return (struct rk_checkout_req){.origin = o->origin, .lang = a->p->lang, .lines = &a->line, .n_lines = 1, .address = a->p->address,
-                                  .delivery_id = o->delivery ? o->delivery->id : NULL, .codes = code, .n_codes = code && *code ? 1 : 0};
+  const struct rk_prepare *p = a->p;
+  return (struct rk_checkout_req){.origin = p->offer->origin, .lang = p->lang, .lines = a->lines, .n_lines = n_lines(p), .address = p->address,
+                                  .travelers = p->travelers, .n_travelers = p->n_travelers, .delivery_id = delivery_id(p), .codes = code,
+                                  .n_codes = code && *code ? 1 : 0};
 }
 
 static rk_err create(struct attempt *a, const char *code, struct rk_error *e) {
@@ -52,38 +73,91 @@ static rk_err try_code(struct attempt *a, const char *code, struct rk_error *e) 
   return RK_OK;
 }
 
-static bool same(const char *a, const char *b) { return strcmp(a ? a : "", b ? b : "") == 0; }
-
-static bool fits(const struct rk_offer *o, const struct rk_coupon *c) { return c != o->coupon && o->subtotal.minor >= c->min_subtotal_minor; }
+/* Line i lists it as the first, the subtotal is high enough, and it is not the one that was tried at once. */
+static bool fits(const struct attempt *a, int32_t i, const struct rk_coupon *c) {
+  const struct rk_coupon *first = a->p->offer->coupon;
+  if (a->subtotal < c->min_subtotal_minor || (first && same(first->code, c->code))) return false;
+  for (int32_t k = 0; k < i; k++) {
+    const struct rk_offer *o = line_offer(a->p, k);
+    for (int32_t n = 0; n < o->n_coupons; n++)
+      if (same(o->coupons[n].code, c->code)) return false;
+  }
+  return true;
+}
 
 /* Each code alone, the one that looks best first. What the shop lists is a claim: its total decides. */
 static rk_err best_checkout(struct attempt *a, struct rk_error *e) {
-  const struct rk_offer *o = a->p->offer;
-  const char *set = o->coupon ? o->coupon->code : NULL;
+  const char *set = a->p->offer->coupon ? a->p->offer->coupon->code : NULL;
   rk_err err = create(a, set, e);
   if (err && set) err = create(a, set = NULL, e);
   if (err) return err;
   int32_t tried = set ? 1 : 0;
-  for (int32_t i = 0; i < o->n_coupons && tried < RK_MAX_DISCOUNT_CODES; i++) {
-    if (!fits(o, &o->coupons[i])) continue;
-    tried++;
-    set = o->coupons[i].code;
-    (void)try_code(a, set, NULL); /* a code that the shop refuses costs nothing */
+  for (int32_t i = 0; i < n_lines(a->p); i++) {
+    const struct rk_offer *o = line_offer(a->p, i);
+    for (int32_t k = 0; k < o->n_coupons && tried < RK_MAX_DISCOUNT_CODES; k++) {
+      if (!fits(a, i, &o->coupons[k])) continue;
+      tried++;
+      set = o->coupons[k].code;
+      (void)try_code(a, set, NULL); /* a code that the shop refuses costs nothing */
+    }
   }
   return same(set, a->best_code) ? RK_OK : try_code(a, a->best_code, e);
 }
 
-static rk_err check_line(const struct attempt *a, struct rk_error *e) {
+/* "5排6座、5排7座", "row 5 seat 6, row 5 seat 7": pairs of row and seat. False: not side by side, or not to be read. */
+static bool are_together(const char *seats, int32_t n) {
+  int32_t numbers[2 * RK_MAX_TRAVELERS], n_found = 0, lowest = INT32_MAX, highest = 0;
+  for (const char *p = seats; *p; p++) {
+    int32_t v = 0, digits = 0;
+    while (p[digits] >= '0' && p[digits] <= '9' && digits < 6) v = v * 10 + (p[digits++] - '0');
+    if (!digits) continue;
+    if (n_found == 2 * RK_MAX_TRAVELERS) return false;
+    numbers[n_found++] = v;
+    p += digits - 1;
+  }
+  if (n_found != 2 * n) return false;
+  for (int32_t i = 0; i < n; i++) {
+    if (numbers[2 * i] != numbers[0]) return false;
+    for (int32_t k = 0; k < i; k++)
+      if (numbers[2 * k + 1] == numbers[2 * i + 1]) return false;
+    if (numbers[2 * i + 1] < lowest) lowest = numbers[2 * i + 1];
+    if (numbers[2 * i + 1] > highest) highest = numbers[2 * i + 1];
+  }
+  return highest - lowest == n - 1;
+}
+
+static rk_err check_seats(const struct attempt *a, struct rk_error *e) {
+  for (int32_t i = 0; a->p->seats_together && i < a->best.n_lines; i++) {
+    const struct rk_line *l = &a->best.lines[i];
+    const char *seats = "";
+    for (int32_t k = 0; k < l->n_options; k++)
+      if (strcmp(l->options[k].name, "seats") == 0) seats = l->options[k].value;
+    if (l->quantity > 1 && !are_together(seats, l->quantity)) return rk_fail(e, RK_ECONFLICT, "%s has no %d seats side by side left: %s", a->best.merchant_name, (int)l->quantity, seats);
+  }
+  return RK_OK;
+}
+
+static bool travelers_match(const struct rk_checkout *co, const struct rk_prepare *p) {
+  if (co->n_travelers != p->n_travelers) return false;
+  for (int32_t i = 0; i < p->n_travelers; i++)
+    if (!same(co->travelers[i].name, p->travelers[i].name) || co->travelers[i].child != p->travelers[i].child) return false;
+  return true;
+}
+
+/* The merchant's checkout holds what was asked for. */
+static rk_err check_lines(const struct attempt *a, struct rk_error *e) {
   const struct rk_checkout *co = &a->best;
   const struct rk_offer *o = a->p->offer;
-  if (co->n_lines != 1 || !same(co->lines[0].item_id, o->item_id) || co->lines[0].quantity != o->quantity)
-    return rk_fail(e, RK_EUPSTREAM, "%s put other things into the checkout than were asked for", o->shop_name);
+  bool lines_match = co->n_lines == n_lines(a->p);
+  for (int32_t i = 0; lines_match && i < co->n_lines; i++) lines_match = same(co->lines[i].item_id, a->lines[i].item_id) && co->lines[i].quantity == a->lines[i].quantity;
+  if (!lines_match) return rk_fail(e, RK_EUPSTREAM, "%s put other things into the checkout than were asked for", o->shop_name);
   if (strcmp(co->currency, o->unit_price.currency) != 0)
     return rk_fail(e, RK_EUPSTREAM, "%s offered in %s and asks for %s", o->shop_name, o->unit_price.currency, co->currency);
   const struct rk_address *to = &a->p->address;
   if (!same(co->origin, o->origin) || !same(co->address.street, to->street) || !same(co->address.city, to->city))
     return rk_fail(e, RK_EUPSTREAM, "%s answered with another origin or address than was asked for", o->shop_name);
-  return RK_OK;
+  if (!travelers_match(co, a->p)) return rk_fail(e, RK_EUPSTREAM, "%s wrote down other travellers than were named", o->shop_name);
+  return check_seats(a, e);
 }
 
 /* We have no means of payment that this merchant takes, or it wants the buyer itself. */
@@ -100,7 +174,7 @@ static rk_err hand_over(const struct attempt *a, struct rk_error *e) {
   json_t *turn = json_pack("{s:s, s:s, s:s}", "user_id", p->user_id, "chat_id", p->chat_id, "turn_id", p->turn_id);
   json_t *data = json_pack("{s:s, s:s, s:o, s:s, s:s, s:I, s:s}", "level", "info", "code", "hand_over", "text",
                            json_sprintf(p->lang && strcmp(p->lang, "zh") == 0 ? "%s：%s，%s。请在商家自己的页面付款：%s" : "%s: %s, %s. Pay on the shop's own page: %s",
-                                        co->merchant_name, a->line.title, total, co->continue_url), "url", co->continue_url, "merchant_origin",
+                                        co->merchant_name, a->lines[0].title, total, co->continue_url), "url", co->continue_url, "merchant_origin",
                            co->origin, "total_minor", (json_int_t)a->best_total, "currency", co->currency);
   rk_err err = data ? rk_trade_event(a->t, turn, "notice", data, e) : rk_fail(e, RK_EFORMAT, "%s: a text of its checkout is not valid UTF-8", co->merchant_name);
   json_decref(turn);
@@ -129,10 +203,15 @@ static rk_err check_limits(const struct attempt *a, bool demo, struct rk_error *
   return wants_buyer(co) ? hand_over(a, e) : RK_OK;
 }
 
-static json_t *chosen(const struct rk_offer *o) {
-  json_t *options = json_object();
-  for (int32_t i = 0; i < o->n_options; i++) json_object_set_new(options, o->options[i].name, json_string(o->options[i].value));
-  return json_pack("[{s:s, s:o}]", "item_id", o->item_id, "options", options);
+static json_t *chosen(const struct rk_prepare *p) {
+  json_t *list = json_array();
+  for (int32_t i = 0; i < n_lines(p); i++) {
+    const struct rk_offer *o = line_offer(p, i);
+    json_t *options = json_object();
+    for (int32_t k = 0; k < o->n_options; k++) json_object_set_new(options, o->options[k].name, json_string(o->options[k].value));
+    json_array_append_new(list, json_pack("{s:s, s:o}", "item_id", o->item_id, "options", options));
+  }
+  return list;
 }
 
 /* What an edit may choose from, and in which language it asks. */
@@ -153,6 +232,13 @@ static const char *attribute(const struct rk_offer *o, const char *name) {
   return NULL;
 }
 
+/* Several kinds of things in one checkout are asked for: a permission speaks of one. */
+static bool is_mixed(const struct rk_prepare *p) {
+  for (int32_t i = 1; i < n_lines(p); i++)
+    if (!same(attribute(line_offer(p, i), "category"), attribute(p->offer, "category"))) return true;
+  return false;
+}
+
 int64_t rk_trade_expiry(const struct rk_checkout *co) {
   int64_t own = rk_now_ms() + RK_APPROVAL_TTL_MS;
   return co->expires_ms > 0 && co->expires_ms < own ? co->expires_ms : own;
@@ -162,11 +248,11 @@ static rk_err propose(struct attempt *a, const json_t *profile, json_t **approva
   const struct rk_prepare *p = a->p;
   bool demo = rk_json_bool(profile, "demo", false);
   json_t *instrument = rk_trade_instrument(profile, p->instrument_id);
-  rk_err err = check_line(a, e);
+  rk_err err = check_lines(a, e);
   if (!err) err = check_limits(a, demo, e);
   if (!err && rk_trade_expiry(&a->best) <= rk_now_ms()) err = rk_fail(e, RK_EUPSTREAM, "the checkout of %s has expired already", p->offer->shop_name);
   if (err) return err;
-  json_t *lines = chosen(p->offer);
+  json_t *lines = chosen(p);
   json_t *paid_with = json_pack("{s:s, s:s, s:s}", "id", rk_json_cstr(instrument, "id", ""), "kind", rk_json_cstr(instrument, "kind", ""), "label",
                                 rk_json_cstr(instrument, "label", ""));
   if (p->lang && strcmp(p->lang, "en") == 0 && a->best.merchant_name_en) a->best.merchant_name = a->best.merchant_name_en;
@@ -174,7 +260,7 @@ static rk_err propose(struct attempt *a, const json_t *profile, json_t **approva
   json_t *asked = rk_trade_asked(&a->best, p->lang);
   if (terms)
     err = rk_trade_store_approval(a->t, &(struct rk_draft){.user_id = p->user_id, .chat_id = p->chat_id, .turn_id = p->turn_id, .origin = a->best.origin,
-        .checkout_id = a->best.id, .terms = terms, .demo = demo, .asked = asked, .ask = p->in_plan, .category_claimed = attribute(p->offer, "category"), .category_own = p->category}, approval, e);
+        .checkout_id = a->best.id, .terms = terms, .demo = demo, .asked = asked, .ask = p->in_plan || is_mixed(p), .category_claimed = attribute(p->offer, "category"), .category_own = p->category}, approval, e);
   else err = RK_EUPSTREAM;
   json_decref(asked);
   json_decref(terms);
@@ -189,9 +275,14 @@ rk_err rk_trade_prepare(struct rk_trade *t, const struct rk_prepare *p, json_t *
   if (err) return err;
   json_t *profile = rk_store_profile(t->store, p->user_id);
   struct attempt a = {.t = t, .p = p, .arena = rk_arena_new(RK_TRADE_ARENA_BYTES)};
-  a.line = (struct rk_line){.item_id = p->offer->item_id, .title = p->offer->title, .options = p->offer->options, .n_options = p->offer->n_options,
-                            .quantity = p->offer->quantity, .unit_minor = p->offer->unit_price.minor};
-  if (!a.arena) err = rk_fail(e, RK_ENOMEM, "out of memory");
+  a.lines = a.arena ? rk_arena_array(a.arena, (size_t)n_lines(p), sizeof *a.lines) : NULL;
+  for (int32_t i = 0; a.lines && i < n_lines(p); i++) {
+    const struct rk_offer *o = line_offer(p, i);
+    a.lines[i] = (struct rk_line){.item_id = o->item_id, .title = o->title, .options = o->options, .n_options = o->n_options, .quantity = o->quantity,
+                                  .unit_minor = o->unit_price.minor};
+    a.subtotal += o->subtotal.minor;
+  }
+  if (!a.lines) err = rk_fail(e, RK_ENOMEM, "out of memory");
   else if (!rk_trade_instrument(profile, p->instrument_id))
     err = rk_fail(e, RK_EINVAL, "there is no such payment method in the profile%s%s", p->instrument_id ? ": " : "", p->instrument_id ? p->instrument_id : "");
   if (!err) err = best_checkout(&a, e);
@@ -201,7 +292,7 @@ rk_err rk_trade_prepare(struct rk_trade *t, const struct rk_prepare *p, json_t *
     if (err && err != RK_EPAYMENT && rk_merchant_checkout_cancel(t->merchants, a.best.origin, a.best.id, NULL)) /* frees what the shop holds for us */
       rk_log(RK_LOG_INFO, "trade", "the checkout at %s was not cancelled", p->offer->origin);
   }
-  rk_arena_free(a.arena);
+  if (a.arena) rk_arena_free(a.arena);
   json_decref(profile);
   return err;
 }

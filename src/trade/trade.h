@@ -36,17 +36,20 @@ void rk_trade_free(struct rk_trade *t);
 struct rk_prepare {
   const char *user_id, *chat_id, *turn_id;
   const struct rk_offer *offer;     /* priced */
+  const struct rk_offer *const *more; int32_t n_more; /* further lines of the same checkout: priced, of the same merchant and currency */
+  const struct rk_traveler *travelers; int32_t n_travelers; /* of dated places: who goes; from the user's profile */
+  bool seats_together;              /* the seats that the merchant names must be side by side */
   int64_t max_total_minor;          /* hard limit from the user's words, 0: none; checked on the merchant's own total */
   const char *deliver_by;           /* "" or date */
   const char *instrument_id;        /* NULL: the default */
-  struct rk_address address;
+  struct rk_address address;        /* of goods; dated places need none */
   const char *lang;                 /* "zh" | "en": of the merchant's texts; NULL: its own choice */
   const char *category;             /* of the thing, by the user's own words; NULL: not known (what the offer says is a claim) */
   bool in_plan;                     /* it will be answered with others: no permission approves it */
 };
 /* Tries the coupons that fit, keeps the lowest total, stores the approval and
  * appends the approval_request event. *approval: the object of docs/api.md.
- * RK_EINVAL: over the limit (says by how much), address missing; RK_EUPSTREAM. */
+ * RK_EINVAL: over the limit (says by how much), address missing, lines that do not go together; RK_EUPSTREAM. */
 rk_err rk_trade_prepare(struct rk_trade *t, const struct rk_prepare *p, json_t **approval, struct rk_error *e) RK_MUST_USE;
 
 json_t *rk_trade_approval(struct rk_trade *t, const char *user_id, const char *approval_id); /* NULL: none */

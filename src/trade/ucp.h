@@ -31,7 +31,7 @@
 #define RK_UCP_TRAVEL_KEY "example.rukou.travel" /* dated places: query of a search, travelers of a checkout, capability */
 #define RK_UCP_REFUND "example.rukou.refund" /* ours: UCP has no request for money back (docs/ucp.md) */
 
-enum { RK_MAX_UCP_TEXT_BYTES = 4096, RK_MAX_UCP_MESSAGES = 32, RK_MAX_UCP_REVIEWS = 8, RK_MAX_TRAVELERS = 9 };
+enum { RK_MAX_UCP_TEXT_BYTES = 4096, RK_MAX_UCP_MESSAGES = 32, RK_MAX_UCP_REVIEWS = 8 };
 
 /* ---- profiles and negotiation ---- */
 

@@ -23,18 +23,21 @@ export const en = {
   tool_running: 'running', tool_ok: 'done', tool_failed: 'failed', tool_args: 'Arguments', tool_result: 'Result', tool_shops: 'Shops asked',
   shop_offers: '{n} offers', shop_failed: 'no answer',
   // cards
+  nights: '{n} nights, {rooms} rooms', party: 'adults {adults}, children {children}',
   delivery_unknown: 'not known', delivery_expected: 'Delivery as the shop quoted it for another offer.', fees: 'Fees', also_at: 'The same thing: {shops}',
   cheapest: 'Cheapest', offer_n: 'No. {n}', offers_label: '{n} offers, swipe sideways', choose: 'Take this', choose_text: 'Take number {n}', tag_price: 'Tag price',
   items: 'Items', coupon: 'Coupon', discount: 'Discount', delivery: 'Delivery', delivery_free: 'free', total: 'Total', arrives: 'arrives {date}', no_date: 'no delivery date given',
   rating: '{rating} of 5', reviews: '{n} reviews', stock_left: 'only {n} left', stock_out: 'sold out', checked: 'checked {time}', qty: 'Quantity {n}', each: '{price} each', paid_reason: 'Why this one',
   say_cards: '{n} offers found.', say_approval: 'Please check the terms of the purchase.', say_order: 'The order is placed.',
   // options
+  opt_class: 'Class', opt_passenger: 'For', opt_room: 'Room', opt_guests: 'Sleeps', opt_date: 'Date', opt_starts: 'Starts', opt_ends: 'Ends', opt_end_date: 'Until', opt_opens: 'Opens', opt_closes: 'Closes', opt_seats: 'Seats',
   opt_color: 'Colour', opt_colour: 'Colour', opt_size: 'Size', opt_model: 'Model', opt_kind: 'Kind', opt_capacity: 'Capacity', opt_material: 'Material', opt_flavor: 'Flavour', opt_version: 'Version',
   // edits, differences, returns, permissions
   ed_title: 'Change it', ed_quantity: 'Quantity', ed_apply: 'Ask for these terms', df_edit: 'Your change', df_later: 'What the merchant changed after your approval', df_old: 'Before', df_new: 'Now', df_none: 'none',
   bk_cancel: 'Cancel the order', bk_return: 'Return for a refund', bk_change: 'Change the booking', bk_back: 'Money back', bk_fee: 'Fee', bk_to: 'Back to', bk_ask: 'Cancel or return…', bk_armed: 'Give this order back to {merchant}, money to {instrument}?', bk_hold: 'Hold to take back {total}',
   pm_title: 'Standing permissions', pm_text: 'Purchases within these limits are not asked about one by one; each is still signed and recorded, and a permission can be taken back at any time.', pm_none: 'None: every purchase is asked about.', pm_any: 'Any merchant', pm_order: 'At most per order', pm_day: 'At most per day', pm_month: 'At most per month', pm_merchant: 'Only this merchant', pm_add: 'Permit', pm_end: 'Take back', pm_uses: 'used {n} times', pm_by: 'Approved by your standing permission.',
   // approval
+  ap_travelers: 'Travellers', ap_nothing_sent: 'electronic ticket, nothing is sent',
   ap_title: 'Approve this purchase', ap_merchant: 'Merchant', ap_claim: 'the name is the merchant\'s own claim', ap_items: 'Items', ap_ship_to: 'Ship to', ap_delivery: 'Delivery', ap_pay: 'Pay with', ap_refund: 'Refund rule', ap_none: 'none stated by the merchant',
   ap_codes: 'Coupon codes', ap_balance: 'balance {balance}', ap_balance_after: '{balance} after this', ap_balance_low: 'balance too low', ap_expires: 'expires in {left}', ap_demo: 'The recipient is the demo profile.',
   ap_demo_edit: 'Use my own', ap_print: 'Fingerprint of the terms', ap_print_ok: 'matches the terms shown above', ap_print_bad: 'The terms do not match their fingerprint and cannot be approved. Refuse, then ask again.',

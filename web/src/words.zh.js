@@ -23,18 +23,21 @@ export const zh = {
   tool_running: '进行中', tool_ok: '完成', tool_failed: '未成功', tool_args: '参数', tool_result: '结果', tool_shops: '问过的店',
   shop_offers: '{n} 个商品', shop_failed: '没有回答',
   // cards
+  nights: '{n} 晚，{rooms} 间', party: '成人 {adults}，儿童 {children}',
   delivery_unknown: '未知', delivery_expected: '运费按该店另一商品的报价。', fees: '其他费用', also_at: '同款：{shops}',
   cheapest: '最便宜', offer_n: '第 {n} 个', offers_label: '{n} 个商品，左右滑动查看', choose: '选这个', choose_text: '就买第 {n} 个', tag_price: '标价',
   items: '商品', coupon: '优惠券', discount: '优惠', delivery: '配送', delivery_free: '免运费', total: '合计', arrives: '{date} 送达', no_date: '未给出送达日期',
   rating: '{rating} 分', reviews: '{n} 条评价', stock_left: '仅剩 {n} 件', stock_out: '无货', checked: '{time} 查到', qty: '数量 {n}', each: '单价 {price}', paid_reason: '为什么是它',
   say_cards: '找到 {n} 个商品。', say_approval: '请确认购买条款。', say_order: '已下单。',
   // options
+  opt_class: '席别', opt_passenger: '乘客', opt_room: '房型', opt_guests: '可住', opt_date: '日期', opt_starts: '开始', opt_ends: '结束', opt_end_date: '到', opt_opens: '开放', opt_closes: '关闭', opt_seats: '座位',
   opt_color: '颜色', opt_colour: '颜色', opt_size: '尺码', opt_model: '型号', opt_kind: '款式', opt_capacity: '容量', opt_material: '材质', opt_flavor: '口味', opt_version: '版本',
   // edits, differences, returns, permissions
   ed_title: '修改', ed_quantity: '数量', ed_apply: '按此修改', df_edit: '您的修改', df_later: '商家在您确认之后改了什么', df_old: '原来', df_new: '现在', df_none: '无',
   bk_cancel: '取消订单', bk_return: '退货退款', bk_change: '改签', bk_back: '退回金额', bk_fee: '手续费', bk_to: '退到', bk_ask: '取消或退货…', bk_armed: '向 {merchant} 退这笔订单，退到 {instrument}？', bk_hold: '按住确认，退回 {total}',
   pm_title: '长期授权', pm_text: '在这些限额之内的购买不再逐笔询问；每一笔仍有签名记录，授权可以随时收回。', pm_none: '没有长期授权：每笔都会询问。', pm_any: '任何商家', pm_order: '每单最多', pm_day: '每天最多', pm_month: '每月最多', pm_merchant: '只限商家', pm_add: '授权', pm_end: '收回', pm_uses: '用过 {n} 次', pm_by: '由您的长期授权批准。',
   // approval
+  ap_travelers: '出行人', ap_nothing_sent: '电子凭证，不寄送',
   ap_title: '确认购买', ap_merchant: '商家', ap_claim: '名称为商家自称', ap_items: '商品', ap_ship_to: '送到', ap_delivery: '配送', ap_pay: '付款方式', ap_refund: '退款规则', ap_none: '商家未写',
   ap_codes: '优惠码', ap_balance: '余额 {balance}', ap_balance_after: '付后余额 {balance}', ap_balance_low: '余额不足', ap_expires: '{left} 后失效', ap_demo: '收货信息是演示资料。',
   ap_demo_edit: '换成我的', ap_print: '条款指纹', ap_print_ok: '与上面显示的条款一致', ap_print_bad: '条款与指纹不一致，不能批准。请拒绝后重新下单。',

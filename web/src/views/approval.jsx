@@ -92,11 +92,11 @@ function split_codes(text) { return text.split(/[\s,，]+/).filter(Boolean); }
 
 // Each change goes to the merchant, and comes back as new terms.
 function Edits({ approval, on_change, busy }) {
-  const { terms, deliveries } = approval;
+  const { terms, deliveries } = approval, sent = !!terms.fulfilment.address.street; // else a dated place: nobody is added, nothing is sent
   const submit = (e) => {
     e.preventDefault();
     const form = new FormData(e.currentTarget), changes = {};
-    const quantity = Number(form.get('quantity')), codes = split_codes(form.get('codes')), a = terms.fulfilment.address, street = form.get('street').trim(), city = form.get('city').trim();
+    const quantity = Number(form.get('quantity')), codes = split_codes(form.get('codes')), a = terms.fulfilment.address, street = form.get('street')?.trim(), city = form.get('city')?.trim();
     if (terms.lines.length === 1 && quantity && quantity !== terms.lines[0].quantity) changes.quantity = quantity;
     if (codes.join() !== (terms.discounts ?? []).join()) changes.codes = codes;
     if (form.get('delivery') && form.get('delivery') !== terms.fulfilment.id) changes.delivery_id = form.get('delivery');
@@ -107,11 +107,11 @@ function Edits({ approval, on_change, busy }) {
     <details class="ap-edit">
       <summary>{t('ed_title')}</summary>
       <form class="grid2" onSubmit={submit}>
-        {terms.lines.length === 1 && <label class="field">{t('ed_quantity')}<input class="input" name="quantity" type="number" min="1" max="999" defaultValue={terms.lines[0].quantity} /></label>}
+        {sent && terms.lines.length === 1 && <label class="field">{t('ed_quantity')}<input class="input" name="quantity" type="number" min="1" max="999" defaultValue={terms.lines[0].quantity} /></label>}
         {deliveries?.length > 1 && <label class="field">{t('ap_delivery')}<select class="input" name="delivery" defaultValue={terms.fulfilment.id}>{deliveries.map((d) => <option key={d.id} value={d.id} selected={d.id === terms.fulfilment.id}>{d.title} · {money(d.fee_minor, terms.currency)}{d.date && ` · ${day(d.date)}`}</option>)}</select></label>}
         <label class="field">{t('ap_codes')}<input class="input" name="codes" defaultValue={(terms.discounts ?? []).join(' ')} /></label>
-        <label class="field">{t('pf_city')}<input class="input" name="city" defaultValue={terms.fulfilment.address.city} /></label>
-        <label class="field">{t('pf_street')}<input class="input" name="street" defaultValue={terms.fulfilment.address.street} /></label>
+        {sent && <label class="field">{t('pf_city')}<input class="input" name="city" defaultValue={terms.fulfilment.address.city} /></label>}
+        {sent && <label class="field">{t('pf_street')}<input class="input" name="street" defaultValue={terms.fulfilment.address.street} /></label>}
         <button class="button" type="submit" aria-label={t('ed_apply')} disabled={busy}>{t('ed_apply')}</button>
       </form>
     </details>
@@ -135,7 +135,7 @@ function BackTerms({ approval }) {
 }
 
 function Terms({ approval, print, on_change }) {
-  const { terms } = approval;
+  const { terms } = approval, street = terms.fulfilment?.address?.street;
   if (approval.kind && approval.kind !== 'purchase') return <BackTerms approval={approval} />;
   return (
     <dl class="terms">
@@ -148,9 +148,10 @@ function Terms({ approval, print, on_change }) {
         <Totals totals={terms.totals} total_minor={terms.total_minor} currency={terms.currency} />
       </Row>
       {terms.discounts?.length > 0 && <Row name={t('ap_codes')}>{terms.discounts.map((c) => <code key={c} class="code-chip">{c}</code>)}</Row>}
-      <Row name={t('ap_delivery')}>{terms.fulfilment?.method}<br /><span class="muted">{terms.fulfilment?.date ? t('arrives', { date: day(terms.fulfilment.date) }) : t('no_date')}</span></Row>
+      {terms.travelers && <Row name={t('ap_travelers')}>{terms.travelers.map((p) => <div key={p.name}>{p.name} <span class="muted">{t(p.kind === 'child' ? 'pf_child' : 'pf_adult')}</span></div>)}</Row>}
+      <Row name={t('ap_delivery')}>{terms.fulfilment?.method}{street && <><br /><span class="muted">{terms.fulfilment?.date ? t('arrives', { date: day(terms.fulfilment.date) }) : t('no_date')}</span></>}</Row>
       <Row name={t('ap_ship_to')}>
-        <Address address={terms.fulfilment?.address} />
+        {street ? <Address address={terms.fulfilment.address} /> : <span class="muted">{t('ap_nothing_sent')}</span>}
         {approval.demo_profile && <span class="demo"><Icon name="info" size={14} />{t('ap_demo')} {approval.state === 'pending' && <button class="link" onClick={() => go('/profile')}>{t('ap_demo_edit')}</button>}</span>}
       </Row>
       <Row name={t('ap_pay')}><PayWith approval={approval} on_change={on_change} /><br /><Wallet wallet={approval.state === 'pending' ? approval.wallet : null} total_minor={terms.total_minor} /></Row>

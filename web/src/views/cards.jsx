@@ -20,6 +20,18 @@ function Line({ name, children, minus }) {
   return <div class={`line ${minus ? 'line-minus' : ''}`}><dt>{name}</dt><dd>{children}</dd></div>;
 }
 
+// When a dated place is, and for how many.
+function When({ travel }) {
+  const { starts, ends, end_date } = travel;
+  const hours = [starts, ends].filter(Boolean).join(' – '), days = end_date && end_date !== travel.date ? `${day(travel.date)} – ${day(end_date)}` : day(travel.date);
+  return (
+    <>
+      <li><Icon name="clock" size={15} />{days} {travel.kind === 'stay' ? t('nights', { n: travel.nights, rooms: travel.rooms }) : hours}</li>
+      <li><Icon name="user" size={15} />{t('party', { adults: travel.adults, children: travel.children })}</li>
+    </>
+  );
+}
+
 function Card({ card, best, on_choose }) {
   const c = card, off = c.discount_minor > 0;
   return (
@@ -41,7 +53,7 @@ function Card({ card, best, on_choose }) {
         {c.delivery && <Line name={t('delivery')}>{c.delivery.fee_minor ? `+${money(c.delivery.fee_minor, c.currency)}` : t('delivery_free')}</Line>}
       </dl>
       <ul class="facts">
-        <li><Icon name="truck" size={15} />{c.delivery?.date ? t('arrives', { date: day(c.delivery.date) }) : t('no_date')}</li>
+        {c.travel ? <When travel={c.travel} /> : <li><Icon name="truck" size={15} />{c.delivery?.date ? t('arrives', { date: day(c.delivery.date) }) : t('no_date')}</li>}
         {c.rating > 0 && <li class="stars"><Icon name="star" size={15} /><span aria-label={t('rating', { rating: c.rating })}>{c.rating}</span><span class="muted">{t('reviews', { n: number(c.n_reviews ?? 0) })}</span></li>}
         {c.stock === 0 && <li class="bad">{t('stock_out')}</li>}
         {c.stock > 0 && c.stock < 10 && <li class="warn">{t('stock_left', { n: c.stock })}</li>}
