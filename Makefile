@@ -14,7 +14,7 @@ CC := gcc
 VERSION := 0.1.0
 
 # Lowest first. A library may use only those to its left (make lint checks the includes).
-MODULES := base json engine store net http chat mcp trade shop search media agent server cli
+MODULES := base json engine store net http chat mcp trade shop search media agent eval server cli
 PKGS := libmicrohttpd libcurl jansson sqlite3 openssl
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \

@@ -17,7 +17,8 @@ declare -A may=(
   [base]="" [json]="base" [engine]="base" [store]="base json" [net]="base json" [http]="base json"
   [chat]="base json engine net" [trade]="base json net http store" [shop]="base json net http store trade"
   [agent]="base json engine net http store chat trade shop" [server]="base json engine net http store chat trade agent"
-  [cli]="base json engine net http store chat trade shop agent server")
+  [eval]="base json net store shop"
+  [cli]="base json engine net http store chat trade shop agent server eval")
 for dir in src/*/; do
   m=$(basename "$dir")
   grep -rnoE '#include "[a-z]+/' "$dir" --include='*.[ch]' | while IFS= read -r line; do

@@ -21,6 +21,7 @@ struct rk_agent_opts {
   struct rk_trade *trade;
   struct rk_merchants *merchants;
   struct rk_chat_model *model;
+  const struct rk_sampling *sampling; /* NULL: the likeliest token; copied */
 };
 rk_err rk_agent_new(const struct rk_agent_opts *o, struct rk_agent **out, struct rk_error *e) RK_MUST_USE;
 /* Resumes what was open: reconciles payments, ends or re-runs interrupted turns. From then on a timer ends the turns

@@ -118,7 +118,7 @@ static rk_err think(struct rk_turn *t, enum rk_tool_choice choice, const char *t
   if (left <= 0) return rk_fail(e, RK_ETOOBIG, "the model wrote more than %d tokens in this turn", (int)RK_MAX_TURN_TOKENS);
   json_t *all = all_messages(t);
   struct rk_chat_request q = {.messages = all, .tools = t->sv->tools, .tool_choice = choice, .tool_name = tool, .one_call = true,
-                              .thinking = t->thinking, .sampling = RK_SAMPLING_DEFAULT, .max_tokens = left < max_tokens ? (int32_t)left : max_tokens,
+                              .thinking = t->thinking, .sampling = t->sv->sampling, .max_tokens = left < max_tokens ? (int32_t)left : max_tokens,
                               .n_top_logprobs = -1, .n_prefix_messages = (int32_t)json_array_size(t->sv->prefix), .owner = owner_of(t->chat_id)};
   struct rk_chat_result r = {0};
   rk_err err = rk_chat_run(t->sv->model, &q, t->cancel, hear, h, &r, e);

@@ -30,6 +30,7 @@ struct rk_services {
   struct rk_live *live;
   json_t *prefix;                /* fixed messages */
   json_t *tools;
+  struct rk_sampling sampling;   /* of every model call */
   struct rk_turn_counts counts;  /* of all turns since the start */
 };
 

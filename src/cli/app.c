@@ -167,15 +167,15 @@ static void name_of_model(const char *model, char *out, size_t size) {
   if (end && end > out && strcmp(end, ".gguf") == 0) *end = 0;
 }
 
-static rk_err open_model(const struct rk_cli *c, bool no_pull, struct rk_app *a, struct rk_error *e) {
+rk_err rk_app_open_model(const struct rk_cli *c, bool no_pull, struct rk_net *net, struct rk_chat_model **out, struct rk_error *e) {
   if (c->cfg.base_url[0]) {
     char origin[300];
     rk_err err = rk_net_origin(c->cfg.base_url, origin, sizeof origin);
     if (err) return rk_fail(e, RK_EINVAL, "base_url %s is no http(s) address", c->cfg.base_url);
-    err = rk_net_allow(a->net, origin);
+    err = rk_net_allow(net, origin);
     if (err) return rk_fail(e, err, "base_url %s cannot be used", c->cfg.base_url);
-    return rk_chat_open_remote(&(struct rk_chat_remote_opts){.net = a->net, .base_url = c->cfg.base_url,
-        .api_key = c->cfg.api_key[0] ? c->cfg.api_key : NULL, .model_name = c->cfg.model_name}, &a->model, e);
+    return rk_chat_open_remote(&(struct rk_chat_remote_opts){.net = net, .base_url = c->cfg.base_url,
+        .api_key = c->cfg.api_key[0] ? c->cfg.api_key : NULL, .model_name = c->cfg.model_name}, out, e);
   }
   char path[PATH_BYTES], name[256];
   struct rk_identity id;
@@ -185,14 +185,14 @@ static rk_err open_model(const struct rk_cli *c, bool no_pull, struct rk_app *a,
   name_of_model(c->cfg.model, name, sizeof name);
   return rk_chat_open_local(&(struct rk_chat_local_opts){.model_path = path, .model_name = name,
       .n_threads = c->cfg.threads, .n_ctx = c->cfg.ctx, .kv_type = c->cfg.kv_type, .kv_bytes = (uint64_t)c->cfg.kv_memory << 20,
-      .kv_wait_ms = c->cfg.kv_wait > 0 ? c->cfg.kv_wait * 1000 : 1, .cache_dir = c->cfg.cache_dir, .model_id = id.sha256}, &a->model, e);
+      .kv_wait_ms = c->cfg.kv_wait > 0 ? c->cfg.kv_wait * 1000 : 1, .cache_dir = c->cfg.cache_dir, .model_id = id.sha256}, out, e);
 }
 
 rk_err rk_app_open_agent(const struct rk_cli *c, bool no_pull, struct rk_app *a, struct rk_error *e) {
-  rk_err err = open_model(c, no_pull, a, e);
+  rk_err err = a->model_lent ? RK_OK : rk_app_open_model(c, no_pull, a->net, &a->model, e);
   if (!err) err = rk_app_open_merchants(c, a, e);
   if (!err) err = rk_trade_new(&(struct rk_trade_opts){a->store, a->merchants, a->key}, &a->trade, e);
-  if (!err) err = rk_agent_new(&(struct rk_agent_opts){a->store, a->trade, a->merchants, a->model}, &a->agent, e);
+  if (!err) err = rk_agent_new(&(struct rk_agent_opts){a->store, a->trade, a->merchants, a->model, a->sampling}, &a->agent, e);
   return err;
 }
 
@@ -202,7 +202,7 @@ void rk_app_close(struct rk_app *a) {
   if (a->merchants) rk_merchants_free(a->merchants);
   rk_links_free(a->links);
   rk_sandbox_stop(&a->sandbox);
-  if (a->model) rk_chat_close(a->model);
+  if (a->model && !a->model_lent) rk_chat_close(a->model);
   if (a->key) rk_key_free(a->key);
   if (a->net) rk_net_free(a->net);
   if (a->store) rk_store_close(a->store);

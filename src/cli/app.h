@@ -18,6 +18,8 @@ struct rk_app {
   struct rk_merchants *merchants;
   struct rk_trade *trade;
   struct rk_chat_model *model;
+  bool model_lent;               /* set by who opens us: the model is somebody else's and stays open */
+  const struct rk_sampling *sampling; /* of the agent; NULL: the likeliest token */
   struct rk_agent *agent;
   struct rk_sandbox sandbox;
   int port;                      /* of our own listener */
@@ -28,7 +30,9 @@ struct rk_app {
 
 /* The data directory: lock, database, approval key, network. RK_ECONFLICT: in use. */
 rk_err rk_app_open_data(const struct rk_cli *c, struct rk_app *a, struct rk_error *e) RK_MUST_USE;
-/* Model, shops, agent. Call when our listener's port is settled (a->port). */
+/* What cfg names as the model, remote ones over net. */
+rk_err rk_app_open_model(const struct rk_cli *c, bool no_pull, struct rk_net *net, struct rk_chat_model **out, struct rk_error *e) RK_MUST_USE;
+/* Model (unless one is lent), shops, agent. Call when our listener's port is settled (a->port). */
 rk_err rk_app_open_agent(const struct rk_cli *c, bool no_pull, struct rk_app *a, struct rk_error *e) RK_MUST_USE;
 void rk_app_close(struct rk_app *a);
 

@@ -20,11 +20,6 @@
 
 enum { START_TIMEOUT_MS = 60000, STOP_TIMEOUT_MS = 5000, PATH_BYTES = 4096 };
 
-struct dirs {
-  char path[RK_SANDBOX_MAX][PATH_BYTES];
-  int32_t n;
-};
-
 static bool is_shop(const char *dir) {
   char file[PATH_BYTES + 16];
   snprintf(file, sizeof file, "%s/shop.conf", dir);
@@ -35,7 +30,7 @@ static bool is_shop(const char *dir) {
 static int by_name(const void *a, const void *b) { return strcmp(a, b); }
 
 /* Every merchant below parent, in the order of their names. */
-static void add_below(const char *parent, struct dirs *d) {
+static void add_below(const char *parent, struct rk_sandbox_dirs *d) {
   DIR *dir = opendir(parent);
   if (!dir) return;
   for (struct dirent *ent; d->n < RK_SANDBOX_MAX && (ent = readdir(dir));) {
@@ -48,7 +43,7 @@ static void add_below(const char *parent, struct dirs *d) {
 }
 
 /* build/MODE/rukou stands in the tree; an installed one beside share/. */
-static void find_beside_program(struct dirs *d) {
+static void find_beside_program(struct rk_sandbox_dirs *d) {
   char exe[PATH_BYTES], parent[PATH_BYTES + 32];
   ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
   if (n <= 0) return;
@@ -65,7 +60,8 @@ static void find_beside_program(struct dirs *d) {
   }
 }
 
-static rk_err find_dirs(const struct rk_config *cfg, struct dirs *d, struct rk_error *e) {
+rk_err rk_sandbox_find(const struct rk_config *cfg, struct rk_sandbox_dirs *d, struct rk_error *e) {
+  d->n = 0;
   rk_str rest = rk_str_c(cfg->sandbox_shops), one;
   if (rest.n == 0) {
     find_beside_program(d);
@@ -85,7 +81,7 @@ static rk_err find_dirs(const struct rk_config *cfg, struct dirs *d, struct rk_e
 }
 
 static _Noreturn void run_child(const struct rk_config *cfg, int out_fd, const char *port, const char *agent_origin,
-                                struct dirs *d) {
+                                struct rk_sandbox_dirs *d) {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   setpgid(0, 0); /* Ctrl+C reaches us, and we stop the shops after the last turn */
   sigset_t none;
@@ -159,12 +155,12 @@ static void wait_for_ports(int first_port, int32_t n) {
 rk_err rk_sandbox_start(const struct rk_config *cfg, int first_port, const char *agent_origin, struct rk_sandbox *out,
                         struct rk_error *e) {
   *out = (struct rk_sandbox){0};
-  struct dirs *d = calloc(1, sizeof *d);
+  struct rk_sandbox_dirs *d = calloc(1, sizeof *d);
   if (!d) return rk_fail(e, RK_ENOMEM, "out of memory");
   int fds[2] = {-1, -1};
   char port[16];
   snprintf(port, sizeof port, "%d", first_port);
-  rk_err err = find_dirs(cfg, d, e);
+  rk_err err = rk_sandbox_find(cfg, d, e);
   if (!err && pipe2(fds, O_CLOEXEC) != 0) err = rk_fail(e, RK_EIO, "pipe: %s", strerror(errno));
   if (!err) wait_for_ports(first_port, d->n);
   if (!err) {

@@ -10,6 +10,14 @@
 
 enum { RK_SANDBOX_MAX = 24 };
 
+/* Directories of the merchants, in the order in which they get their ports. */
+struct rk_sandbox_dirs {
+  char path[RK_SANDBOX_MAX][4096];
+  int32_t n;
+};
+/* Those of cfg->sandbox_shops, or those found beside the program. */
+rk_err rk_sandbox_find(const struct rk_config *cfg, struct rk_sandbox_dirs *out, struct rk_error *e) RK_MUST_USE;
+
 struct rk_sandbox {
   pid_t pid;                                /* 0: none running */
   char origins[RK_SANDBOX_MAX][64];

@@ -85,21 +85,46 @@ static rk_err open_client(struct rk_session *s, const char *data_dir, struct rk_
 
 /* ---- everything in this process ---- */
 
-static rk_err open_own(struct rk_cli *c, struct rk_session *s, bool agent, bool no_pull, struct rk_error *e) {
-  rk_err err = rk_app_open_data(c, &s->app, e);
-  if (err) return err;
-  if (!agent) return rk_trade_new(&(struct rk_trade_opts){.store = s->app.store, .key = s->app.key}, &s->app.trade, e);
-  err = rk_app_serve_profile(&s->app, &s->http, e);
+static rk_err open_agent(struct rk_cli *c, struct rk_session *s, bool no_pull, struct rk_error *e) {
+  rk_err err = rk_app_serve_profile(&s->app, &s->http, e);
   if (!err) err = rk_app_open_agent(c, no_pull, &s->app, e);
   return err ? err : rk_agent_resume(s->app.agent, e);
 }
 
-rk_err rk_session_open(struct rk_cli *c, bool agent, bool no_pull, struct rk_session **out, struct rk_error *e) {
+static rk_err open_own(struct rk_cli *c, struct rk_session *s, bool agent, bool no_pull, struct rk_error *e) {
+  rk_err err = rk_app_open_data(c, &s->app, e);
+  if (err) return err;
+  if (!agent) return rk_trade_new(&(struct rk_trade_opts){.store = s->app.store, .key = s->app.key}, &s->app.trade, e);
+  return open_agent(c, s, no_pull, e);
+}
+
+static struct rk_session *new_session(void) {
   struct rk_session *s = calloc(1, sizeof *s);
-  if (!s) return rk_fail(e, RK_ENOMEM, "out of memory");
+  if (!s) return NULL;
   pthread_mutex_init(&s->lock, NULL);
   pthread_cond_init(&s->changed, NULL);
   rk_buf_init(&s->bytes, RK_MAX_FETCH_BYTES);
+  return s;
+}
+
+rk_err rk_session_open_with(struct rk_cli *c, struct rk_chat_model *model, const struct rk_sampling *sampling, struct rk_session **out, struct rk_error *e) {
+  struct rk_session *s = new_session();
+  if (!s) return rk_fail(e, RK_ENOMEM, "out of memory");
+  rk_err err = rk_app_open_data(c, &s->app, e);
+  s->app.model = model;
+  s->app.model_lent = true;
+  s->app.sampling = sampling;
+  if (!err) err = open_agent(c, s, true, e);
+  if (err) rk_session_close(s);
+  else *out = s;
+  return err;
+}
+
+struct rk_app *rk_session_app(struct rk_session *s) { return is_client(s) ? NULL : &s->app; }
+
+rk_err rk_session_open(struct rk_cli *c, bool agent, bool no_pull, struct rk_session **out, struct rk_error *e) {
+  struct rk_session *s = new_session();
+  if (!s) return rk_fail(e, RK_ENOMEM, "out of memory");
   rk_err err = rk_app_running(&c->cfg, s->origin, sizeof s->origin) ? open_client(s, c->cfg.data_dir, e) : RK_OK;
   if (!is_client(s)) err = open_own(c, s, agent, no_pull, e);
   if (err) rk_session_close(s);

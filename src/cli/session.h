@@ -12,7 +12,12 @@ struct rk_session;
 
 /* agent: turns will be run; else only what is stored is read. */
 rk_err rk_session_open(struct rk_cli *c, bool agent, bool no_pull, struct rk_session **out, struct rk_error *e) RK_MUST_USE;
+/* The same by ourselves, with a model that is open already and stays so; sampling NULL: the likeliest token. */
+rk_err rk_session_open_with(struct rk_cli *c, struct rk_chat_model *model, const struct rk_sampling *sampling, struct rk_session **out,
+                            struct rk_error *e) RK_MUST_USE;
 void rk_session_close(struct rk_session *s);
+/* What runs in this process; NULL when we are a server's client. */
+struct rk_app *rk_session_app(struct rk_session *s);
 
 /* chat_id "" : a new chat; filled in. */
 rk_err rk_session_submit(struct rk_session *s, const char *text, char chat_id[37], char turn_id[37], struct rk_error *e) RK_MUST_USE;

@@ -105,6 +105,10 @@ json_t *rk_shop_store_booking(struct rk_db *db, const char *checkout_id, const c
   return rk_db_one(db, NULL, "SELECT seats, quantity FROM bookings WHERE checkout_id=? AND item_id=? LIMIT 1", "tt", checkout_id, item_id);
 }
 
+json_t *rk_shop_store_bookings(struct rk_db *db, struct rk_error *e) {
+  return rk_db_all(db, e, "SELECT checkout_id, item_id, seats, quantity, sold FROM bookings ORDER BY id", "");
+}
+
 json_t *rk_shop_store_goods(struct rk_db *db, struct rk_error *e) {
   json_t *rows = rk_db_all(db, e, "SELECT g.row_json, i.stock FROM goods g JOIN items i ON i.id=g.sku"
                            " ORDER BY (SELECT min(position) FROM goods p WHERE p.product=g.product), g.product, g.position", "");
@@ -160,6 +164,73 @@ rk_err rk_shop_store_copy(struct rk_db *db, const char *file, struct rk_error *e
   if (fd < 0) return rk_fail(e, errno == EEXIST ? RK_ECONFLICT : errno == ENOSPC ? RK_ENOSPC : RK_EIO, "%s: %s", file, strerror(errno));
   close(fd);
   return rk_db_run(db, e, "VACUUM INTO ?", "t", file);
+}
+
+static bool is_listed(const json_t *categories, const char *id) {
+  size_t i;
+  json_t *v;
+  json_array_foreach((json_t *)(uintptr_t)categories, i, v)
+    if (json_is_string(v) && strcmp(json_string_value(v), id) == 0) return true;
+  return false;
+}
+
+static rk_err describe_item(struct rk_db *db, const struct rk_item *item, struct rk_error *e) {
+  const struct rk_product *p = item->product;
+  json_t *facts = rk_product_facts(p), *options = rk_item_options(item);
+  char *facts_text = rk_json_dump(facts), *options_text = rk_json_dump(options);
+  rk_err err = rk_db_run(db, e, "INSERT INTO offers VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)", "tttttttiiiiit", item->id, p->id, p->category->id, p->title.zh, p->title.en,
+                         facts_text, options_text, item->price_minor, (int64_t)item->weight_g, (int64_t)p->rating_tenths, (int64_t)p->n_reviews,
+                         (int64_t)item->first_stock, p->category->delivery_class);
+  free(facts_text);
+  free(options_text);
+  json_decref(facts);
+  json_decref(options);
+  return err;
+}
+
+static rk_err describe_rules(struct rk_db *db, const struct rk_catalog *c, struct rk_error *e) {
+  rk_err err = RK_OK;
+  for (int32_t i = 0; !err && i < c->n_coupons; i++) {
+    const struct rk_coupon_rule *r = &c->coupons[i];
+    err = rk_db_run(db, e, "INSERT INTO coupons VALUES(?,?,?,?,?)", "ttiii", r->code, r->category, r->amount_minor, (int64_t)r->percent, r->min_subtotal_minor);
+  }
+  for (int32_t i = 0; !err && i < c->n_deliveries; i++) {
+    const struct rk_delivery_rule *d = &c->deliveries[i];
+    err = rk_db_run(db, e, "INSERT INTO deliveries VALUES(?,?,?,?,?,?,?)", "ttiitii", d->class, d->id, d->fee_minor, (int64_t)d->days, d->regions, d->per_kg_minor,
+                    d->free_over_minor);
+  }
+  return err;
+}
+
+rk_err rk_shop_store_describe(struct rk_db *db, const struct rk_catalog *c, const char *origin, const json_t *categories, struct rk_error *e) {
+  static const char *const tables[] = {
+      "CREATE TABLE shop(name TEXT NOT NULL, origin TEXT NOT NULL, currency TEXT NOT NULL, codes_add_up INTEGER NOT NULL, cutoff_min INTEGER NOT NULL,"
+      " utc_offset_minutes INTEGER NOT NULL, sells_places INTEGER NOT NULL) STRICT",
+      "CREATE TABLE offers(item_id TEXT PRIMARY KEY, product_id TEXT NOT NULL, category TEXT NOT NULL, title_zh TEXT NOT NULL, title_en TEXT NOT NULL,"
+      " attributes_json TEXT NOT NULL, options_json TEXT NOT NULL, price_minor INTEGER NOT NULL, weight_g INTEGER NOT NULL, rating_tenths INTEGER NOT NULL,"
+      " n_reviews INTEGER NOT NULL, stock_at_start INTEGER NOT NULL, delivery_class TEXT NOT NULL) STRICT",
+      "CREATE TABLE coupons(code TEXT NOT NULL, category TEXT NOT NULL, amount_minor INTEGER NOT NULL, percent INTEGER NOT NULL,"
+      " min_subtotal_minor INTEGER NOT NULL) STRICT",
+      "CREATE TABLE deliveries(class TEXT NOT NULL, id TEXT NOT NULL, fee_minor INTEGER NOT NULL, days INTEGER NOT NULL, regions TEXT,"
+      " per_kg_minor INTEGER NOT NULL, free_over_minor INTEGER NOT NULL) STRICT",
+      "CREATE TABLE fares(service_id TEXT NOT NULL, kind TEXT NOT NULL, city_from TEXT NOT NULL, city_to TEXT NOT NULL, date TEXT NOT NULL, starts TEXT NOT NULL,"
+      " fare TEXT NOT NULL, adult_minor INTEGER NOT NULL, child_minor INTEGER NOT NULL, places INTEGER NOT NULL) STRICT"};
+  rk_err err = rk_db_begin(db, e);
+  if (err) return err;
+  for (size_t i = 0; !err && i < sizeof tables / sizeof *tables; i++) err = rk_db_run(db, e, tables[i], "");
+  if (!err) err = rk_db_run(db, e, "INSERT INTO shop VALUES(?,?,?,?,?,?,?)", "tttiiii", c->name, origin, c->currency, (int64_t)c->codes_add_up, (int64_t)c->cutoff_min,
+                            (int64_t)c->utc_offset_minutes, (int64_t)(c->travel != NULL));
+  for (int32_t i = 0; !err && i < c->n_items; i++)
+    if (is_listed(categories, c->by_id[i]->product->category->id)) err = describe_item(db, c->by_id[i], e);
+  if (!err) err = describe_rules(db, c, e);
+  if (!err) return rk_db_commit(db, e);
+  rk_db_rollback(db);
+  return err;
+}
+
+rk_err rk_shop_store_describe_fare(struct rk_db *db, const struct rk_service *s, const struct rk_fare *f, struct rk_error *e) {
+  return rk_db_run(db, e, "INSERT INTO fares VALUES(?,?,?,?,?,?,?,?,?,?)", "tttttttiii", s->id, s->kind == RK_TRAVEL_TRAIN ? "train" : "flight", s->from->zh,
+                   s->to ? s->to->zh : "", s->date, s->starts, f->id, f->adult_minor, f->child_minor, (int64_t)f->places);
 }
 
 rk_err rk_shop_store_put_checkout(struct rk_db *db, const char *id, const char *agent, const char *status, const json_t *state,

@@ -28,6 +28,7 @@ rk_err rk_shop_store_release(struct rk_db *db, const char *checkout_id, struct r
 rk_err rk_shop_store_sell(struct rk_db *db, const char *checkout_id, struct rk_error *e) RK_MUST_USE;
 json_t *rk_shop_store_seats(struct rk_db *db, const char *stock_key);                           /* [{seats}] held or bought */
 json_t *rk_shop_store_booking(struct rk_db *db, const char *checkout_id, const char *item_id);  /* {seats, quantity}; NULL: none */
+json_t *rk_shop_store_bookings(struct rk_db *db, struct rk_error *e); /* [{checkout_id, item_id, seats, quantity, sold}] of all checkouts */
 
 /* ---- goods of a seller's own shop (goods.h): rows in the order of their table, stock as it is now ---- */
 json_t *rk_shop_store_goods(struct rk_db *db, struct rk_error *e);
@@ -38,6 +39,12 @@ int32_t rk_shop_store_n_goods(struct rk_db *db);
 int64_t rk_shop_store_goods_version(struct rk_db *db); /* another number after every change */
 /* A whole copy in a new file, mode 0600. */
 rk_err rk_shop_store_copy(struct rk_db *db, const char *file, struct rk_error *e) RK_MUST_USE;
+
+/* Tables that say what the shop sells, for whoever looks at a copy of its database (docs/eval.md): offers of the categories, discounts,
+ * deliveries, the shop itself. */
+rk_err rk_shop_store_describe(struct rk_db *db, const struct rk_catalog *c, const char *origin, const json_t *categories, struct rk_error *e) RK_MUST_USE;
+/* A fare of a train or flight into the table `fares` that describe has made. */
+rk_err rk_shop_store_describe_fare(struct rk_db *db, const struct rk_service *s, const struct rk_fare *f, struct rk_error *e) RK_MUST_USE;
 
 /* A checkout: {id, status, agent, state, view|null, order_id|null, expires_ms}. NULL: none. */
 rk_err rk_shop_store_put_checkout(struct rk_db *db, const char *id, const char *agent, const char *status, const json_t *state,

@@ -162,6 +162,15 @@ const char *rk_store_dir(const struct rk_store *s) { return s->dir; }
 const char *rk_store_data_id(const struct rk_store *s) { return s->data_id; }
 const char *rk_store_local_user(const struct rk_store *s) { return s->local_user; }
 
+/* ---- memories ---- */
+
+json_t *rk_store_memories(struct rk_store *s, const char *user_id) {
+  json_t *there = rk_db_one(s->db, NULL, "SELECT name FROM sqlite_master WHERE type='table' AND name='memories'", "");
+  json_t *list = there ? rk_db_all(s->db, NULL, "SELECT id, text, source, created_ms FROM memories WHERE user_id=? ORDER BY created_ms, id", "t", user_id) : NULL;
+  json_decref(there);
+  return list ? list : json_array();
+}
+
 /* ---- sign-in ---- */
 
 rk_err rk_store_session_add(struct rk_store *s, const char *user_id, const char *kind, const char *scopes,

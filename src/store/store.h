@@ -73,4 +73,8 @@ int64_t rk_store_event_last(struct rk_store *s, const char *user_id);
 json_t *rk_store_profile(struct rk_store *s, const char *user_id);
 rk_err rk_store_profile_set(struct rk_store *s, const char *user_id, const json_t *profile, struct rk_error *e) RK_MUST_USE;
 
+/* ---- memories: what the user asked to remember ---- */
+/* [{id, text, source, created_ms}], oldest first; empty where nothing is remembered. */
+json_t *rk_store_memories(struct rk_store *s, const char *user_id);
+
 #endif
