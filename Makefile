@@ -2,7 +2,8 @@
 # make engine                           the engine alone: libengine.a and build/MODE/write, no library but libc, libm, pthread
 # make test-unit [ONLY=engine]          C tests of tests/unit/MODULE/*.c, one program a file
 # make soak                             a million simulated orders, a thousand kill -9 on disk (10 minutes on two cores)
-# make accept                           twenty sentences with the real model (half an hour)
+# make eval                             the development tasks with the real model, checked by their end (docs/eval.md; half an hour)
+# make eval-full [SLICE=repeat-1]       the other measured runs, or one of them (tests/tasks/slice says which there are)
 # make bench-engine [ROW=decode] [KERNELS=avx2]   the engine beside its peers (bench/peers builds them): rows of bench/RESULTS.md
 # make fuzz [SECONDS=60] [ONLY=gguf]    libFuzzer (clang) on fuzz/*.c, each for so long
 # make lint                             include arrows, SQL places, static analysis, spelling
@@ -38,7 +39,7 @@ PRESENT := $(foreach m,$(MODULES),$(if $(call srcs,$(m)),$(m)))
 LIBS := $(foreach m,$(PRESENT),$(B)/lib$(m).a)
 LINK := -Wl,--start-group $(filter-out %/libcli.a,$(LIBS)) -Wl,--end-group
 
-.PHONY: all libs engine tests tools test-unit soak lint clean conformance-ucp fuzz fuzz-run fuzz-replay accept bench-engine
+.PHONY: all libs engine tests tools test-unit soak lint clean conformance-ucp fuzz fuzz-run fuzz-replay eval eval-full bench-engine
 all: $(if $(filter cli,$(PRESENT)),$(B)/rukou)
 libs: $(LIBS)
 engine: $(B)/write
@@ -126,9 +127,10 @@ conformance-ucp: all
 	tests/conformance/run.sh agent
 	tests/conformance/run.sh --report docs/conformance-ucp.md
 
-# Our own twenty sentences with the default model: about half an hour. Sixteen are asked for.
-accept: all
-	python3 tests/tasks/run.py tests/tasks/own20.jsonl
+eval: all
+	tests/tasks/slice dev
+eval-full: all
+	@for s in $(or $(SLICE),$(filter-out dev,$(shell tests/tasks/slice))); do echo "# $$s"; tests/tasks/slice $$s || exit 1; done
 
 bench-engine: all
 	bench/run $(if $(ROW),--row $(ROW)) $(if $(KERNELS),--kernels $(KERNELS))
