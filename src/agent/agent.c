@@ -108,13 +108,20 @@ void rk_agent_free(struct rk_agent *a) {
   free(a);
 }
 
-/* The approval that a waiting turn stands at, or NULL. New reference. */
-static json_t *pending_approval(struct rk_agent *a, const char *user_id, const json_t *turn) {
-  const char *id = rk_json_cstr(rk_json_obj(turn, "journal"), "approval_id", NULL);
-  json_t *approval = id ? rk_trade_approval_current(a->sv.trade, user_id, id) : NULL;
-  if (approval && strcmp(rk_json_cstr(approval, "state", ""), "pending") == 0) return approval;
-  json_decref(approval);
+/* The approval, or the plan, that a waiting turn stands at; NULL: it no longer waits. New reference. */
+static json_t *pending(struct rk_agent *a, const char *user_id, const json_t *turn) {
+  const json_t *journal = rk_json_obj(turn, "journal");
+  const char *id = rk_json_cstr(journal, "approval_id", NULL), *plan_id = rk_json_cstr(journal, "plan_id", NULL);
+  json_t *v = plan_id ? rk_trade_plan(a->sv.trade, user_id, plan_id) : id ? rk_trade_approval_current(a->sv.trade, user_id, id) : NULL;
+  if (v && strcmp(rk_json_cstr(v, "state", ""), "pending") == 0) return v;
+  json_decref(v);
   return NULL;
+}
+
+static rk_err refuse(struct rk_agent *a, const char *user_id, const json_t *waiting, struct rk_error *e) {
+  const char *id = rk_json_cstr(waiting, "id", ""), *sheet = rk_json_cstr(waiting, "sheet_hash", NULL);
+  return sheet ? rk_trade_plan_decide(a->sv.trade, user_id, "page", id, "refuse", sheet, e)
+               : rk_trade_decide(a->sv.trade, user_id, "page", id, "refuse", rk_json_cstr(waiting, "terms_hash", ""), e);
 }
 
 /* ---- what time alone brings about ---- */
@@ -137,9 +144,9 @@ static int64_t end_late(struct rk_agent *a) {
   json_t *waiting = rk_store_turns_waiting(a->sv.store), *turn;
   size_t i;
   json_array_foreach(waiting, i, turn) {
-    json_t *approval = pending_approval(a, rk_json_cstr(turn, "user_id", ""), turn);
-    if (!approval) queued = go_on(a, turn) && queued;
-    json_decref(approval);
+    json_t *v = pending(a, rk_json_cstr(turn, "user_id", ""), turn);
+    if (!v) queued = go_on(a, turn) && queued;
+    json_decref(v);
   }
   json_decref(waiting);
   if (!queued) return FULL_RETRY_MS;
@@ -205,9 +212,9 @@ static rk_err cancel_waiting(struct rk_agent *a, const char *user_id, const json
   const char *id = rk_json_cstr(turn, "id", "");
   rk_err err = rk_store_turn_move(a->sv.store, id, "waiting", "completing", e);
   if (err) return err == RK_EGONE ? rk_fail(e, RK_ECONFLICT, "the turn goes on just now and can no longer be stopped") : err;
-  json_t *approval = pending_approval(a, user_id, turn);
-  if (approval) err = rk_trade_decide(a->sv.trade, user_id, "page", rk_json_cstr(approval, "id", ""), "refuse", rk_json_cstr(approval, "terms_hash", ""), e);
-  json_decref(approval);
+  json_t *waiting = pending(a, user_id, turn);
+  if (waiting) err = refuse(a, user_id, waiting, e);
+  json_decref(waiting);
   if (!err) return rk_turn_end_cancelled(&a->sv, id, e);
   struct rk_error ignored;
   if (rk_store_turn_move(a->sv.store, id, "completing", "waiting", &ignored)) rk_log(RK_LOG_ERROR, "agent", "turn %s: %s", id, ignored.msg);
@@ -287,6 +294,18 @@ rk_err rk_agent_decide_plan(struct rk_agent *a, const char *user_id, const char 
     return err;
   }
   go_on_after(a, user_id, ended ? "" : turn_id);
+  return err;
+}
+
+rk_err rk_agent_plan_new(struct rk_agent *a, const char *user_id, const char *title, const char *const *approval_ids, int32_t n, json_t **plan, struct rk_error *e) {
+  rk_err err = rk_trade_plan_new(a->sv.trade, user_id, title, approval_ids, n, plan, e);
+  if (!err) rk_live_wake(a->sv.live, user_id);
+  return err;
+}
+
+rk_err rk_agent_edit_plan(struct rk_agent *a, const char *user_id, const char *session_kind, const char *plan_id, const char *on_failure, struct rk_error *e) {
+  rk_err err = rk_trade_plan_edit(a->sv.trade, user_id, session_kind, plan_id, on_failure, e);
+  if (!err) rk_live_wake(a->sv.live, user_id);
   return err;
 }
 

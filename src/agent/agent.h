@@ -37,7 +37,12 @@ rk_err rk_agent_cancel(struct rk_agent *a, const char *user_id, const char *turn
 rk_err rk_agent_decide(struct rk_agent *a, const char *user_id, const char *session_kind, const char *approval_id,
                        const char *decision, const char *terms_hash, struct rk_error *e) RK_MUST_USE;
 
-/* The same for all parts of a plan. */
+/* A plan of purchases that wait, see rk_trade_plan_new(). */
+rk_err rk_agent_plan_new(struct rk_agent *a, const char *user_id, const char *title, const char *const *approval_ids, int32_t n, json_t **plan,
+                         struct rk_error *e) RK_MUST_USE;
+/* The user changes what happens when a part of a waiting plan fails, see rk_trade_plan_edit(). */
+rk_err rk_agent_edit_plan(struct rk_agent *a, const char *user_id, const char *session_kind, const char *plan_id, const char *on_failure, struct rk_error *e) RK_MUST_USE;
+/* Decides all parts of a plan and lets its turn go on. */
 rk_err rk_agent_decide_plan(struct rk_agent *a, const char *user_id, const char *session_kind, const char *plan_id, const char *decision,
                             const char *sheet_hash, struct rk_error *e) RK_MUST_USE;
 

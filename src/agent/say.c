@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "trade/tell.h"
+
 enum { MAX_SIZES = 24 };
 
 static bool profile_has_size(void *ud, const char *kind) {
@@ -80,23 +82,6 @@ json_t *rk_say_order(struct rk_turn *t, const json_t *order, json_t **close) {
                    date, "answer_in", t->intent.chinese ? "中文" : "English");
 }
 
-static const struct { const char *code, *zh, *en; } failures[] = {
-  {"expired", "确认在下单之前过期了", "the approval expired before the order was placed"},
-  {"checkout_gone", "店铺已经不认得这笔结算", "the shop no longer knows the checkout"},
-  {"canceled", "店铺取消了这笔结算", "the shop cancelled the checkout"},
-  {"payment_refused", "店铺没有接受付款", "the shop did not take the payment"},
-  {"not_taken", "店铺没有接到这笔订单，已在店铺处取消", "the shop did not take the order, and it was cancelled there"},
-  {"no_answer", "店铺没有回应", "the shop did not answer"},
-  {"not_available", "店铺现在不接这笔订单，可能已经缺货", "the shop does not take this order any more, it may be out of stock"},
-  {"terms_changed", "店铺在你确认之后改了条款", "the shop changed the terms after your approval"},
-};
-
-static const char *failure_text(const char *code, bool zh) {
-  for (size_t i = 0; i < sizeof failures / sizeof *failures; i++)
-    if (strcmp(failures[i].code, code) == 0) return zh ? failures[i].zh : failures[i].en;
-  return zh ? "店铺没有完成这笔订单" : "the shop did not complete the order";
-}
-
 json_t *rk_say_no_order(struct rk_turn *t, const char *state, const char *code, json_t **close) {
   bool zh = t->intent.chinese;
   if (strcmp(state, "refused") == 0) *close = json_string(zh ? "没有下单，也没有扣款。" : "Nothing was bought and nothing was charged.");
@@ -104,7 +89,7 @@ json_t *rk_say_no_order(struct rk_turn *t, const char *state, const char *code, 
   else if (strcmp(state, "unknown") == 0)
     *close = json_string(zh ? "现在还不知道这笔订单是否成立。不会再发送任何付款，我会继续核对；稍后可以问我订单状态。"
                             : "We do not know yet whether the order stands. Nothing will be sent again; it is being looked up, ask me for its state later.");
-  else *close = json_sprintf(zh ? "没有买成：%s。没有扣款。" : "The purchase failed: %s. Nothing was charged.", failure_text(code, zh));
+  else *close = json_sprintf(zh ? "没有买成：%s。没有扣款。" : "The purchase failed: %s. Nothing was charged.", rk_tell_failure(code, zh));
   return json_pack("{s:s, s:s, s:s}", "status", state, "note", strcmp(state, "unknown") == 0 ? "the outcome is not known yet" : "nothing was bought",
                    "answer_in", zh ? "中文" : "English");
 }

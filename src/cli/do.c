@@ -19,7 +19,7 @@ struct doing {
   struct rk_progress reading;
   bool is_reading;
   char turn_id[37];
-  json_t *orders, *done;
+  json_t *orders, *done, *asked_plans;
 };
 
 static bool says_yes(const char *line) {
@@ -91,6 +91,69 @@ static void decide(struct doing *w, const json_t *request) {
   json_decref(approval);
 }
 
+/* "part 2 quantity 3" edits a part, "keep" and "undo" choose what happens when one fails. True: something was tried. */
+static bool edit_plan(struct doing *w, const json_t *plan, const char *line) {
+  struct rk_error e = {RK_OK, ""};
+  rk_str word, rest, number;
+  int64_t n = 0;
+  rk_err err;
+  if (strcmp(line, "keep") == 0 || strcmp(line, "undo") == 0) err = rk_session_edit_plan(w->session, rk_json_cstr(plan, "id", ""), line, &e);
+  else {
+    if (!rk_str_cut(rk_str_c(line), ' ', &word, &rest) || !rk_str_eq_c(word, "part") || !rk_str_cut(rk_str_trim(rest), ' ', &number, &rest) || !rk_str_i64(number, &n)) return false;
+    const json_t *approval = json_array_get(rk_json_arr(plan, "approvals"), (size_t)(n - 1));
+    json_t *changes = approval ? edit_of(rest.p) : NULL, *changed = NULL;
+    if (!changes) return false;
+    err = rk_session_edit(w->session, rk_json_cstr(approval, "id", ""), changes, &changed, &e);
+    json_decref(changed);
+    json_decref(changes);
+  }
+  if (err) fprintf(stderr, "rukou: %s\n", e.msg);
+  return true;
+}
+
+static bool ask_user_of_plan(struct doing *w, json_t **plan) {
+  for (;;) {
+    char line[600] = "";
+    struct rk_error e = {RK_OK, ""};
+    if (!w->d->json) rk_view_plan(&w->view, *plan);
+    fflush(stdout);
+    fprintf(stderr, "Type yes (同意) to buy all parts exactly so, anything else to refuse all of them\n"
+                    "(to change it: keep, undo, or part N and quantity N, pay ID, delivery ID, coupon CODE, address CITY, STREET): ");
+    fflush(stderr);
+    if (!fgets(line, sizeof line, stdin)) {
+      clearerr(stdin);
+      return false;
+    }
+    line[strcspn(line, "\r\n")] = 0;
+    if (!edit_plan(w, *plan, line)) return says_yes(line);
+    json_t *now = rk_session_plan(w->session, rk_json_cstr(*plan, "id", ""), &e);
+    if (!now) return fprintf(stderr, "rukou: %s\n", e.msg), false;
+    json_decref(*plan);
+    *plan = now;
+  }
+}
+
+static void decide_plan(struct doing *w, const json_t *shown) {
+  json_t *plan = json_deep_copy(shown);
+  bool yes = w->d->approve == RK_APPROVE_YES;
+  if (w->d->approve == RK_APPROVE_ASK) yes = ask_user_of_plan(w, &plan);
+  else if (!w->d->json) rk_view_plan(&w->view, plan);
+  const char *id = rk_json_cstr(plan, "id", ""), *hash = rk_json_cstr(plan, "sheet_hash", "");
+  struct rk_error e;
+  rk_err err = rk_session_decide_plan(w->session, id, yes ? "approve" : "refuse", hash, &e);
+  if (err) fprintf(stderr, "rukou: %s\n", e.msg);
+  if (err && yes && err != RK_EGONE && rk_session_decide_plan(w->session, id, "refuse", hash, &e)) fprintf(stderr, "rukou: %s\n", e.msg);
+  json_decref(plan);
+}
+
+/* Once for each plan: what its edits make is shown where they are made. */
+static void on_plan(struct doing *w, const json_t *plan) {
+  const char *id = rk_json_cstr(plan, "id", "");
+  if (json_object_get(w->asked_plans, id) || !rk_str_eq_c(rk_json_str(plan, "state"), "pending")) return;
+  json_object_set_new(w->asked_plans, id, json_true());
+  decide_plan(w, plan);
+}
+
 /* The model reads the prompt; in a fresh process that takes a while. */
 static void show_reading(struct doing *w, const json_t *data) {
   if (!w->is_reading) rk_progress_start(&w->reading, "reading", rk_json_i64(data, "n_total", 0), false);
@@ -112,9 +175,11 @@ static bool on_event(void *ud, const char *type, const json_t *event) {
     free(text);
   }
   if (strcmp(type, "order") == 0) json_array_append(w->orders, json_object_get(data, "order"));
-  /* not again what an edit has made, nor what a permission approves */
+  if (strcmp(type, "plan") == 0) on_plan(w, rk_json_obj(data, "plan"));
+  /* not again what an edit has made, nor what a permission or plan approves, nor a part of a plan */
   const json_t *approval = strcmp(type, "approval_request") == 0 ? rk_json_obj(data, "approval") : NULL;
-  if (approval && !json_is_string(json_object_get(approval, "supersedes")) && !json_is_string(json_object_get(approval, "by"))) decide(w, approval);
+  bool asks = approval && !json_is_string(json_object_get(approval, "supersedes")) && !json_is_string(json_object_get(approval, "by"));
+  if (asks && !rk_json_bool(approval, "in_plan", false)) decide(w, approval);
   if (strcmp(type, "turn_done") != 0) return true;
   w->done = json_deep_copy(data);
   return false;
@@ -130,7 +195,7 @@ static void print_done(struct doing *w) {
 }
 
 int rk_do_run(struct rk_session *s, struct rk_do *d, const char *text) {
-  struct doing w = {.session = s, .d = d, .orders = json_array()};
+  struct doing w = {.session = s, .d = d, .orders = json_array(), .asked_plans = json_object()};
   struct rk_error e = {0};
   rk_interrupt_hold();
   rk_err err = rk_session_submit(s, text, d->chat_id, w.turn_id, &e);
@@ -142,6 +207,7 @@ int rk_do_run(struct rk_session *s, struct rk_do *d, const char *text) {
   bool done = strcmp(rk_json_cstr(w.done, "state", ""), "done") == 0;
   json_decref(w.done);
   json_decref(w.orders);
+  json_decref(w.asked_plans);
   return err ? rk_die(&e) : stopped ? RK_EXIT_STOPPED : done ? RK_EXIT_OK : RK_EXIT_FAILED;
 }
 

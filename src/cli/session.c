@@ -166,14 +166,39 @@ rk_err rk_session_submit(struct rk_session *s, const char *text, char chat_id[37
   return RK_OK;
 }
 
-rk_err rk_session_decide(struct rk_session *s, const char *approval_id, const char *decision, const char *terms_hash, struct rk_error *e) {
-  if (!is_client(s)) return rk_agent_decide(s->app.agent, user_of(s), "terminal", approval_id, decision, terms_hash, e);
+/* Takes body. */
+static rk_err write_to(struct rk_session *s, const char *method, const char *place, const char *id, json_t *body, struct rk_error *e) {
   char path[120];
-  snprintf(path, sizeof path, "/api/approvals/%s", approval_id);
-  json_t *body = json_pack("{s:s, s:s}", "decision", decision, "terms_hash", terms_hash), *answer = call(s, "POST", path, body, e);
+  snprintf(path, sizeof path, "%s%.80s", place, id);
+  json_t *answer = call(s, method, path, body, e);
   json_decref(body);
   json_decref(answer);
   return answer ? RK_OK : e->code;
+}
+
+rk_err rk_session_decide(struct rk_session *s, const char *approval_id, const char *decision, const char *terms_hash, struct rk_error *e) {
+  if (!is_client(s)) return rk_agent_decide(s->app.agent, user_of(s), "terminal", approval_id, decision, terms_hash, e);
+  return write_to(s, "POST", "/api/approvals/", approval_id, json_pack("{s:s, s:s}", "decision", decision, "terms_hash", terms_hash), e);
+}
+
+rk_err rk_session_decide_plan(struct rk_session *s, const char *plan_id, const char *decision, const char *sheet_hash, struct rk_error *e) {
+  if (!is_client(s)) return rk_agent_decide_plan(s->app.agent, user_of(s), "terminal", plan_id, decision, sheet_hash, e);
+  return write_to(s, "POST", "/api/plans/", plan_id, json_pack("{s:s, s:s}", "decision", decision, "sheet_hash", sheet_hash), e);
+}
+
+rk_err rk_session_edit_plan(struct rk_session *s, const char *plan_id, const char *on_failure, struct rk_error *e) {
+  if (!is_client(s)) return rk_agent_edit_plan(s->app.agent, user_of(s), "terminal", plan_id, on_failure, e);
+  return write_to(s, "PATCH", "/api/plans/", plan_id, json_pack("{s:{s:s}}", "changes", "on_failure", on_failure), e);
+}
+
+json_t *rk_session_plan(struct rk_session *s, const char *plan_id, struct rk_error *e) {
+  char path[120];
+  snprintf(path, sizeof path, "/api/plans/%.80s", plan_id);
+  json_t *answer = is_client(s) ? call(s, "GET", path, NULL, e) : NULL;
+  json_t *plan = is_client(s) ? json_incref(rk_json_obj(answer, "plan")) : rk_trade_plan(s->app.trade, user_of(s), plan_id);
+  if (!plan && !is_client(s)) rk_fail(e, RK_ENOTFOUND, "there is no such plan");
+  json_decref(answer);
+  return plan;
 }
 
 rk_err rk_session_edit(struct rk_session *s, const char *approval_id, const json_t *changes, json_t **approval, struct rk_error *e) {

@@ -24,6 +24,9 @@ rk_err rk_session_submit(struct rk_session *s, const char *text, char chat_id[37
 rk_err rk_session_decide(struct rk_session *s, const char *approval_id, const char *decision, const char *terms_hash, struct rk_error *e) RK_MUST_USE;
 /* *approval: the one that takes its place. */
 rk_err rk_session_edit(struct rk_session *s, const char *approval_id, const json_t *changes, json_t **approval, struct rk_error *e) RK_MUST_USE;
+rk_err rk_session_decide_plan(struct rk_session *s, const char *plan_id, const char *decision, const char *sheet_hash, struct rk_error *e) RK_MUST_USE;
+rk_err rk_session_edit_plan(struct rk_session *s, const char *plan_id, const char *on_failure, struct rk_error *e) RK_MUST_USE;
+json_t *rk_session_plan(struct rk_session *s, const char *plan_id, struct rk_error *e); /* new reference; NULL with e */
 rk_err rk_session_cancel_turn(struct rk_session *s, const char *turn_id, struct rk_error *e) RK_MUST_USE;
 /* Calls fn for each durable event of the turn, from its first, and for each piece of its text (type "delta", data
  * {text}) and of its reading (type "progress", data {n_done, n_total}), until fn returns false. fn may decide approvals. */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "trade/money.h"
+#include "trade/tell.h"
 
 void rk_view_put(rk_str text) {
   for (size_t i = 0; i < text.n;) {
@@ -220,6 +221,46 @@ void rk_view_order(const json_t *order) {
   printf("]\n");
 }
 
+void rk_view_plan(struct rk_view *v, const json_t *plan) {
+  bool zh = rk_str_eq_c(rk_json_str(plan, "lang"), "zh");
+  const json_t *parts = rk_json_arr(plan, "approvals");
+  struct rk_buf text;
+  rk_buf_init(&text, RK_TELL_BYTES);
+  line(v);
+  printf("=== plan: ");
+  put(rk_json_cstr(plan, "title", ""));
+  printf(" (%zu parts)\n", json_array_size(parts));
+  for (size_t i = 0; i < json_array_size(parts); i++) {
+    printf("part %zu\n", i + 1);
+    rk_view_approval(v, json_array_get(parts, i));
+    rk_buf_clear(&text);
+    rk_tell_undo(json_array_get(parts, i), zh, &text);
+    field("given back", text.p);
+  }
+  rk_buf_clear(&text);
+  rk_tell_totals(rk_json_obj(plan, "totals"), &text);
+  printf("=== TOTAL ");
+  put(text.p);
+  printf("\n    ");
+  put(rk_tell_on_failure(rk_json_cstr(plan, "on_failure", ""), zh));
+  printf("\n    [sheet %.16s...]\n", rk_json_cstr(plan, "sheet_hash", ""));
+  rk_buf_release(&text);
+}
+
+/* Of a plan on its way only what is bad news: how it ended is told by the answer. */
+static void show_plan_state(struct rk_view *v, const json_t *plan) {
+  if (!rk_str_eq_c(rk_json_str(plan, "state"), "undoing") || v->undoing) return;
+  struct rk_buf text;
+  rk_buf_init(&text, RK_TELL_BYTES);
+  rk_tell_plan(plan, rk_str_eq_c(rk_json_str(plan, "lang"), "zh"), &text);
+  line(v);
+  put("! ");
+  rk_view_put(rk_buf_str(&text));
+  putchar('\n');
+  rk_buf_release(&text);
+  v->undoing = true;
+}
+
 void rk_view_event(struct rk_view *v, const char *type, const json_t *event) {
   const json_t *data = rk_json_obj(event, "data");
   if (strcmp(type, "delta") == 0) {
@@ -247,6 +288,8 @@ void rk_view_event(struct rk_view *v, const char *type, const json_t *event) {
   } else if (strcmp(type, "order") == 0) {
     line(v);
     rk_view_order(rk_json_obj(data, "order"));
+  } else if (strcmp(type, "plan") == 0) {
+    show_plan_state(v, rk_json_obj(data, "plan"));
   } else if (strcmp(type, "message") == 0 || strcmp(type, "turn_done") == 0) {
     line(v);
   }

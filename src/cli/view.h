@@ -5,11 +5,13 @@
 
 #include "json/json.h"
 
-struct rk_view { bool in_text; };
+struct rk_view { bool in_text, undoing /* told that a plan is being undone */; };
 
 void rk_view_event(struct rk_view *v, const char *type, const json_t *event);
 /* The whole approval card. */
 void rk_view_approval(struct rk_view *v, const json_t *approval);
+/* The sheet of a plan: every part, the whole, and what happens when a part fails. */
+void rk_view_plan(struct rk_view *v, const json_t *plan);
 void rk_view_order(const json_t *order);
 void rk_view_put(rk_str text); /* to stdout, control characters left out */
 

@@ -177,9 +177,62 @@ void rk_route_approval_change(struct rk_http_req *r, void *ctx) {
   rk_workers_run(s->workers, r, edit, s);
 }
 
-void rk_route_plan(struct rk_http_req *r, void *ctx) {
+/* ---- plans ---- */
+
+static void plan_looked_up(struct rk_http_req *r, void *ctx) {
   const struct rk_server *s = ctx;
+  rk_agent_reconcile(s->o.agent, user_of(r));
   reply_named(r, "plan", rk_trade_plan(s->o.trade, user_of(r), id_of(r).text), "plan");
+}
+
+void rk_route_plan(struct rk_http_req *r, void *ctx) {
+  struct rk_server *s = ctx;
+  json_t *plan = rk_trade_plan(s->o.trade, user_of(r), id_of(r).text);
+  const json_t *part;
+  bool unknown = false;
+  size_t i;
+  json_array_foreach(rk_json_arr(rk_json_obj(plan, "result"), "parts"), i, part) unknown = unknown || rk_str_eq_c(rk_json_str(part, "state"), "unknown");
+  if (!unknown) {
+    reply_named(r, "plan", plan, "plan");
+    return;
+  }
+  json_decref(plan);
+  rk_workers_run(s->workers, r, plan_looked_up, s);
+}
+
+/* {title, approval_ids}: of purchases that wait. */
+static rk_err plan_of(const struct rk_server *s, const char *user_id, const json_t *body, json_t **plan, struct rk_error *e) {
+  const char *ids[RK_MAX_PLAN_PARTS], *title = rk_json_cstr(body, "title", NULL);
+  const json_t *list = rk_json_arr(body, "approval_ids");
+  size_t n = json_array_size(list), i;
+  json_t *one;
+  if (!title || strlen(title) > 200) return rk_fail(e, RK_EINVAL, "title is a text of at most 200 bytes");
+  if (n < 1 || n > RK_MAX_PLAN_PARTS) return rk_fail(e, RK_EINVAL, "approval_ids names 1 to %d approvals", RK_MAX_PLAN_PARTS);
+  json_array_foreach(list, i, one)
+    if (!(ids[i] = json_string_value(one))) return rk_fail(e, RK_EINVAL, "approval_ids[%zu] is no id", i);
+  return rk_agent_plan_new(s->o.agent, user_id, title, ids, (int32_t)n, plan, e);
+}
+
+void rk_route_plan_new(struct rk_http_req *r, void *ctx) {
+  const struct rk_server *s = ctx;
+  struct rk_error e = {0};
+  json_t *body = rk_http_json(r, &e), *plan = NULL;
+  rk_err err = body ? plan_of(s, user_of(r), body, &plan, &e) : e.code;
+  json_decref(body);
+  if (err) rk_http_reply_error(r, &e);
+  else reply_named(r, "plan", plan, "plan");
+}
+
+void rk_route_plan_change(struct rk_http_req *r, void *ctx) {
+  const struct rk_server *s = ctx;
+  const struct rk_session *se = rk_http_user(r);
+  struct rk_error e = {0};
+  json_t *body = rk_http_json(r, &e);
+  const char *on_failure = rk_json_cstr(rk_json_obj(body, "changes"), "on_failure", "");
+  rk_err err = body ? rk_agent_edit_plan(s->o.agent, se->user_id, decider(se), id_of(r).text, on_failure, &e) : e.code;
+  json_decref(body);
+  if (err) rk_http_reply_error(r, &e);
+  else reply_named(r, "plan", rk_trade_plan(s->o.trade, user_of(r), id_of(r).text), "plan");
 }
 
 /* The body's decision and the hash that was seen, handed to fn; false: answered with why not. */

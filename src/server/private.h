@@ -79,6 +79,8 @@ void rk_route_chat_delete(struct rk_http_req *r, void *ctx);
 void rk_route_orders(struct rk_http_req *r, void *ctx);
 void rk_route_order(struct rk_http_req *r, void *ctx);
 void rk_route_plan(struct rk_http_req *r, void *ctx);
+void rk_route_plan_new(struct rk_http_req *r, void *ctx);
+void rk_route_plan_change(struct rk_http_req *r, void *ctx);
 void rk_route_plan_decide(struct rk_http_req *r, void *ctx);
 void rk_route_permissions(struct rk_http_req *r, void *ctx);
 void rk_route_permit(struct rk_http_req *r, void *ctx);

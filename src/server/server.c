@@ -93,7 +93,9 @@ static void v1_completions(struct rk_http_req *r, void *ctx) { rk_openai_complet
   X("POST",   "/api/approvals/:id",        RK_SESSION, rk_route_decide) \
   X("PATCH",  "/api/approvals/:id",        RK_SESSION, rk_route_approval_change) \
   X("GET",    "/api/plans/:id",            RK_KEY,     rk_route_plan) \
+  X("POST",   "/api/plans",                RK_SESSION, rk_route_plan_new) \
   X("POST",   "/api/plans/:id",            RK_SESSION, rk_route_plan_decide) \
+  X("PATCH",  "/api/plans/:id",            RK_SESSION, rk_route_plan_change) \
   X("GET",    "/api/permissions",          RK_KEY,     rk_route_permissions) \
   X("POST",   "/api/permissions",          RK_SESSION, rk_route_permit) \
   X("DELETE", "/api/permissions/:id",      RK_SESSION, rk_route_revoke) \

@@ -16,7 +16,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "shop/private.h"
+#include "shop/session.h"
 #include "trade/ucp.h"
 
 enum { QUOTE_TTL_MS = 900000, RETURN_DAYS = 7, DAY_MS = 86400000 };
@@ -158,6 +158,24 @@ static bool work_out(struct quote *q, struct rk_shop_answer *out) {
   if (all) close_order(q);
   if (q->fee_minor > q->paid_minor) q->fee_minor = q->paid_minor;
   return true;
+}
+
+/* What would come back of a checkout right after it is placed. */
+json_t *refund_preview(const struct rk_shop *s, const struct session *x) {
+  int64_t fee = 0, now_ms = rk_now_ms();
+  bool back = true;
+  for (int32_t i = 0; i < x->n_lines && back; i++) {
+    const struct rk_item *item = x->lines[i].item;
+    int64_t gross = item->price_minor * x->lines[i].quantity, fee_of_line = 0;
+    int64_t paid = x->subtotal > 0 ? gross - (int64_t)((__int128)x->discount * gross / x->subtotal) : gross;
+    struct rk_travel_item t;
+    if (s->catalog.travel)
+      back = rk_travel_find_item(s->catalog.travel, rk_str_c(item->id), &t) && rk_travel_refund_fee(s->catalog.travel, &t, paid, now_ms, &fee_of_line);
+    else back = !stands_among(s->catalog.no_refund, item->product->category->delivery_class);
+    fee += fee_of_line;
+  }
+  if (!back || fee > x->total) fee = x->total;
+  return json_pack("{s:I, s:I}", "fee", (json_int_t)fee, "back", (json_int_t)(x->total - fee));
 }
 
 /* ---- answers ---- */

@@ -77,6 +77,10 @@ json_t *checkout_find(struct rk_shop *s, const struct caller *c, const char *id,
 /* Answers with the checkout as it is now. */
 void checkout_answer(struct rk_shop *s, const struct caller *c, json_t *row, int32_t http, struct rk_shop_answer *out);
 
+/* ---- refund.c ---- */
+/* {fee, back}: what it would cost to give the whole back right after it is placed. New reference. */
+json_t *refund_preview(const struct rk_shop *s, const struct session *x);
+
 /* ---- cart.c ---- */
 /* The state of a checkout that begins from a cart; NULL: answered. Fields of body that overlap are ignored. */
 json_t *cart_take_state(struct rk_shop *s, const struct caller *c, const char *cart_id, const json_t *body, struct rk_shop_answer *out);

@@ -194,6 +194,7 @@ json_t *view_checkout(const struct rk_shop *s, const struct caller *c, const str
   json_object_set_new(json_object_get(v, "ucp"), "payment_handlers", payment_handlers(s, x));
   if (json_object_get(c->active, RK_UCP_FULFILLMENT)) json_object_set_new(v, "fulfillment", fulfillment_json(s, c, x));
   if (x->arena) json_object_set_new(v, RK_UCP_TRAVEL_KEY, json_pack("{s:O}", "travelers", rk_json_arr(x->state, "travelers")));
+  if (json_object_get(c->active, RK_UCP_REFUND)) json_object_set_new(v, RK_UCP_REFUND, refund_preview(s, x));
   if (strcmp(status, "requires_escalation") == 0) {
     char url[RK_MAX_CONTINUE_URL];
     payment_continue_url(s, x->id, url);

@@ -62,7 +62,19 @@ static const struct { const char *name, *sql; } checks[] = {
     {"no wallet is below zero", "SELECT COUNT(*) FROM accounts a JOIN instruments i ON i.user_id=a.user_id AND i.id=a.name"
      " WHERE i.kind='wallet' AND a.kind='funds' AND a.balance_minor<0"},
     {"no payment by permission without a reservation", "SELECT COUNT(*) FROM approvals p WHERE decided_by='permission' AND NOT EXISTS("
-     "SELECT 1 FROM permission_uses u WHERE u.approval_id=p.id AND u.amount_minor=p.total_minor)"}};
+     "SELECT 1 FROM permission_uses u WHERE u.approval_id=p.id AND u.amount_minor=p.total_minor)"},
+    {"nothing is given back by a plan whose sheet does not say so", "SELECT COUNT(*) FROM approvals r WHERE decided_by='plan' AND signature IS NOT NULL AND NOT EXISTS("
+     "SELECT 1 FROM orders o JOIN approvals p ON p.id=o.approval_id JOIN plans n ON n.id=p.plan_id WHERE o.id=r.subject_order_id AND n.on_failure='undo'"
+     " AND n.signature IS NOT NULL AND n.state IN ('undoing','undone','partial'))"},
+    {"every part that a plan gave back has its refund", "SELECT COUNT(*) FROM approvals r JOIN orders o ON o.id=r.subject_order_id"
+     " JOIN approvals p ON p.id=o.approval_id JOIN plans n ON n.id=p.plan_id WHERE r.decided_by='plan' AND r.state='completed'"
+     " AND n.state IN ('undone','partial') AND json_extract(n.notes_json, '$.\"'||p.id||'\"') IS NULL"
+     " AND (SELECT COALESCE(SUM(amount_minor), 0) FROM ledger WHERE approval_id=p.id AND kind='refund')"
+     " < (SELECT amount_minor FROM payment_intents WHERE approval_id=r.id ORDER BY attempt DESC LIMIT 1)"},
+    {"a plan that is completed holds every part, one that is undone none", "SELECT COUNT(*) FROM plans n JOIN approvals p ON p.plan_id=n.id"
+     " WHERE p.state<>'superseded' AND ((n.state='completed' AND p.state<>'completed') OR (n.state IN ('undone','partial') AND p.state NOT IN ('completed','failed'))"
+     " OR (n.state='undone' AND p.state='completed' AND EXISTS(SELECT 1 FROM ledger l WHERE l.approval_id=p.id AND l.kind='capture' AND l.amount_minor>0)"
+     " AND NOT EXISTS(SELECT 1 FROM ledger l WHERE l.approval_id=p.id AND l.kind='refund')))"}};
 
 rk_err rk_store_audit(struct rk_store *s, json_t **out, struct rk_error *e) {
   json_t *list = json_array();

@@ -109,7 +109,8 @@ rk_err rk_store_plan_take(struct rk_store *s, const char *plan_id, const char *a
 }
 
 json_t *rk_store_plan(struct rk_store *s, const char *plan_id) {
-  return rk_db_one(rk_store_db(s), NULL, "SELECT id, user_id, chat_id, turn_id, title, state, sheet_hash, created_ms, decided_by FROM plans WHERE id=?", "t", plan_id);
+  return rk_db_one(rk_store_db(s), NULL, "SELECT id, user_id, chat_id, turn_id, title, state, on_failure, sheet_hash, signature, notes_json, undo_ms, created_ms,"
+                   " decided_by FROM plans WHERE id=?", "t", plan_id);
 }
 
 json_t *rk_store_plan_approvals(struct rk_store *s, const char *plan_id) {
@@ -117,11 +118,42 @@ json_t *rk_store_plan_approvals(struct rk_store *s, const char *plan_id) {
                              "t", plan_id));
 }
 
-rk_err rk_store_plan_decide(struct rk_store *s, const char *plan_id, const char *to, const char *by, const char *sheet_hash, struct rk_error *e) {
+static rk_err one_plan(struct rk_db *db, rk_err err, const char *state, struct rk_error *e) {
+  return !err && rk_db_changes(db) == 0 ? rk_fail(e, RK_EGONE, "this plan is no longer %s", state) : err;
+}
+
+rk_err rk_store_plan_decide(struct rk_store *s, const char *plan_id, const char *to, const char *by, const char *sheet_hash, const char *signature,
+                            struct rk_error *e) {
   struct rk_db *db = rk_store_db(s);
-  rk_err err = rk_db_run(db, e, "UPDATE plans SET state=?, decided_by=?, decided_ms=?, sheet_hash=COALESCE(?, sheet_hash) WHERE id=? AND state='pending'",
-                         "ttitt", to, by, rk_now_ms(), sheet_hash, plan_id);
-  return !err && rk_db_changes(db) == 0 ? rk_fail(e, RK_EGONE, "this plan is no longer pending") : err;
+  return one_plan(db, rk_db_run(db, e, "UPDATE plans SET state=?, decided_by=?, decided_ms=?, sheet_hash=COALESCE(?, sheet_hash), signature=?"
+                                " WHERE id=? AND state='pending'", "ttittt", to, by, rk_now_ms(), sheet_hash, signature, plan_id), "pending", e);
+}
+
+rk_err rk_store_plan_on_failure(struct rk_store *s, const char *plan_id, const char *on_failure, struct rk_error *e) {
+  struct rk_db *db = rk_store_db(s);
+  return one_plan(db, rk_db_run(db, e, "UPDATE plans SET on_failure=? WHERE id=? AND state='pending'", "tt", on_failure, plan_id), "pending", e);
+}
+
+rk_err rk_store_plan_move(struct rk_store *s, const char *plan_id, const char *from, const char *to, struct rk_error *e) {
+  struct rk_db *db = rk_store_db(s);
+  return one_plan(db, rk_db_run(db, e, "UPDATE plans SET state=?1, undo_ms=CASE ?1 WHEN 'undoing' THEN ?2 ELSE undo_ms END WHERE id=?3 AND state=?4", "titt", to,
+                                rk_now_ms(), plan_id, from), from, e);
+}
+
+rk_err rk_store_plan_note(struct rk_store *s, const char *plan_id, const char *approval_id, const char *code, struct rk_error *e) {
+  return rk_db_run(rk_store_db(s), e, "UPDATE plans SET notes_json=json_set(notes_json, '$.\"'||?||'\"', ?) WHERE id=?", "ttt", approval_id, code, plan_id);
+}
+
+json_t *rk_store_plans_open(struct rk_store *s) {
+  return rk_db_all(rk_store_db(s), NULL, "SELECT id, user_id FROM plans WHERE state IN ('approved', 'completing', 'undoing') ORDER BY seq", "");
+}
+
+json_t *rk_store_plans_answered(struct rk_store *s) {
+  return rk_db_all(rk_store_db(s), NULL, "SELECT id, on_failure, sheet_hash, signature FROM plans WHERE state NOT IN ('pending', 'refused', 'expired') ORDER BY seq", "");
+}
+
+json_t *rk_store_plan_refunds(struct rk_store *s, const char *order_id) {
+  return approvals(rk_db_all(rk_store_db(s), NULL, "SELECT " APPROVAL_COLUMNS " FROM approvals WHERE subject_order_id=? AND decided_by='plan' ORDER BY seq", "t", order_id));
 }
 
 /* ---- intents ---- */

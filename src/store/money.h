@@ -53,10 +53,20 @@ rk_err rk_store_plan_add(struct rk_store *s, const char *user_id, const char *ch
                          struct rk_error *e) RK_MUST_USE;
 /* RK_ECONFLICT: it has a plan already. RK_EGONE: it is not pending. */
 rk_err rk_store_plan_take(struct rk_store *s, const char *plan_id, const char *approval_id, int64_t position, struct rk_error *e) RK_MUST_USE;
-json_t *rk_store_plan(struct rk_store *s, const char *plan_id); /* {id, user_id, chat_id, turn_id, title, state, sheet_hash, created_ms, decided_by} */
+/* {id, user_id, chat_id, turn_id, title, state, on_failure, sheet_hash, signature, notes {approval_id: code}, undo_ms, created_ms, decided_by} */
+json_t *rk_store_plan(struct rk_store *s, const char *plan_id);
 json_t *rk_store_plan_approvals(struct rk_store *s, const char *plan_id); /* those not superseded, in their order */
-/* RK_EGONE: not pending. sheet_hash NULL leaves it. */
-rk_err rk_store_plan_decide(struct rk_store *s, const char *plan_id, const char *to, const char *by, const char *sheet_hash, struct rk_error *e) RK_MUST_USE;
+/* RK_EGONE: not pending. sheet_hash NULL leaves it; signature NULL: none (a refusal). */
+rk_err rk_store_plan_decide(struct rk_store *s, const char *plan_id, const char *to, const char *by, const char *sheet_hash, const char *signature,
+                            struct rk_error *e) RK_MUST_USE;
+rk_err rk_store_plan_on_failure(struct rk_store *s, const char *plan_id, const char *on_failure, struct rk_error *e) RK_MUST_USE; /* RK_EGONE: not pending */
+/* RK_EGONE: it is not in state from. To undoing: undo_ms is now. */
+rk_err rk_store_plan_move(struct rk_store *s, const char *plan_id, const char *from, const char *to, struct rk_error *e) RK_MUST_USE;
+/* Why a part that was to be undone was not. */
+rk_err rk_store_plan_note(struct rk_store *s, const char *plan_id, const char *approval_id, const char *code, struct rk_error *e) RK_MUST_USE;
+json_t *rk_store_plans_open(struct rk_store *s);      /* [{id, user_id}]: approved, completing or undoing, of all users, oldest first */
+json_t *rk_store_plans_answered(struct rk_store *s);  /* [{id, on_failure, sheet_hash, signature}]: all that were approved */
+json_t *rk_store_plan_refunds(struct rk_store *s, const char *order_id); /* approvals by which plans gave the order back, oldest first */
 
 /* ---- standing permissions ---- */
 struct rk_permission_new {

@@ -191,5 +191,25 @@ static const char v4[] =
     "CREATE INDEX approvals_by_subject ON approvals(subject_order_id) WHERE subject_order_id IS NOT NULL;"
     "CREATE INDEX permissions_by_user ON permissions(user_id) WHERE revoked_ms IS NULL;";
 
-const struct rk_migration rk_store_migrations[] = {{v1}, {v2}, {v3}, {v4}};
+/* What a plan's sheet says beside its parts, and how far the plan has come. Plans that were answered before there was a
+ * choice keep what was bought. */
+static const char v5[] =
+    "CREATE TABLE plans_of_v5(seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, user_id TEXT NOT NULL REFERENCES users(id),"
+    " chat_id TEXT NOT NULL, turn_id TEXT NOT NULL, title TEXT NOT NULL,"
+    " state TEXT NOT NULL CHECK(state IN ('pending','approved','completing','undoing','completed','undone','partial','refused','expired')),"
+    " on_failure TEXT NOT NULL DEFAULT 'undo' CHECK(on_failure IN ('undo','keep')), sheet_hash TEXT, signature TEXT,"
+    " notes_json TEXT NOT NULL DEFAULT '{}', undo_ms INTEGER, created_ms INTEGER NOT NULL, decided_by TEXT, decided_ms INTEGER) STRICT;"
+    "INSERT INTO plans_of_v5(seq, id, user_id, chat_id, turn_id, title, state, on_failure, sheet_hash, created_ms, decided_by, decided_ms)"
+    " SELECT seq, id, user_id, chat_id, turn_id, title, state, CASE state WHEN 'pending' THEN 'undo' ELSE 'keep' END, sheet_hash,"
+    " created_ms, decided_by, decided_ms FROM plans;"
+    "DROP TABLE plans;"
+    "ALTER TABLE plans_of_v5 RENAME TO plans;"
+    "CREATE INDEX plans_by_state ON plans(state);"
+    "CREATE TRIGGER plans_fixed BEFORE UPDATE OF id, user_id, chat_id, turn_id, title, created_ms ON plans"
+    " BEGIN SELECT RAISE(ABORT, 'what a plan is about never changes'); END;"
+    "CREATE TRIGGER plans_signed BEFORE UPDATE OF on_failure, sheet_hash, signature ON plans WHEN OLD.state<>'pending'"
+    " BEGIN SELECT RAISE(ABORT, 'a sheet never changes after its answer'); END;"
+    "CREATE TRIGGER plans_kept BEFORE DELETE ON plans BEGIN SELECT RAISE(ABORT, 'plans are never deleted'); END;";
+
+const struct rk_migration rk_store_migrations[] = {{v1}, {v2}, {v3}, {v4}, {v5}};
 const int32_t rk_store_n_migrations = sizeof rk_store_migrations / sizeof *rk_store_migrations;

@@ -90,9 +90,11 @@ json_t *rk_trade_view(struct rk_trade *t, const json_t *row) {
     if (json_is_string(json_object_get(row, optional[i]))) json_object_set(v, optional[i], json_object_get(row, optional[i]));
   json_object_set_new(v, "state", json_string(rk_trade_is_over(row) ? "expired" : rk_json_cstr(row, "state", "")));
   json_object_set_new(v, "wallet", wallet_json(t, row));
-  if (rk_str_eq_c(rk_json_str(row, "decided_by"), "permission")) json_object_set_new(v, "by", json_string("permission"));
-  const json_t *deliveries = rk_json_arr(rk_json_obj(row, "asked"), "deliveries");
-  if (deliveries) json_object_set(v, "deliveries", (json_t *)(uintptr_t)deliveries);
+  rk_str by = rk_json_str(row, "decided_by");
+  if (rk_str_eq_c(by, "permission") || rk_str_eq_c(by, "plan")) json_object_set(v, "by", json_object_get(row, "decided_by"));
+  static const char *const of_asked[] = {"deliveries", "undo"};
+  for (size_t i = 0; i < sizeof of_asked / sizeof *of_asked; i++)
+    if (json_object_get(rk_json_obj(row, "asked"), of_asked[i])) json_object_set(v, of_asked[i], json_object_get(rk_json_obj(row, "asked"), of_asked[i]));
   json_t *diff = diff_of(t, row);
   if (diff) json_object_set_new(v, "diff", diff);
   return v;
@@ -155,11 +157,13 @@ rk_err rk_trade_check_payment(struct rk_trade *t, const json_t *row, struct rk_e
 /* ---- storing an approval ---- */
 
 /* The request, and at once the answer where standing permissions give it. */
-static rk_err announce(struct rk_trade *t, const char *id, bool may_permit, json_t **approval, struct rk_error *e) {
+static rk_err announce(struct rk_trade *t, const char *id, const struct rk_draft *d, json_t **approval, struct rk_error *e) {
   json_t *row = rk_store_approval(t->store, id), *shown = row ? rk_trade_view(t, row) : NULL;
   if (!shown) return rk_fail(e, RK_EIO, "the approval cannot be read back");
-  bool permitted = may_permit && rk_trade_is_permitted(t, row);
-  if (permitted) json_object_set_new(shown, "by", json_string("permission"));
+  bool permitted = !d->ask && rk_trade_is_permitted(t, row);
+  const char *by = permitted ? "permission" : d->by;
+  if (d->in_plan) json_object_set_new(shown, "in_plan", json_true());
+  if (by) json_object_set_new(shown, "by", json_string(by));
   rk_err err = rk_trade_event(t, row, "approval_request", json_pack("{s:O}", "approval", shown), e);
   if (!err && permitted) err = rk_trade_use_permissions(t, row, e);
   json_decref(row);
@@ -190,7 +194,7 @@ rk_err rk_trade_add_approval(struct rk_trade *t, const struct rk_draft *d, json_
         .category_own = d->category_own, .asked = d->asked}, id, e);
   rk_buf_release(&jcs);
   if (err) return err;
-  return announce(t, id, !d->ask, approval, e);
+  return announce(t, id, d, approval, e);
 }
 
 rk_err rk_trade_store_approval(struct rk_trade *t, const struct rk_draft *d, json_t **approval, struct rk_error *e) {
@@ -216,12 +220,13 @@ rk_err rk_trade_expire(struct rk_trade *t, const json_t *approval, struct rk_err
     return RK_OK;
   }
   if (!err) err = rk_trade_event_result(t, approval, "expired", NULL, e);
+  if (!err) err = rk_trade_plan_lapse(t, approval, e);
   return rk_trade_end(t, err, e);
 }
 
-static rk_err sign(struct rk_trade *t, rk_str jcs, struct rk_buf *out, struct rk_error *e) {
+rk_err rk_trade_sign(struct rk_trade *t, rk_str text, struct rk_buf *out, struct rk_error *e) {
   unsigned char sig[64];
-  rk_err err = rk_sign_es256(t->key, jcs, sig, e);
+  rk_err err = rk_sign_es256(t->key, text, sig, e);
   return err ? err : rk_base64url(out, (rk_str){(const char *)sig, sizeof sig});
 }
 
@@ -262,7 +267,7 @@ rk_err rk_trade_approve_row(struct rk_trade *t, const json_t *row, const char *b
   rk_buf_init(&signature, 128);
   bool buys = rk_str_eq_c(rk_json_str(row, "kind"), "purchase");
   rk_err err = buys ? rk_trade_check_payment(t, row, e) : RK_OK;
-  if (!err) err = sign(t, rk_json_str(row, "terms_jcs"), &signature, e);
+  if (!err) err = rk_trade_sign(t, rk_json_str(row, "terms_jcs"), &signature, e);
   if (!err) err = buys ? rk_trade_write_intent(t, row, rk_json_i64(row, "total_minor", 0), e) : rk_trade_write_refund_intent(t, row, e);
   if (!err) err = rk_store_approval_decide(t->store, rk_json_cstr(row, "id", ""), "approved", by, signature.p, e);
   if (!err) err = rk_trade_event_result(t, row, "approve", by, e);

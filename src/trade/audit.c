@@ -1,6 +1,7 @@
 /* audit.c - does what is stored hold together? */
 #include <stdio.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "trade/internal.h"
 
@@ -28,17 +29,19 @@ rk_err rk_trade_check_ledger(struct rk_trade *t, struct rk_error *e) {
   return RK_OK;
 }
 
-/* The hash is of the terms, the signature is ours over the terms. */
-static bool is_signed(const struct rk_trade *t, const json_t *approval) {
+/* The hash is of the text, the signature is ours over it. */
+static bool holds(const struct rk_trade *t, rk_str text, rk_str hash_hex, rk_str signature) {
   struct rk_buf sig;
   char hash[65];
-  rk_str jcs = rk_json_str(approval, "terms_jcs");
   rk_buf_init(&sig, 64);
-  rk_sha256_hex(jcs, hash);
-  bool ok = rk_str_eq_c(rk_json_str(approval, "terms_hash"), hash) && !rk_base64url_decode(&sig, rk_json_str(approval, "signature")) &&
-            sig.n == 64 && rk_verify_es256(t->key, jcs, (const unsigned char *)sig.p);
+  rk_sha256_hex(text, hash);
+  bool ok = rk_str_eq_c(hash_hex, hash) && !rk_base64url_decode(&sig, signature) && sig.n == 64 && rk_verify_es256(t->key, text, (const unsigned char *)sig.p);
   rk_buf_release(&sig);
   return ok;
+}
+
+static bool is_signed(const struct rk_trade *t, const json_t *approval) {
+  return holds(t, rk_json_str(approval, "terms_jcs"), rk_json_str(approval, "terms_hash"), rk_json_str(approval, "signature"));
 }
 
 static int64_t count_unsigned(const struct rk_trade *t) {
@@ -53,14 +56,40 @@ static int64_t count_unsigned(const struct rk_trade *t) {
   return n;
 }
 
+static bool sheet_is_signed(const struct rk_trade *t, const json_t *plan) {
+  json_t *rows = rk_store_plan_approvals(t->store, rk_json_cstr(plan, "id", ""));
+  struct rk_buf jcs;
+  char hash[65];
+  rk_buf_init(&jcs, RK_MAX_TERMS_BYTES);
+  bool ok = !rk_trade_sheet(rows, rk_json_cstr(plan, "on_failure", ""), &jcs, hash, NULL) &&
+            holds(t, rk_buf_str(&jcs), rk_json_str(plan, "sheet_hash"), rk_json_str(plan, "signature"));
+  rk_buf_release(&jcs);
+  json_decref(rows);
+  return ok;
+}
+
+/* Of those that may give something back: their sheet is the permission to. */
+static int64_t count_unsigned_sheets(const struct rk_trade *t) {
+  json_t *plans = rk_store_plans_answered(t->store), *one;
+  int64_t n = 0;
+  size_t i;
+  json_array_foreach(plans, i, one) n += rk_str_eq_c(rk_json_str(one, "on_failure"), "undo") && !sheet_is_signed(t, one);
+  json_decref(plans);
+  return n;
+}
+
+static void add_check(json_t *checks, const char *name, int64_t n_wrong) {
+  json_array_append_new(checks, json_pack("{s:s, s:b, s:I}", "check", name, "ok", n_wrong == 0, "wrong", (json_int_t)n_wrong));
+}
+
 rk_err rk_trade_audit(struct rk_trade *t, json_t **audit, struct rk_error *e) {
   json_t *checks, *one;
   size_t i;
   bool ok = true;
   rk_err err = rk_store_audit(t->store, &checks, e);
   if (err) return err;
-  int64_t n = count_unsigned(t);
-  json_array_append_new(checks, json_pack("{s:s, s:b, s:I}", "check", "every approval is signed over its terms", "ok", n == 0, "wrong", (json_int_t)n));
+  add_check(checks, "every approval is signed over its terms", count_unsigned(t));
+  add_check(checks, "every plan that may undo is signed over its sheet", count_unsigned_sheets(t));
   json_array_foreach(checks, i, one) ok = ok && rk_json_bool(one, "ok", false);
   *audit = json_pack("{s:b, s:o}", "ok", ok, "checks", checks);
   return RK_OK;

@@ -54,9 +54,11 @@ static rk_err check_changes(const json_t *changes, size_t n_lines, struct rk_err
       if (n < 1 || n > RK_MAX_QUANTITY) err = rk_fail(e, RK_EINVAL, "changes.quantity is 1 to %d", RK_MAX_QUANTITY);
     } else if (strcmp(key, "line") == 0) {
       if (n < 0 || n >= (int64_t)n_lines) err = rk_fail(e, RK_EINVAL, "changes.line is the number of a line, from 0 to %d", (int)n_lines - 1);
+    } else if (strcmp(key, "renew") == 0) {
+      if (!json_is_true(v)) err = rk_fail(e, RK_EINVAL, "changes.renew is true");
     } else if (strcmp(key, "codes") == 0) err = check_codes(v, e);
     else if (strcmp(key, "address") == 0) err = check_address(v, e);
-    else err = rk_fail(e, RK_EINVAL, "changes.%s cannot be changed; what can: instrument_id, quantity, item_id, line, codes, delivery_id, address", key);
+    else err = rk_fail(e, RK_EINVAL, "changes.%s cannot be changed; what can: instrument_id, quantity, item_id, line, codes, delivery_id, address, renew", key);
   }
   bool of_a_line = json_object_get(changes, "quantity") || json_object_get(changes, "item_id");
   if (!err && of_a_line && n_lines > 1 && !json_object_get(changes, "line")) err = rk_fail(e, RK_EINVAL, "changes.line says which of the %d lines is meant", (int)n_lines);
@@ -175,7 +177,8 @@ static rk_err supersede(struct edit *x, const json_t *terms, const json_t *asked
         .turn_id = rk_json_cstr(x->row, "turn_id", ""), .origin = rk_json_cstr(x->row, "merchant_origin", ""), .checkout_id = rk_json_cstr(x->row, "checkout_id", ""),
         .terms = terms, .demo = rk_json_bool(x->row, "demo_profile", true), .supersedes = id, .ask = true, .category_claimed = rk_json_cstr(x->row, "category_claimed", NULL),
         .category_own = rk_json_cstr(x->row, "category_own", NULL), .asked = asked}, approval, e);
-  return err;
+  const char *plan_id = rk_json_cstr(x->row, "plan_id", NULL);
+  return !err && plan_id ? rk_trade_plan_event(x->t, plan_id, e) : err;
 }
 
 static rk_err store(struct edit *x, json_t **approval, struct rk_error *e) {
@@ -210,7 +213,7 @@ static rk_err ask(struct edit *x, struct rk_error *e) {
 rk_err rk_trade_edit(struct rk_trade *t, const char *user_id, const char *session_kind, const char *approval_id, const json_t *changes,
                      json_t **approval, struct rk_error *e) {
   struct edit x = {.t = t, .changes = changes, .arena = rk_arena_new(RK_TRADE_ARENA_BYTES)};
-  struct rk_in_flight me = {.approval_id = approval_id};
+  struct rk_in_flight me = {.id = approval_id};
   *approval = NULL;
   rk_err err = rk_trade_check_session(session_kind, e);
   if (!err && !x.arena) err = rk_fail(e, RK_ENOMEM, "out of memory");

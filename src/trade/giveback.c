@@ -38,15 +38,61 @@ static rk_err check_quote(const json_t *order, const struct rk_refund *r, int64_
   return RK_OK;
 }
 
-static rk_err propose(struct rk_trade *t, const json_t *bought, const json_t *order, const struct rk_refund *r, const char *kind, json_t **approval, struct rk_error *e) {
+/* What was agreed to beforehand, on the sheet of a plan: nobody is asked. */
+struct agreed { const char *by; int64_t max_fee_minor; };
+
+static rk_err approve_at_once(struct rk_trade *t, const struct rk_draft *d, json_t **approval, struct rk_error *e) {
+  rk_err err = rk_trade_add_approval(t, d, approval, e);
+  json_t *row = err ? NULL : rk_store_approval(t->store, rk_json_cstr(*approval, "id", ""));
+  if (!err) err = row ? rk_trade_approve_row(t, row, d->by, e) : rk_fail(e, RK_EIO, "the approval cannot be read back");
+  json_decref(row);
+  return err;
+}
+
+static rk_err store(struct rk_trade *t, const struct rk_draft *d, json_t **approval, struct rk_error *e) {
+  if (!d->by) return rk_trade_store_approval(t, d, approval, e);
+  rk_err err = rk_db_begin(rk_store_db(t->store), e);
+  if (err) return err;
+  err = rk_trade_end(t, approve_at_once(t, d, approval, e), e);
+  if (!err) rk_trade_step(t, RK_STEP_APPROVED);
+  if (err) {
+    json_decref(*approval);
+    *approval = NULL;
+  }
+  return err;
+}
+
+static rk_err propose(struct rk_trade *t, const json_t *bought, const json_t *order, const struct rk_refund *r, const char *kind, const char *by, json_t **approval,
+                      struct rk_error *e) {
   char checkout[160];
   json_t *terms = terms_of(order, r, kind);
   snprintf(checkout, sizeof checkout, "refund:%.140s", r->id);
-  rk_err err = terms ? rk_trade_store_approval(t, &(struct rk_draft){.user_id = rk_json_cstr(bought, "user_id", ""), .chat_id = rk_json_cstr(order, "chat_id", ""),
+  rk_err err = terms ? store(t, &(struct rk_draft){.user_id = rk_json_cstr(bought, "user_id", ""), .chat_id = rk_json_cstr(order, "chat_id", ""),
       .turn_id = rk_json_cstr(order, "turn_id", ""), .origin = rk_json_cstr(order, "merchant_origin", ""), .checkout_id = checkout, .terms = terms,
-      .demo = rk_json_bool(bought, "demo_profile", false), .ask = true, .kind = kind, .subject_order_id = rk_json_cstr(order, "id", "")}, approval, e)
+      .demo = rk_json_bool(bought, "demo_profile", false), .ask = true, .by = by, .kind = kind, .subject_order_id = rk_json_cstr(order, "id", "")}, approval, e)
                      : rk_fail(e, RK_EUPSTREAM, "the merchant's answer is no valid UTF-8");
   json_decref(terms);
+  return err;
+}
+
+static rk_err check_agreed(const struct rk_refund *r, int64_t left_minor, const struct agreed *agreed, struct rk_error *e) {
+  if (r->back_minor == 0 && left_minor > 0) return rk_fail(e, RK_ECONFLICT, "nothing comes back");
+  return left_minor - r->back_minor <= agreed->max_fee_minor ? RK_OK : rk_fail(e, RK_EPAYMENT, "the merchant keeps more than the sheet of the plan says");
+}
+
+/* order: row of the store. agreed NULL: the user is asked. */
+static rk_err give_back(struct rk_trade *t, const json_t *order, const char *kind, const char *lang, const struct agreed *agreed, json_t **approval, struct rk_error *e) {
+  json_t *bought = rk_store_approval(t->store, rk_json_cstr(order, "approval_id", ""));
+  struct rk_arena *a = rk_arena_new(RK_TRADE_ARENA_BYTES);
+  struct rk_refund r = {0};
+  rk_err err = !bought ? rk_fail(e, RK_ENOTFOUND, "there is no such order") : !a ? rk_fail(e, RK_ENOMEM, "out of memory") : RK_OK;
+  if (!err) err = rk_merchant_refund_quote(t->merchants, rk_json_cstr(order, "merchant_origin", ""), rk_json_cstr(order, "merchant_order_id", ""), NULL, 0, lang, a, &r, e);
+  int64_t left = rk_json_i64(rk_json_obj(order, "receipt"), "total_minor", 0) - (err ? 0 : rk_store_refunded(t->store, rk_json_cstr(order, "approval_id", "")));
+  if (!err) err = check_quote(order, &r, left, e);
+  if (!err && agreed) err = check_agreed(&r, left, agreed, e);
+  if (!err) err = propose(t, bought, order, &r, kind, agreed ? agreed->by : NULL, approval, e);
+  rk_arena_free(a);
+  json_decref(bought);
   return err;
 }
 
@@ -55,18 +101,15 @@ rk_err rk_trade_give_back(struct rk_trade *t, const char *user_id, const char *o
   *approval = NULL;
   if (strcmp(kind, "cancel") != 0 && strcmp(kind, "return") != 0 && strcmp(kind, "change") != 0)
     return rk_fail(e, RK_EINVAL, "kind is \"cancel\", \"return\" or \"change\"");
-  json_t *order = rk_store_order(t->store, user_id, order_id), *bought = order ? rk_store_approval(t->store, rk_json_cstr(order, "approval_id", "")) : NULL;
-  struct rk_arena *a = rk_arena_new(RK_TRADE_ARENA_BYTES);
-  struct rk_refund r = {0};
-  rk_err err = !bought ? rk_fail(e, RK_ENOTFOUND, "there is no such order") : !a ? rk_fail(e, RK_ENOMEM, "out of memory") : RK_OK;
-  if (!err) err = rk_merchant_refund_quote(t->merchants, rk_json_cstr(order, "merchant_origin", ""), rk_json_cstr(order, "merchant_order_id", ""), NULL, 0, lang, a, &r, e);
-  int64_t left = rk_json_i64(rk_json_obj(order, "receipt"), "total_minor", 0) - (err ? 0 : rk_store_refunded(t->store, rk_json_cstr(order, "approval_id", "")));
-  if (!err) err = check_quote(order, &r, left, e);
-  if (!err) err = propose(t, bought, order, &r, kind, approval, e);
-  rk_arena_free(a);
-  json_decref(bought);
+  json_t *order = rk_store_order(t->store, user_id, order_id);
+  rk_err err = order ? give_back(t, order, kind, lang, NULL, approval, e) : rk_fail(e, RK_ENOTFOUND, "there is no such order");
   json_decref(order);
   return err;
+}
+
+rk_err rk_trade_undo(struct rk_trade *t, const json_t *order, int64_t max_fee_minor, json_t **approval, struct rk_error *e) {
+  *approval = NULL;
+  return give_back(t, order, "cancel", NULL, &(struct agreed){"plan", max_fee_minor > 0 ? max_fee_minor : 0}, approval, e);
 }
 
 rk_err rk_trade_write_refund_intent(struct rk_trade *t, const json_t *row, struct rk_error *e) {

@@ -26,7 +26,7 @@ enum rk_trade_step {
   RK_TRADE_STEPS = RK_STEP_ENDED
 };
 
-struct rk_in_flight { const char *approval_id; struct rk_in_flight *next; };
+struct rk_in_flight { const char *id; struct rk_in_flight *next; }; /* of an approval or a plan */
 
 struct rk_trade {
   struct rk_store *store;
@@ -34,7 +34,7 @@ struct rk_trade {
   struct rk_key *key;
   int64_t retry_wait_ms;           /* before a second look at a merchant; doubles */
   int64_t patience_ms;             /* an order that is unknown and still open at the merchant after this is taken back */
-  pthread_mutex_t lock;            /* of in_flight: an approval is brought on by one thread at a time */
+  pthread_mutex_t lock;            /* of in_flight: an approval, and a plan, is brought on by one thread at a time */
   pthread_cond_t ended;
   struct rk_in_flight *in_flight;
   json_t *told;                    /* order id: rk_mono_ms() of the last news; under lock; NULL: none yet */
@@ -57,6 +57,8 @@ struct rk_draft {
   const char *supersedes, *subject_order_id, *category_claimed, *category_own;
   const json_t *asked;
   bool ask;                        /* the user in any case: permissions are not looked at */
+  bool in_plan;                    /* said in the request: it will be answered with others */
+  const char *by;                  /* who has agreed to it already ("plan"), NULL: nobody; the caller approves it in the same transaction */
 };
 /* Inside a transaction: the row, the approval_request event, and the approval where permissions give it. */
 rk_err rk_trade_add_approval(struct rk_trade *t, const struct rk_draft *d, json_t **approval, struct rk_error *e) RK_MUST_USE;
@@ -76,12 +78,34 @@ rk_err rk_trade_check_payment(struct rk_trade *t, const json_t *row, struct rk_e
 bool rk_trade_is_permitted(struct rk_trade *t, const json_t *row);
 /* In the same transaction, after that: reserves the amount under each that applies, and approves. */
 rk_err rk_trade_use_permissions(struct rk_trade *t, const json_t *row, struct rk_error *e) RK_MUST_USE;
-/* One thread at a time brings an approval on: waits for its turn. */
+/* ES256 over text, base64url. */
+rk_err rk_trade_sign(struct rk_trade *t, rk_str text, struct rk_buf *out, struct rk_error *e) RK_MUST_USE;
+/* One thread at a time brings an approval, or a plan, on: waits for its turn. */
 void rk_trade_enter(struct rk_trade *t, struct rk_in_flight *me);
 void rk_trade_leave(struct rk_trade *t, struct rk_in_flight *me);
 /* A cancel, return or change. The key under which it will be confirmed; then the way from approved to its end. */
 rk_err rk_trade_write_refund_intent(struct rk_trade *t, const json_t *row, struct rk_error *e) RK_MUST_USE;
 rk_err rk_trade_bring_back(struct rk_trade *t, const char *approval_id, struct rk_error *e) RK_MUST_USE;
+/* From approved, completing or unknown as far as the merchant answers; the row says where it stands. */
+rk_err rk_trade_bring_on(struct rk_trade *t, const char *approval_id, struct rk_error *e) RK_MUST_USE;
+
+/* ---- plans (plan_run.c) ---- */
+#define RK_PLAN_UNDONE "plan_undone" /* failure_code of a part that was released because another failed */
+/* An approved part, before anything is paid: still what was approved, and held for long enough? If not, it has failed. */
+rk_err rk_trade_look_again(struct rk_trade *t, const char *approval_id, struct rk_error *e) RK_MUST_USE;
+/* An approved part for which nothing was sent fails with RK_PLAN_UNDONE, and what the merchant holds is cancelled. */
+rk_err rk_trade_release(struct rk_trade *t, const char *approval_id, struct rk_error *e) RK_MUST_USE;
+/* Gives an order (row of the store) back under the plan's approval: quote and approval by "plan". RK_EPAYMENT: the fee is over
+ * max_fee_minor; RK_ECONFLICT: nothing comes back; RK_EUNAVAIL: no answer. */
+rk_err rk_trade_undo(struct rk_trade *t, const json_t *order, int64_t max_fee_minor, json_t **approval, struct rk_error *e) RK_MUST_USE;
+int64_t rk_trade_undo_fee(const json_t *approval_row); /* of the sheet; < 0: not known, or it cannot be given back */
+/* What is signed: {on_failure, parts: [{terms_hash, undo_fee_minor|null}]}, canonical, and its SHA-256. rows: the parts in order. */
+rk_err rk_trade_sheet(const json_t *rows, const char *on_failure, struct rk_buf *jcs, char hash[65], struct rk_error *e) RK_MUST_USE;
+/* Appends the plan event: the plan as it stands. Inside a transaction or not. */
+rk_err rk_trade_plan_event(struct rk_trade *t, const char *plan_id, struct rk_error *e) RK_MUST_USE;
+/* Inside a transaction: a part has expired, so has its plan if it still waited. */
+rk_err rk_trade_plan_lapse(struct rk_trade *t, const json_t *row, struct rk_error *e) RK_MUST_USE;
+json_t *rk_trade_plan_result(struct rk_trade *t, const json_t *plan, const json_t *rows); /* docs/api.md, result of a plan */
 
 /* Ends a transaction: commits when err is RK_OK, else rolls back and returns err. */
 rk_err rk_trade_end(struct rk_trade *t, rk_err err, struct rk_error *e) RK_MUST_USE;

@@ -99,6 +99,8 @@ struct rk_checkout {
   const char *const *messages; int32_t n_messages;            /* merchant's errors and warnings */
   const struct rk_traveler *travelers; int32_t n_travelers;   /* of dated places */
   bool sandbox;                                               /* it takes the sandbox payment handler, the only one we have */
+  bool takes_back;                                            /* the order can be given back over example.rukou.refund */
+  int64_t undo_fee_minor;                                     /* and that costs so much at once after it is placed; < 0: it does not say */
 };
 
 struct rk_checkout_req {
@@ -148,6 +150,8 @@ struct rk_refund {
   int64_t fee_minor, back_minor;    /* back: after the fee */
   int64_t expires_ms;
 };
+/* Whether the merchant takes such requests at all; RK_EUNAVAIL and others: its profile cannot be had. */
+rk_err rk_merchant_takes_back(struct rk_merchants *m, const char *origin, bool *takes, struct rk_error *e) RK_MUST_USE;
 /* lines n_lines 0: everything that is left. RK_ENOTFOUND: no such order; RK_ECONFLICT: nothing comes back (the merchant's rule is in
  * e); RK_EUNAVAIL: this merchant takes no such request, the user goes to the order's page. */
 rk_err rk_merchant_refund_quote(struct rk_merchants *m, const char *origin, const char *order_id, const struct rk_refund_line *lines,

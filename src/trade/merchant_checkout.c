@@ -127,6 +127,14 @@ static rk_err read_refund(int32_t status, json_t *answer, const struct rk_ucp_me
   return err;
 }
 
+rk_err rk_merchant_takes_back(struct rk_merchants *m, const char *origin, bool *takes, struct rk_error *e) {
+  struct rk_ucp_merchant found;
+  int32_t i;
+  rk_err err = rk_merchants_find(m, origin, &i, &found, e);
+  *takes = !err && found.has_refund;
+  return err;
+}
+
 static rk_err takes_refunds(struct rk_merchants *m, const char *origin, struct rk_error *e) {
   struct rk_ucp_merchant found;
   int32_t i;

@@ -16,20 +16,21 @@ enum {
   READ_TRIES = 3,
   SETTLE_TRIES = 2,
   SENDS = 2,                    /* of the same bytes under the same key, before it is called unknown */
-  CLOCK_SKEW_MS = 600000        /* the merchant's clock may be so far behind ours */
+  CLOCK_SKEW_MS = 600000,       /* the merchant's clock may be so far behind ours */
+  HOLD_MARGIN_MS = 15000        /* what is held for a plan must last while its other parts are paid */
 };
 
 /* ---- one thread at a time for each approval ---- */
 
 static bool is_in_flight(const struct rk_trade *t, const char *id) {
   for (const struct rk_in_flight *f = t->in_flight; f; f = f->next)
-    if (strcmp(f->approval_id, id) == 0) return true;
+    if (strcmp(f->id, id) == 0) return true;
   return false;
 }
 
 void rk_trade_enter(struct rk_trade *t, struct rk_in_flight *me) {
   pthread_mutex_lock(&t->lock);
-  while (is_in_flight(t, me->approval_id)) pthread_cond_wait(&t->ended, &t->lock);
+  while (is_in_flight(t, me->id)) pthread_cond_wait(&t->ended, &t->lock);
   me->next = t->in_flight;
   t->in_flight = me;
   pthread_mutex_unlock(&t->lock);
@@ -349,15 +350,19 @@ static rk_err authorize(struct run *r, int64_t total, struct rk_error *e) {
 }
 
 /* Nothing has been sent yet: every error here is an end without a charge, unless it is our own disk. */
-static rk_err first_send(struct run *r, struct rk_error *e) {
-  int64_t total = 0;
+static rk_err still_as_approved(struct run *r, int64_t *total, struct rk_error *e) {
   struct rk_error why = {RK_OK, ""};
   const char *code = "expired";
-  rk_err err = is_over(r) ? rk_fail(&why, RK_EGONE, "the approval expired before the order was placed; nothing was bought") : check_fresh(r, &total, &code, &why);
-  if (err) {
-    rk_err failed = fail(r, code, why.msg, e);
-    return failed ? failed : rk_fail(e, final_code(err), "%s", why.msg);
-  }
+  rk_err err = is_over(r) ? rk_fail(&why, RK_EGONE, "the approval expired before the order was placed; nothing was bought") : check_fresh(r, total, &code, &why);
+  if (!err) return RK_OK;
+  rk_err failed = fail(r, code, why.msg, e);
+  return failed ? failed : rk_fail(e, final_code(err), "%s", why.msg);
+}
+
+static rk_err first_send(struct run *r, struct rk_error *e) {
+  int64_t total = 0;
+  rk_err err = still_as_approved(r, &total, e);
+  if (err) return err;
   rk_trade_step(r->t, RK_STEP_FRESH);
   err = authorize(r, total, e);
   if (!err) rk_trade_step(r->t, RK_STEP_AUTHORIZED);
@@ -379,14 +384,15 @@ static rk_err bring_on(struct run *r, struct rk_error *e) {
   return rk_fail(e, RK_EGONE, "this approval is %s%s%s", field(r, "state"), *why ? ": " : "", why);
 }
 
-static rk_err run_one(struct rk_trade *t, const char *approval_id, int tries, struct rk_error *e) {
-  struct rk_in_flight me = {.approval_id = approval_id};
+/* One thread at a time does fn for the approval; again while its end is open. */
+static rk_err with_run(struct rk_trade *t, const char *approval_id, int tries, rk_err (*fn)(struct run *r, struct rk_error *e), struct rk_error *e) {
+  struct rk_in_flight me = {.id = approval_id};
   rk_err err = RK_OK;
   rk_trade_enter(t, &me);
   for (int i = 0; i < tries; i++) {
     struct run r = {.t = t, .id = approval_id, .arena = rk_arena_new(RK_TRADE_ARENA_BYTES)};
     if (i) rk_sleep_ms(t->retry_wait_ms);
-    err = r.arena ? bring_on(&r, e) : rk_fail(e, RK_ENOMEM, "out of memory");
+    err = r.arena ? fn(&r, e) : rk_fail(e, RK_ENOMEM, "out of memory");
     json_decref(r.row);
     json_decref(r.intent);
     rk_arena_free(r.arena);
@@ -396,11 +402,55 @@ static rk_err run_one(struct rk_trade *t, const char *approval_id, int tries, st
   return err;
 }
 
+rk_err rk_trade_bring_on(struct rk_trade *t, const char *approval_id, struct rk_error *e) { return with_run(t, approval_id, SETTLE_TRIES, bring_on, e); }
+
+/* ---- parts of a plan, before anything is sent for them ---- */
+
+static rk_err look_again(struct run *r, struct rk_error *e) {
+  int64_t total = 0;
+  rk_err err = load(r, e);
+  if (err || !in_state(r, "approved")) return err;
+  if ((err = rk_trade_may_pay(r->t, e))) return err;
+  if (rk_json_i64(r->row, "expires_ms", 0) > rk_now_ms() + HOLD_MARGIN_MS) return still_as_approved(r, &total, e);
+  err = fail(r, "expired", "its approval ends before the whole plan can be paid; nothing was bought", e);
+  return err ? err : rk_fail(e, RK_EGONE, "a part of the plan expires before the whole can be paid");
+}
+
+rk_err rk_trade_look_again(struct rk_trade *t, const char *approval_id, struct rk_error *e) { return with_run(t, approval_id, 1, look_again, e); }
+
+/* The merchant is told first; when it does not listen, what it holds for us ends by itself. */
+static rk_err release(struct run *r, struct rk_error *e) {
+  rk_err err = load(r, e);
+  if (err || !in_state(r, "approved")) return err;
+  if (rk_merchant_checkout_cancel(r->t->merchants, field(r, "merchant_origin"), field(r, "checkout_id"), NULL))
+    rk_log(RK_LOG_INFO, "trade", "approval %s: the merchant did not confirm the cancellation", r->id);
+  return rk_store_approval_fail(r->t->store, r->id, "approved", RK_PLAN_UNDONE, "another part of the plan failed; nothing was bought", e);
+}
+
+rk_err rk_trade_release(struct rk_trade *t, const char *approval_id, struct rk_error *e) { return with_run(t, approval_id, 1, release, e); }
+
+/* A part is brought on by its plan alone, which may not come to it at all. */
+static rk_err complete_part(struct rk_trade *t, const char *approval_id, const char *plan_id, struct rk_error *e) {
+  json_t *result = NULL;
+  rk_err err = rk_trade_plan_complete(t, plan_id, &result, e);
+  json_decref(result);
+  json_t *now = rk_store_approval(t->store, approval_id);
+  rk_str state = rk_json_str(now, "state");
+  if (rk_str_eq_c(state, "completed")) err = RK_OK;
+  else if (rk_str_eq_c(state, "failed")) err = rk_fail(e, RK_EGONE, "this part of the plan was not bought: %s", rk_json_cstr(now, "failure", ""));
+  else if (!err) err = rk_fail(e, RK_EUNAVAIL, "this part of the plan is %s", rk_json_cstr(now, "state", "gone"));
+  json_decref(now);
+  return err;
+}
+
 rk_err rk_trade_complete(struct rk_trade *t, const char *approval_id, json_t **order, struct rk_error *e) {
   *order = NULL;
-  rk_err err = run_one(t, approval_id, SETTLE_TRIES, e);
-  if (err) return err;
   json_t *approval = rk_store_approval(t->store, approval_id);
+  const char *plan_id = rk_json_cstr(approval, "plan_id", NULL);
+  rk_err err = plan_id ? complete_part(t, approval_id, plan_id, e) : rk_trade_bring_on(t, approval_id, e);
+  json_decref(approval);
+  if (err) return err;
+  approval = rk_store_approval(t->store, approval_id);
   json_t *row = rk_store_order(t->store, rk_json_cstr(approval, "user_id", ""), rk_json_cstr(approval, "order_id", ""));
   json_decref(approval);
   if (!row) return rk_fail(e, RK_EIO, "the order cannot be read back");
@@ -411,7 +461,9 @@ rk_err rk_trade_complete(struct rk_trade *t, const char *approval_id, json_t **o
 
 int32_t rk_trade_n_open(struct rk_trade *t) {
   static const char *const open[] = {"approved", "completing", "unknown"};
-  int32_t n = 0;
+  json_t *plans = rk_store_plans_open(t->store);
+  int32_t n = (int32_t)json_array_size(plans);
+  json_decref(plans);
   for (size_t i = 0; i < sizeof open / sizeof *open; i++) {
     json_t *rows = rk_store_approvals_in_state(t->store, open[i]);
     n += (int32_t)json_array_size(rows);
@@ -434,6 +486,28 @@ rk_err rk_trade_expire_late(struct rk_trade *t, int64_t *next_ms, struct rk_erro
   return err;
 }
 
+/* Ends the reconciliation when our own disk does not work; what a merchant does not do is tried again later. */
+static rk_err noted(const char *what, const char *id, rk_err one, const struct rk_error *why, struct rk_error *e) {
+  if (one) rk_log(RK_LOG_INFO, "trade", "%s %s: %s", what, id, why->msg);
+  return one == RK_ENOSPC || one == RK_EIO ? rk_fail(e, one, "%s", why->msg) : RK_OK;
+}
+
+static rk_err reconcile_plans(struct rk_trade *t, struct rk_error *e) {
+  json_t *plans = rk_store_plans_open(t->store), *row;
+  rk_err err = RK_OK;
+  size_t i;
+  json_array_foreach(plans, i, row) {
+    struct rk_error why = {RK_OK, ""};
+    json_t *result = NULL;
+    const char *id = rk_json_cstr(row, "id", "");
+    rk_err one = rk_trade_plan_complete(t, id, &result, &why);
+    json_decref(result);
+    if ((err = noted("plan", id, one, &why, e))) break;
+  }
+  json_decref(plans);
+  return err;
+}
+
 rk_err rk_trade_reconcile(struct rk_trade *t, int32_t *n_open, struct rk_error *e) {
   static const char *const states[] = {"unknown", "completing", "approved"};
   int64_t next_ms;
@@ -444,12 +518,13 @@ rk_err rk_trade_reconcile(struct rk_trade *t, int32_t *n_open, struct rk_error *
     json_t *rows = rk_store_approvals_in_state(t->store, states[i]);
     json_array_foreach(rows, k, row) {
       struct rk_error why = {RK_OK, ""};
-      rk_err one = run_one(t, rk_json_cstr(row, "id", ""), 1, &why);
-      if (one) rk_log(RK_LOG_INFO, "trade", "approval %s: %s", rk_json_cstr(row, "id", ""), why.msg);
-      if (one == RK_ENOSPC || one == RK_EIO) err = rk_fail(e, one, "%s", why.msg);
+      const char *id = rk_json_cstr(row, "id", "");
+      if (json_is_string(json_object_get(row, "plan_id"))) continue; /* in the order of its plan */
+      if ((err = noted("approval", id, with_run(t, id, 1, bring_on, &why), &why, e))) break;
     }
     json_decref(rows);
   }
+  if (!err) err = reconcile_plans(t, e);
   *n_open = rk_trade_n_open(t);
   return err;
 }

@@ -2,18 +2,37 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/log.h"
+#include "base/utf8.h"
 #include "trade/internal.h"
 
-static void sheet_hash(const json_t *approvals, char out[65]) {
-  struct rk_sha256 *h = rk_sha256_new();
+/* ---- the sheet ---- */
+
+int64_t rk_trade_undo_fee(const json_t *approval_row) {
+  return rk_json_i64(rk_json_obj(rk_json_obj(approval_row, "asked"), "undo"), "fee_minor", -1);
+}
+
+rk_err rk_trade_sheet(const json_t *rows, const char *on_failure, struct rk_buf *jcs, char hash[65], struct rk_error *e) {
+  json_t *parts = json_array(), *one;
   size_t i;
-  json_t *one;
-  json_array_foreach(approvals, i, one) {
-    rk_str hash = rk_json_str(one, "terms_hash");
-    rk_sha256_update(h, hash.p, hash.n);
-    rk_sha256_update(h, "\n", 1);
+  json_array_foreach(rows, i, one) {
+    int64_t fee = rk_trade_undo_fee(one);
+    json_array_append_new(parts, json_pack("{s:O, s:o}", "terms_hash", json_object_get(one, "terms_hash"), "undo_fee_minor", fee < 0 ? json_null() : json_integer(fee)));
   }
-  rk_sha256_final_hex(h, out);
+  json_t *sheet = json_pack("{s:s, s:o}", "on_failure", on_failure, "parts", parts);
+  rk_err err = rk_json_jcs(jcs, sheet);
+  json_decref(sheet);
+  if (err) return rk_fail(e, err, "the sheet of the plan cannot be written down");
+  rk_sha256_hex(rk_buf_str(jcs), hash);
+  return RK_OK;
+}
+
+static rk_err hash_of(const json_t *rows, const char *on_failure, char hash[65], struct rk_error *e) {
+  struct rk_buf jcs;
+  rk_buf_init(&jcs, RK_MAX_TERMS_BYTES);
+  rk_err err = rk_trade_sheet(rows, on_failure, &jcs, hash, e);
+  rk_buf_release(&jcs);
+  return err;
 }
 
 /* What all parts cost, by currency. */
@@ -35,19 +54,37 @@ static bool any_is_over(const json_t *approvals) {
   return false;
 }
 
+static int64_t earliest_expiry(const json_t *approvals) {
+  int64_t first = INT64_MAX;
+  size_t i;
+  json_t *one;
+  json_array_foreach(approvals, i, one) {
+    int64_t at = rk_json_i64(one, "expires_ms", 0);
+    first = at < first ? at : first;
+  }
+  return first;
+}
+
+static bool was_answered_yes(const char *state) { return strcmp(state, "pending") != 0 && strcmp(state, "refused") != 0 && strcmp(state, "expired") != 0; }
+
 static json_t *view(struct rk_trade *t, const json_t *plan) {
-  static const char *const shown[] = {"id", "title", "created_ms", "chat_id", "turn_id"};
+  static const char *const shown[] = {"id", "title", "on_failure", "created_ms", "chat_id", "turn_id"};
+  const char *state = rk_json_cstr(plan, "state", "");
   json_t *rows = rk_store_plan_approvals(t->store, rk_json_cstr(plan, "id", "")), *v = json_object(), *list = json_array(), *one;
-  char hash[65];
+  char hash[65] = "";
   size_t i;
   for (i = 0; i < sizeof shown / sizeof *shown; i++) json_object_set(v, shown[i], json_object_get(plan, shown[i]));
   json_array_foreach(rows, i, one) json_array_append_new(list, rk_trade_view(t, one));
-  bool pending = rk_str_eq_c(rk_json_str(plan, "state"), "pending");
-  sheet_hash(rows, hash);
-  json_object_set_new(v, "state", json_string(pending && any_is_over(rows) ? "expired" : rk_json_cstr(plan, "state", "")));
+  if (strcmp(state, "pending") == 0 && any_is_over(rows)) state = "expired";
+  if (hash_of(rows, rk_json_cstr(plan, "on_failure", ""), hash, NULL)) rk_log(RK_LOG_WARN, "trade", "plan %s has no sheet", rk_json_cstr(plan, "id", ""));
+  json_object_set_new(v, "state", json_string(state));
   json_object_set_new(v, "sheet_hash", json_string(hash));
+  json_object_set_new(v, "expires_ms", json_integer(earliest_expiry(rows)));
   json_object_set_new(v, "totals", totals(rows));
   json_object_set_new(v, "approvals", list);
+  const char *lang = rk_json_cstr(rk_json_obj(json_array_get(rows, 0), "asked"), "lang", NULL);
+  if (lang) json_object_set_new(v, "lang", json_string(lang));
+  if (was_answered_yes(state)) json_object_set_new(v, "result", rk_trade_plan_result(t, plan, rows));
   json_decref(rows);
   return v;
 }
@@ -57,6 +94,20 @@ json_t *rk_trade_plan(struct rk_trade *t, const char *user_id, const char *plan_
   json_t *v = plan && rk_str_eq_c(rk_json_str(plan, "user_id"), user_id) ? view(t, plan) : NULL;
   json_decref(plan);
   return v;
+}
+
+rk_err rk_trade_plan_event(struct rk_trade *t, const char *plan_id, struct rk_error *e) {
+  json_t *plan = rk_store_plan(t->store, plan_id);
+  rk_err err = plan ? rk_trade_event(t, plan, "plan", json_pack("{s:o}", "plan", view(t, plan)), e) : rk_fail(e, RK_EIO, "the plan cannot be read back");
+  json_decref(plan);
+  return err;
+}
+
+rk_err rk_trade_plan_lapse(struct rk_trade *t, const json_t *row, struct rk_error *e) {
+  const char *plan_id = rk_json_cstr(row, "plan_id", NULL);
+  if (!plan_id) return RK_OK;
+  rk_err err = rk_store_plan_move(t->store, plan_id, "pending", "expired", e);
+  return err == RK_EGONE ? RK_OK : err ? err : rk_trade_plan_event(t, plan_id, e);
 }
 
 /* ---- making one ---- */
@@ -77,7 +128,7 @@ static rk_err make(struct rk_trade *t, const char *user_id, const char *title, c
     if (!err) err = rk_store_plan_take(t->store, plan_id, ids[i], i, e);
     json_decref(row);
   }
-  return err;
+  return err ? err : rk_trade_plan_event(t, plan_id, e);
 }
 
 rk_err rk_trade_plan_new(struct rk_trade *t, const char *user_id, const char *title, const char *const *approval_ids, int32_t n, json_t **plan,
@@ -93,39 +144,111 @@ rk_err rk_trade_plan_new(struct rk_trade *t, const char *user_id, const char *ti
   return *plan ? RK_OK : rk_fail(e, RK_EIO, "the plan cannot be read back");
 }
 
-/* ---- answering it ---- */
-
-static rk_err decided_before(const json_t *plan, bool yes, struct rk_error *e) {
-  rk_str state = rk_json_str(plan, "state");
-  return rk_str_eq_c(state, yes ? "approved" : "refused") ? RK_OK : rk_fail(e, RK_EGONE, "this plan is %.*s already: nothing was changed", RK_STR_ARG(state));
+/* Not wanted any more: refused here, and not held there. */
+static rk_err drop(struct rk_trade *t, const json_t *row, struct rk_error *e) {
+  if (rk_merchant_checkout_cancel(t->merchants, rk_json_cstr(row, "merchant_origin", ""), rk_json_cstr(row, "checkout_id", ""), NULL))
+    rk_log(RK_LOG_INFO, "trade", "approval %s: the merchant did not confirm the cancellation", rk_json_cstr(row, "id", ""));
+  rk_err err = rk_db_begin(rk_store_db(t->store), e);
+  return err ? err : rk_trade_end(t, rk_trade_refuse_row(t, row, "plan", e), e);
 }
 
+rk_err rk_trade_plan_drop(struct rk_trade *t, const char *user_id, const char *const *approval_ids, int32_t n, struct rk_error *e) {
+  rk_err err = RK_OK;
+  for (int32_t i = 0; i < n; i++) {
+    struct rk_error why = {RK_OK, ""};
+    json_t *row = rk_store_approval(t->store, approval_ids[i]);
+    rk_err one = check_part(row, user_id, &why);
+    if (!one) one = drop(t, row, &why);
+    if (one && !err) err = rk_fail(e, one, "%s", why.msg);
+    json_decref(row);
+  }
+  return err;
+}
+
+rk_err rk_trade_plan_prepare(struct rk_trade *t, const char *title, const struct rk_prepare *parts, int32_t n, int32_t *failed, json_t **plan, struct rk_error *e) {
+  char ids[RK_MAX_PLAN_PARTS][37];
+  const char *list[RK_MAX_PLAN_PARTS];
+  int32_t held = 0;
+  rk_err err = n < 1 || n > RK_MAX_PLAN_PARTS ? rk_fail(e, RK_EINVAL, "a plan has 1 to %d parts", RK_MAX_PLAN_PARTS) : RK_OK;
+  *plan = NULL;
+  while (!err && held < n) {
+    struct rk_prepare p = parts[held];
+    json_t *approval = NULL;
+    p.in_plan = true;
+    err = rk_trade_prepare(t, &p, &approval, e);
+    if (err) break;
+    rk_utf8_copy(ids[held], sizeof ids[held], rk_json_str(approval, "id"));
+    list[held] = ids[held];
+    held++;
+    json_decref(approval);
+  }
+  *failed = held;
+  if (!err) err = rk_trade_plan_new(t, parts[0].user_id, title, list, n, plan, e);
+  struct rk_error ignored = {RK_OK, ""};
+  if (err && held && rk_trade_plan_drop(t, parts[0].user_id, list, held, &ignored)) rk_log(RK_LOG_WARN, "trade", "a part of a plan that does not come about still waits: %s", ignored.msg);
+  return err;
+}
+
+/* ---- answering it ---- */
+
+static rk_err set_on_failure(struct rk_trade *t, const char *user_id, const char *plan_id, const char *on_failure, struct rk_error *e) {
+  json_t *plan = rk_store_plan(t->store, plan_id);
+  bool mine = plan && rk_str_eq_c(rk_json_str(plan, "user_id"), user_id);
+  json_decref(plan);
+  if (!mine) return rk_fail(e, RK_ENOTFOUND, "there is no such plan");
+  rk_err err = rk_store_plan_on_failure(t->store, plan_id, on_failure, e);
+  return err ? err : rk_trade_plan_event(t, plan_id, e);
+}
+
+rk_err rk_trade_plan_edit(struct rk_trade *t, const char *user_id, const char *session_kind, const char *plan_id, const char *on_failure, struct rk_error *e) {
+  rk_err err = rk_trade_check_session(session_kind, e);
+  if (!err && strcmp(on_failure, "undo") != 0 && strcmp(on_failure, "keep") != 0) err = rk_fail(e, RK_EINVAL, "on_failure is \"undo\" or \"keep\"");
+  if (!err) err = rk_db_begin(rk_store_db(t->store), e);
+  return err ? err : rk_trade_end(t, set_on_failure(t, user_id, plan_id, on_failure, e), e);
+}
+
+static rk_err decided_before(const json_t *plan, bool yes, struct rk_error *e) {
+  const char *state = rk_json_cstr(plan, "state", "");
+  return (yes ? was_answered_yes(state) : strcmp(state, "refused") == 0) ? RK_OK : rk_fail(e, RK_EGONE, "this plan is %s already: nothing was changed", state);
+}
+
+struct sheet {
+  json_t *plan, *rows;
+  struct rk_buf jcs, signature;
+  char hash[65];
+};
+
 /* Inside a transaction: each part is approved by itself, and the wallet sees what the parts before it take. */
-static rk_err decide_parts(struct rk_trade *t, const json_t *plan, const json_t *rows, const char *by, bool yes, const char *sheet, struct rk_error *e) {
+static rk_err decide_parts(struct rk_trade *t, struct sheet *s, const char *by, bool yes, struct rk_error *e) {
+  const char *id = rk_json_cstr(s->plan, "id", "");
   size_t i;
   json_t *row;
-  rk_err err = rk_store_plan_decide(t->store, rk_json_cstr(plan, "id", ""), yes ? "approved" : "refused", by, sheet, e);
-  json_array_foreach(rows, i, row) {
+  rk_err err = yes ? rk_trade_sign(t, rk_buf_str(&s->jcs), &s->signature, e) : RK_OK;
+  if (!err) err = rk_store_plan_decide(t->store, id, yes ? "approved" : "refused", by, s->hash, yes ? s->signature.p : NULL, e);
+  json_array_foreach(s->rows, i, row) {
     if (err) break;
     bool pending = rk_str_eq_c(rk_json_str(row, "state"), "pending");
     if (!yes && (!pending || rk_trade_is_over(row))) continue;
     if (!pending || rk_trade_is_over(row)) err = rk_fail(e, RK_EGONE, "part %zu of the plan is no longer waiting: nothing was bought; ask again for a new one", i + 1);
     else err = yes ? rk_trade_approve_row(t, row, by, e) : rk_trade_refuse_row(t, row, by, e);
   }
-  return err;
+  return err ? err : rk_trade_plan_event(t, id, e);
 }
 
-static rk_err decide(struct rk_trade *t, const char *user_id, const char *by, const char *plan_id, bool yes, const char *sheet, struct rk_error *e) {
-  json_t *plan = rk_store_plan(t->store, plan_id), *rows = plan ? rk_store_plan_approvals(t->store, plan_id) : NULL;
-  char now[65] = "";
+static rk_err decide(struct rk_trade *t, const char *user_id, const char *by, const char *plan_id, bool yes, const char *seen, struct rk_error *e) {
+  struct sheet s = {.plan = rk_store_plan(t->store, plan_id), .rows = rk_store_plan_approvals(t->store, plan_id)};
+  rk_buf_init(&s.jcs, RK_MAX_TERMS_BYTES);
+  rk_buf_init(&s.signature, 128);
   rk_err err;
-  if (rows) sheet_hash(rows, now);
-  if (!rows || !rk_str_eq_c(rk_json_str(plan, "user_id"), user_id)) err = rk_fail(e, RK_ENOTFOUND, "there is no such plan");
-  else if (!rk_ct_equal(rk_str_c(now), rk_str_c(sheet))) err = rk_fail(e, RK_ECONFLICT, "this is not the sheet that is waiting: load the plan again and read it");
-  else if (!rk_str_eq_c(rk_json_str(plan, "state"), "pending")) err = decided_before(plan, yes, e);
-  else err = decide_parts(t, plan, rows, by, yes, sheet, e);
-  json_decref(rows);
-  json_decref(plan);
+  if (!s.plan || !rk_str_eq_c(rk_json_str(s.plan, "user_id"), user_id)) err = rk_fail(e, RK_ENOTFOUND, "there is no such plan");
+  else err = rk_trade_sheet(s.rows, rk_json_cstr(s.plan, "on_failure", ""), &s.jcs, s.hash, e);
+  if (!err && !rk_ct_equal(rk_str_c(s.hash), rk_str_c(seen))) err = rk_fail(e, RK_ECONFLICT, "this is not the sheet that is waiting: load the plan again and read it");
+  else if (!err && !rk_str_eq_c(rk_json_str(s.plan, "state"), "pending")) err = decided_before(s.plan, yes, e);
+  else if (!err) err = decide_parts(t, &s, by, yes, e);
+  rk_buf_release(&s.jcs);
+  rk_buf_release(&s.signature);
+  json_decref(s.rows);
+  json_decref(s.plan);
   return err;
 }
 

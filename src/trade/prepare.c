@@ -214,7 +214,7 @@ static json_t *chosen(const struct rk_prepare *p) {
   return list;
 }
 
-/* What an edit may choose from, and in which language it asks. */
+/* What an edit may choose from, in which language it asks, and what it costs to give the order back at once. */
 json_t *rk_trade_asked(const struct rk_checkout *co, const char *lang) {
   json_t *list = json_array(), *asked = json_object();
   for (int32_t i = 0; i < co->n_deliveries; i++) {
@@ -223,6 +223,7 @@ json_t *rk_trade_asked(const struct rk_checkout *co, const char *lang) {
   }
   json_object_set_new(asked, "deliveries", list);
   if (lang) json_object_set_new(asked, "lang", json_string(lang));
+  if (co->takes_back) json_object_set_new(asked, "undo", json_pack("{s:o}", "fee_minor", co->undo_fee_minor < 0 ? json_null() : json_integer(co->undo_fee_minor)));
   return asked;
 }
 
@@ -260,7 +261,7 @@ static rk_err propose(struct attempt *a, const json_t *profile, json_t **approva
   json_t *asked = rk_trade_asked(&a->best, p->lang);
   if (terms)
     err = rk_trade_store_approval(a->t, &(struct rk_draft){.user_id = p->user_id, .chat_id = p->chat_id, .turn_id = p->turn_id, .origin = a->best.origin,
-        .checkout_id = a->best.id, .terms = terms, .demo = demo, .asked = asked, .ask = p->in_plan || is_mixed(p), .category_claimed = attribute(p->offer, "category"), .category_own = p->category}, approval, e);
+        .checkout_id = a->best.id, .terms = terms, .demo = demo, .asked = asked, .ask = p->in_plan || is_mixed(p), .in_plan = p->in_plan, .category_claimed = attribute(p->offer, "category"), .category_own = p->category}, approval, e);
   else err = RK_EUPSTREAM;
   json_decref(asked);
   json_decref(terms);

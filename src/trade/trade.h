@@ -65,22 +65,34 @@ json_t *rk_trade_approvals_of_turn(struct rk_trade *t, const char *turn_id);
  * sent twice answers RK_OK and changes nothing. */
 rk_err rk_trade_decide(struct rk_trade *t, const char *user_id, const char *session_kind, const char *approval_id,
                        const char *decision, const char *terms_hash, struct rk_error *e) RK_MUST_USE;
-/* The user edits a pending purchase: changes {instrument_id?, quantity?, item_id?, codes?: [], delivery_id?, address?: {name, phone, street, city}}
- * (quantity and item_id: of the one line there is, or with `line`: its number from 0). All but the instrument are changed at the merchant
+/* The user edits a pending purchase: changes {instrument_id?, quantity?, item_id?, codes?: [], delivery_id?, address?: {name, phone, street, city}, renew?: true}
+ * (renew: nothing but the time that the merchant holds it; quantity and item_id: of the one line there is, or with `line`: its number from 0). All but the instrument are changed at the merchant
  * first. The approval is superseded, *approval is the new one with a new hash and the difference. RK_EFORBIDDEN, RK_ENOTFOUND, RK_EGONE,
  * RK_EINVAL (names the field), RK_EUPSTREAM (the merchant does not do that: nothing is changed). */
 rk_err rk_trade_edit(struct rk_trade *t, const char *user_id, const char *session_kind, const char *approval_id, const json_t *changes,
                      json_t **approval, struct rk_error *e) RK_MUST_USE;
 
 /* ---- plans: several checkouts, one answer ---- */
-/* Of pending purchases of the user. *plan: {id, title, state, sheet_hash, totals: {CURRENCY: minor}, approvals: [approval]}.
- * sheet_hash: SHA-256, hex, over the terms hashes in their order, each followed by a newline. */
+/* Of pending purchases of the user. *plan: docs/api.md. What the user agrees to is the sheet: the parts, and what happens when one
+ * of them fails: on_failure "undo" (the default: nothing of it stays, where the fee is no more than the sheet says) or "keep". */
 rk_err rk_trade_plan_new(struct rk_trade *t, const char *user_id, const char *title, const char *const *approval_ids, int32_t n, json_t **plan,
                          struct rk_error *e) RK_MUST_USE;
+/* Holds first: prepares the parts in their order and makes the plan of them. When one cannot be had, those before it are dropped;
+ * *failed: which (n: the plan itself). */
+rk_err rk_trade_plan_prepare(struct rk_trade *t, const char *title, const struct rk_prepare *parts, int32_t n, int32_t *failed, json_t **plan,
+                             struct rk_error *e) RK_MUST_USE;
+/* Pending purchases that no plan holds are refused, and the merchants are told; the first error, after all of them. */
+rk_err rk_trade_plan_drop(struct rk_trade *t, const char *user_id, const char *const *approval_ids, int32_t n, struct rk_error *e) RK_MUST_USE;
 json_t *rk_trade_plan(struct rk_trade *t, const char *user_id, const char *plan_id); /* NULL: none */
+/* Another on_failure makes another sheet. Parts are edited as any approval. */
+rk_err rk_trade_plan_edit(struct rk_trade *t, const char *user_id, const char *session_kind, const char *plan_id, const char *on_failure, struct rk_error *e) RK_MUST_USE;
 /* All of them, in one transaction, or none; the same codes as rk_trade_decide(). */
 rk_err rk_trade_plan_decide(struct rk_trade *t, const char *user_id, const char *session_kind, const char *plan_id, const char *decision,
                             const char *sheet_hash, struct rk_error *e) RK_MUST_USE;
+/* Runs an approved plan as far as the merchants answer. RK_OK: it has an end, which *result tells (docs/api.md, result of a plan);
+ * RK_EUNAVAIL: a part or a refund is not known yet, *result tells how far it is: rk_trade_reconcile() goes on later. *result is a
+ * new reference, NULL: there is no such plan. A part of a plan that is completed by itself runs its plan. */
+rk_err rk_trade_plan_complete(struct rk_trade *t, const char *plan_id, json_t **result, struct rk_error *e) RK_MUST_USE;
 
 /* ---- after the sale ---- */
 /* Asks the merchant what comes back for the order, and makes an approval of it: kind "cancel", "return" or "change"; terms {kind, merchant,
@@ -103,7 +115,7 @@ json_t *rk_trade_permissions(struct rk_trade *t, const char *user_id); /* with u
 rk_err rk_trade_complete(struct rk_trade *t, const char *approval_id, json_t **order, struct rk_error *e) RK_MUST_USE;
 /* Marks what is pending and late as expired (approval_result events). *next_ms: when the next one is due, 0: none is pending. */
 rk_err rk_trade_expire_late(struct rk_trade *t, int64_t *next_ms, struct rk_error *e) RK_MUST_USE;
-int32_t rk_trade_n_open(struct rk_trade *t); /* approvals in approved|completing|unknown */
+int32_t rk_trade_n_open(struct rk_trade *t); /* approvals in approved|completing|unknown, and plans without an end */
 /* Brings every one of those to an end, as far as the merchants answer. Call at start, by a timer, and on demand. */
 rk_err rk_trade_reconcile(struct rk_trade *t, int32_t *n_open, struct rk_error *e) RK_MUST_USE;
 

@@ -231,6 +231,14 @@ static bool takes_sandbox(const json_t *ucp, const struct rk_ucp_merchant *m) {
   return handlers ? json_object_get(handlers, RK_PAYMENT_HANDLER) != NULL : m->sandbox;
 }
 
+/* What comes back of the order right after it is placed, as the merchant says now; its quote then decides. */
+static void read_undo(const json_t *undo, const struct rk_ucp_merchant *m, struct rk_checkout *out) {
+  int64_t fee = rk_json_i64(undo, "fee", -1), back = rk_json_i64(undo, "back", -1);
+  bool known = fee >= 0 && back >= 0 && fee <= (int64_t)RK_MAX_TOTAL_MINOR;
+  out->takes_back = m->has_refund && !(known && back == 0);
+  out->undo_fee_minor = known ? fee : -1;
+}
+
 rk_err rk_ucp_read_checkout(const json_t *answer, const struct rk_ucp_merchant *m, struct rk_arena *a, struct rk_checkout *out,
                             struct rk_error *e) {
   struct rk_foreign r = {.arena = a};
@@ -269,6 +277,7 @@ rk_err rk_ucp_read_checkout(const json_t *answer, const struct rk_ucp_merchant *
   read_discounts(&r, rk_json_obj(answer, "discounts"), out);
   read_fulfilment(&r, rk_json_obj(answer, "fulfillment"), out);
   read_travelers(&r, rk_json_arr(rk_json_obj(answer, RK_UCP_TRAVEL_KEY), "travelers"), out);
+  read_undo(rk_json_obj(answer, RK_UCP_REFUND), m, out);
   out->refund_rule = refund_rule(&r, rk_json_arr(answer, "links"));
   out->continue_url = page_of(&r, answer, m);
   return r.full ? rk_fail(e, RK_ETOOBIG, "%s: the checkout is too large", m->name) : RK_OK;

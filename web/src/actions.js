@@ -1,9 +1,9 @@
 // actions.js: what the user can do, and how the stream's messages reach the store.
 import { api, ApiError } from './api.js';
-import { chat_new, chat_apply, chat_live, live_apply, approval_set, approval_final, turn_of } from './model.js';
+import { chat_new, chat_apply, chat_live, live_apply, approval_set, approval_final, plan_holds, plan_open, plan_set, turn_of } from './model.js';
 import { state, changed, toast } from './store.js';
 import { stream_open } from './stream.js';
-import { t } from './i18n.js';
+import { t, t_or } from './i18n.js';
 
 const live = new Map();      // message_id -> running message, of all chats
 let stream = null;
@@ -104,6 +104,7 @@ function announce_event(ev) {
   const say = {
     card: () => t('say_cards', { n: ev.data.cards.length }),
     approval_request: () => t('say_approval'),
+    plan: () => (ev.data.plan.state === 'pending' ? t('say_approval') : t_or(`pl_say_${ev.data.plan.state}`, '')),
     question: () => ev.data.text,
     order: () => t('say_order'),
     error: () => ev.data.message,
@@ -235,8 +236,60 @@ async function approval_watch(chat, approval_id) {
 
 export function approvals_refresh(only) {
   for (const chat of only ? [only] : state.models.values()) {
-    for (const [id, { part }] of chat.approvals) if (!approval_final(part.approval)) approval_watch(chat, id);
+    for (const [id, { part }] of chat.approvals) if (!approval_final(part.approval) && !plan_holds(chat, part.approval)) approval_watch(chat, id);
+    plans_refresh(chat);
   }
+}
+
+// ---- plans
+
+async function plan_refresh(chat, plan_id) {
+  try {
+    plan_set(chat, (await api.plan(plan_id)).plan);
+    changed();
+  } catch { /* the stream will say, or the next look */ }
+}
+
+export async function plan_decide(chat, plan, decision) {
+  try {
+    plan_set(chat, (await api.plan_decide(plan.id, decision, plan.sheet_hash)).plan);
+    plans_refresh(chat);
+  } catch (err) {
+    complain(err);
+    await plan_refresh(chat, plan.id);
+  }
+  changed();
+}
+
+// What happens when a part fails; it makes another sheet.
+export async function plan_change(chat, plan, on_failure) {
+  try {
+    plan_set(chat, (await api.plan_change(plan.id, { on_failure })).plan);
+  } catch (err) {
+    complain(err);
+  }
+  changed();
+}
+
+// Every part is held anew, each with new terms that only end later.
+export async function plan_renew(chat, plan) {
+  for (const a of plan.approvals) await approval_edit(chat, a, { renew: true });
+  await plan_refresh(chat, plan.id);
+}
+
+async function plan_watch(chat, plan_id) {
+  if (refreshing.has(plan_id)) return;
+  refreshing.add(plan_id);
+  for (let i = 0; i < 60; i++) {
+    await plan_refresh(chat, plan_id);
+    if (!plan_open(chat.plans.get(plan_id).part.plan)) break;
+    await new Promise((done) => setTimeout(done, REFRESH_MS[Math.min(i, REFRESH_MS.length - 1)]));
+  }
+  refreshing.delete(plan_id);
+}
+
+export function plans_refresh(chat) {
+  for (const [id, { part }] of chat.plans) if (plan_open(part.plan)) plan_watch(chat, id);
 }
 
 // ---- other views

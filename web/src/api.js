@@ -55,6 +55,9 @@ export const api = {
   decide: (approval_id, decision, terms_hash) =>
     call('POST', `/api/approvals/${id(approval_id)}`, { decision, terms_hash }, `${approval_id}-${decision}`),
   approval_change: (approval_id, changes) => call('PATCH', `/api/approvals/${id(approval_id)}`, { changes }),
+  plan: (plan_id) => call('GET', `/api/plans/${id(plan_id)}`),
+  plan_decide: (plan_id, decision, sheet_hash) => call('POST', `/api/plans/${id(plan_id)}`, { decision, sheet_hash }, `${plan_id}-${decision}`),
+  plan_change: (plan_id, changes) => call('PATCH', `/api/plans/${id(plan_id)}`, { changes }),
   order_back: (order_id, kind, lang) => call('POST', `/api/orders/${id(order_id)}/back`, { kind, lang }),
   permissions: () => call('GET', '/api/permissions'),
   permit: (permission) => call('POST', '/api/permissions', permission),

@@ -2,14 +2,14 @@
 //
 // chat  {id, title, loaded, last, turns[], by_turn, approvals}
 // turn  {id, user, pending, parts[], state, progress, usage, v}   v grows with each change
-// part  {kind: text|tool|cards|question|approval|order|notice|error, ...}
+// part  {kind: text|tool|cards|question|approval|plan|order|notice|error, ...}
 //
 // Durable events have numbers; one with n <= chat.last is already in. Text that
 // still streams comes as snapshot and delta with byte offsets; see live_apply().
 import { utf8_bytes, utf8_skip } from './utf8.js';
 
 export function chat_new(id, title = '') {
-  return { id, title, loaded: false, failed: null, last: 0, turns: [], by_turn: new Map(), approvals: new Map(), waiting: [], v: 0 };
+  return { id, title, loaded: false, failed: null, last: 0, turns: [], by_turn: new Map(), approvals: new Map(), plans: new Map(), waiting: [], v: 0 };
 }
 
 export function turn_of(chat, turn_id) {
@@ -50,6 +50,21 @@ export function approval_set(chat, approval_id, fields) {
   turn.v++;
 }
 
+// What a plan's card shows is not shown beside it: its parts, and what was given back under it.
+export const plan_holds = (chat, approval) => !!approval && (approval.in_plan || (approval.plan_id && chat.plans.has(approval.plan_id)) || approval.by === 'plan');
+
+const PLAN_OPEN = new Set(['approved', 'completing', 'undoing']);
+export const plan_open = (plan) => PLAN_OPEN.has(plan.state);
+
+export function plan_set(chat, plan) {
+  const found = chat.plans.get(plan.id);
+  if (!found) return;
+  found.part.plan = plan;
+  found.part.v++;
+  found.turn.v++;
+  for (const a of plan.approvals) approval_set(chat, a.id, { ...a });
+}
+
 const HANDLERS = {
   message(chat, turn, d) {
     if (d.role === 'user') {
@@ -85,6 +100,10 @@ const HANDLERS = {
     }
     const part = part_add(turn, { kind: 'approval', approval: { ...d.approval } });
     chat.approvals.set(d.approval.id, { part, turn });
+  },
+  plan(chat, turn, d) {
+    if (!chat.plans.has(d.plan.id)) chat.plans.set(d.plan.id, { turn, part: part_add(turn, { kind: 'plan', plan: d.plan }) });
+    plan_set(chat, d.plan);
   },
   approval_result(chat, turn, d) {
     const state = { approve: 'approved', refuse: 'refused', expired: 'expired', superseded: 'superseded' }[d.decision];
@@ -122,7 +141,7 @@ export function chat_apply(chat, ev) {
 }
 
 export function turn_waits(turn) {
-  return turn.parts.some((p) => p.kind === 'approval' && p.approval.state === 'pending');
+  return turn.parts.some((p) => (p.kind === 'approval' && p.approval.state === 'pending') || (p.kind === 'plan' && p.plan.state === 'pending'));
 }
 
 // ---- running messages: one map per browser tab, fed by snapshot and delta

@@ -50,6 +50,13 @@ export const zh = {
   notice_order_unknown: '现在还不知道订单是否成立。不会再发送任何付款，正在核对。',
   ap_x_refused: '你没有批准，什么也没买。', ap_x_expired: '条款已过期，什么也没买。需要的话请再说一遍。', ap_x_superseded: '条款有变，请看新的确认卡。', ap_check: '现在核对',
   type_subtotal: '商品小计', type_items_discount: '商品优惠', type_discount: '优惠', type_fulfillment: '配送费', type_shipping: '配送费', type_tax: '税', type_fee: '服务费', type_total: '合计',
+  // plans
+  pl_title: '确认计划', pl_terms: '条款与修改', pl_terms_all: '各部分的条款', pl_more: ' 等，另有 {n} 项', pl_whole: '{n} 部分合计', pl_if_fails: '如果有一部分买不成', pl_undo: '退订：', pl_undo_never: '不能退，最后付款', pl_undo_unknown: '商家没有写明手续费；如果收费就保留', pl_undo_fee: '手续费最多 {fee}', pl_undo_free: '全额退',
+  pl_keep_text: '其余部分照买，已买的保留。', pl_keep: '保留其余', pl_undo_text: '还没买的取消占用，已买的退掉，退订费最多为上面写明的数额；退不了的保留并告诉你。', pl_armed: '将一次批准 {n} 笔购买', pl_renew: '延长占用', pl_paid: '已付', pl_cost: '实际花费', pl_unknown: '还不知道', pl_back: '退回 {back}，手续费 {fee}',
+  pl_is_pending: '待你批准', pl_is_approved: '已批准', pl_is_completing: '正在付款', pl_is_undoing: '正在撤回', pl_is_completed: '全部买好', pl_is_undone: '没有买成', pl_is_partial: '部分成立', pl_is_refused: '已拒绝', pl_is_expired: '已过期',
+  pl_say_approved: '已批准，正在逐一核对各部分的条款；还没有付款。', pl_say_completing: '正在逐一付款：先付能退的，最后付不能退的。', pl_say_undoing: '有一部分没有成功，正在撤回其余部分。', pl_say_completed: '全部买好了。', pl_say_undone: '没有买成，没有留下任何订单。', pl_say_partial: '只有一部分成立，见下。',
+  pl_st_stands: '成立', pl_st_refunded: '已退款', pl_st_released: '已取消占用', pl_st_failed: '未成功', pl_st_unknown: '结果未知', pl_st_working: '正在处理', pl_st_waiting: '还没开始', pl_do_wait: '会继续核对，不会再发送付款。', pl_do_order_page: '请到商家的订单页面处理。',
+  pl_why_no_request: '商家不接受代为取消。', pl_why_nothing_back: '按商家的规则不退款。', pl_why_fee_higher: '退订手续费比计划单上写的高，所以没有退。', pl_why_undo_refused: '商家拒绝了退订。', pl_why_no_answer: '商家没有回应退订请求。', pl_why_refund_not_seen: '商家确认了退款，但订单里还没有这笔退款。', bk_by_plan: '由你批准的计划退订。',
   // receipt, orders
   rc_title: '已下单', rc_ours: '订单号', rc_theirs: '商家订单号', rc_paid: '付款', rc_view: '查看全部订单',
   or_none: '还没有订单', or_none_text: '你批准的购买会出现在这里，连同账目。', or_status_placed: '已下单', or_status_processing: '处理中', or_status_fulfilled: '已送达', or_status_canceled: '已取消', or_status_refunded: '已退款', rc_refunded: '已退回',

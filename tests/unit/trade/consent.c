@@ -154,9 +154,10 @@ static rk_err decide_plan(const json_t *plan, const char *decision) {
 
 static void a_plan_is_answered_as_one(void **state) {
   json_t *parts[] = {prepared("card"), prepared("card"), prepared("card")}, *plan = planned(parts, 3), *again, *b, *order;
-  char text[3 * 65 + 1] = "", want[65];
-  for (int i = 0; i < 3; i++) strcat(strcat(text, rk_json_cstr(parts[i], "terms_hash", "")), "\n");
-  rk_sha256_hex(rk_str_c(text), want);
+  char text[512] = "{\"on_failure\":\"undo\",\"parts\":[", want[65];
+  for (int i = 0; i < 3; i++)
+    strcat(strcat(strcat(text, i ? ",{\"terms_hash\":\"" : "{\"terms_hash\":\""), rk_json_cstr(parts[i], "terms_hash", "")), "\",\"undo_fee_minor\":null}");
+  rk_sha256_hex(rk_str_c(strcat(text, "]}")), want);
   assert_string_equal(rk_json_cstr(plan, "sheet_hash", ""), want);
   assert_int_equal(rk_json_i64(rk_json_obj(plan, "totals"), "CNY", 0), 3 * 30600);
   assert_int_equal(decide(parts[1], "approve"), RK_ECONFLICT); /* not by itself */

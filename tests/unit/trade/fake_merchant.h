@@ -251,6 +251,11 @@ static rk_err fake_refund(const struct fake_checkout *c, struct rk_arena *a, str
   return RK_OK;
 }
 
+rk_err rk_merchant_takes_back(struct rk_merchants *m, const char *origin, bool *takes, struct rk_error *e) {
+  *takes = !fake->down;
+  return fake->down ? fake_down(e) : RK_OK;
+}
+
 rk_err rk_merchant_refund_quote(struct rk_merchants *m, const char *origin, const char *order_id, const struct rk_refund_line *lines, int32_t n_lines, const char *lang,
                                 struct rk_arena *a, struct rk_refund *out, struct rk_error *e) {
   struct fake_checkout *c = fake_find(order_id + strlen("order-"));

@@ -75,7 +75,7 @@ function PayWith({ approval, on_change }) {
 const shown_value = (field, v, currency) => (v === null || v === undefined ? t('df_none') : /_minor$/.test(field) ? money(v, currency) : typeof v === 'object' ? Object.values(v).filter((x) => typeof x !== 'object').join(' ') || JSON.stringify(v) : String(v));
 
 // Old beside new: of an edit, or of what the merchant changed after the approval.
-function Diff({ approval }) {
+export function Diff({ approval }) {
   if (!approval.diff?.length) return null;
   const { currency } = approval.terms;
   return (
@@ -91,7 +91,7 @@ function Diff({ approval }) {
 function split_codes(text) { return text.split(/[\s,，]+/).filter(Boolean); }
 
 // Each change goes to the merchant, and comes back as new terms.
-function Edits({ approval, on_change, busy }) {
+export function Edits({ approval, on_change, busy }) {
   const { terms, deliveries } = approval, sent = !!terms.fulfilment.address.street; // else a dated place: nobody is added, nothing is sent
   const submit = (e) => {
     e.preventDefault();
@@ -134,7 +134,7 @@ function BackTerms({ approval }) {
   );
 }
 
-function Terms({ approval, print, on_change }) {
+export function Terms({ approval, print, on_change }) {
   const { terms } = approval, street = terms.fulfilment?.address?.street;
   if (approval.kind && approval.kind !== 'purchase') return <BackTerms approval={approval} />;
   return (
@@ -164,7 +164,7 @@ function Terms({ approval, print, on_change }) {
   );
 }
 
-function time_left(ms) {
+export function time_left(ms) {
   const s = Math.max(0, Math.ceil(ms / 1000));
   return `${Math.floor(s / 60)}:${String(s % 60).padStart(2, '0')}`;
 }

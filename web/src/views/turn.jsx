@@ -3,9 +3,11 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { MarkdownStream } from '../markdown.js';
 import { toast } from '../store.js';
 import { t, t_or, seconds, number } from '../i18n.js';
+import { plan_holds } from '../model.js';
 import { Icon } from '../icons.jsx';
 import { Cards } from './cards.jsx';
 import { Approval } from './approval.jsx';
+import { Plan } from './plan.jsx';
 import { Receipt } from './receipt.jsx';
 import { Question } from './question.jsx';
 
@@ -124,9 +126,10 @@ function part_view(part, { turn, chat, last, busy, on_unfold, on_choose }, reaso
     case 'tool': return <Tool key={part.call_id} part={part} over={turn.state !== 'running'} on_unfold={on_unfold} />;
     case 'cards': return <Cards part={part} on_choose={last && !busy ? on_choose : null} />;
     case 'question': return <Question part={part} on_answer={last && !busy ? on_choose : null} />;
-    case 'approval': return <Approval key={part.approval.id} chat={chat} approval={part.approval} v={part.v} />;
+    case 'plan': return <Plan key={part.plan.id} chat={chat} plan={part.plan} v={part.v} />;
+    case 'approval': return plan_holds(chat, part.approval) ? null : <Approval key={part.approval.id} chat={chat} approval={part.approval} v={part.v} />;
     case 'order': return <Receipt key={part.order.id} order={part.order} />;
-    case 'notice': return <Notice level={part.level} text={(part.failure_code && t_or(`fail_${part.failure_code}`, '')) || t_or(`notice_${part.code}`, '') || part.text} />;
+    case 'notice': return plan_holds(chat, chat.approvals.get(part.approval_id)?.part.approval) ? null : <Notice level={part.level} text={(part.failure_code && t_or(`fail_${part.failure_code}`, '')) || t_or(`notice_${part.code}`, '') || part.text} />;
     case 'error': return <Notice level="error" text={part.message} />;
     default: return null;
   }
