@@ -8,13 +8,13 @@ enum { FORGET = 200 };
 
 void rk_pace_init(struct rk_pace *p) { *p = (struct rk_pace){0}; }
 
-/* As the engine computes them: groups of 8, a last one of 1, 4 or 8. */
+/* As the engine computes them: groups of 8, a last one of 1, 2, 4 or 8. */
 static int32_t padded(int32_t rows) {
   int32_t rest = rows % 8;
-  return rows - rest + (rest <= 1 ? rest : rest <= 4 ? 4 : 8);
+  return rows - rest + (rest <= 2 ? rest : rest <= 4 ? 4 : 8);
 }
 
-static int32_t size_of(int32_t rows) { return rows == 1 ? 0 : (rows + 3) / 4; }
+static int32_t size_of(int32_t rows) { return rows <= 2 ? rows - 1 : (rows + 3) / 4 + 1; }
 
 void rk_pace_note(struct rk_pace *p, int32_t rows, double us) {
   if (rows < 1) return;

@@ -8,11 +8,11 @@
 
 #include <stdint.h>
 
-enum { RK_PACE_SIZES = 16 };
+enum { RK_PACE_SIZES = 17 };
 
 struct rk_pace {
   double w, wn, wnn, wt, wnt;      /* decaying sums: weight, rows, rows^2, us, rows * us */
-  double small_us[RK_PACE_SIZES];  /* by groups of 4 rows; [0]: one row; 0: not seen lately */
+  double small_us[RK_PACE_SIZES];  /* by groups of 4 rows from [2] on; [0]: one row, [1]: two; 0: not seen lately */
   int32_t age[RK_PACE_SIZES];      /* steps since */
 };
 

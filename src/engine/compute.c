@@ -11,7 +11,7 @@
  * net (deltanet.c) takes the place of attention; experts (moe.c) the place of
  * gate, up, down, or stand beside them.
  *
- * Tokens are taken in groups of 8, 4 or 1, for which there are kernels; the
+ * Tokens are taken in groups of 8, 4, 2 or 1, for which there are kernels; the
  * last group may be padded with zeros. */
 #include "engine/compute.h"
 
@@ -91,7 +91,7 @@ static int32_t make_groups(struct group *g, int32_t n) {
   int32_t n_groups = 0;
   for (int32_t first = 0; first < n; n_groups++) {
     int32_t left = n - first;
-    enum rk_tcount tc = left == 1 ? RK_T1 : left <= 4 ? RK_T4 : RK_T8;
+    enum rk_tcount tc = rk_tcount_for(left);
     int32_t T = rk_tcount_n(tc);
     g[n_groups] = (struct group){tc, T, first, left < T ? left : T};
     first += T;

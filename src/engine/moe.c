@@ -84,7 +84,7 @@ static void route_item(void *ctx, int32_t item, int32_t worker) {
 static void add_groups(struct rk_moe *m, int32_t expert, int32_t first, int32_t n, int32_t *at) {
   m->chosen[m->n_chosen++] = (struct chosen){expert, m->n_groups, 0};
   for (int32_t left = n; left > 0;) {
-    enum rk_tcount tc = left == 1 ? RK_T1 : left <= 4 ? RK_T4 : RK_T8;
+    enum rk_tcount tc = rk_tcount_for(left);
     int32_t T = rk_tcount_n(tc), take = left < T ? left : T;
     m->groups[m->n_groups++] = (struct group){tc, T, take, first, *at};
     m->chosen[m->n_chosen - 1].n_groups++;

@@ -297,6 +297,9 @@ INLINE void centre(const uint8_t *q, int T, char size, int32_t *out) {
     } else if (T == 4) {
       const __m256i v = _mm256_add_epi16(s[2 * half], s[2 * half + 1]);
       _mm_storeu_si128((void *)(out + 4 * half), _mm_add_epi16(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));
+    } else if (T == 2) {
+      const __m128i v = _mm_add_epi16(_mm256_castsi256_si128(s[half]), _mm256_extracti128_si256(s[half], 1));
+      _mm_storel_epi64((void *)(out + 2 * half), _mm_add_epi16(v, _mm_shuffle_epi32(v, 0x4e)));
     } else {
       __m128i v = half ? _mm256_extracti128_si256(s[0], 1) : _mm256_castsi256_si128(s[0]);
       v = _mm_add_epi16(v, _mm_shuffle_epi32(v, 0x4e));

@@ -37,7 +37,7 @@
  *                                        w = D * s * rk_iq4_values[q]
  *   RK_W_F32, RK_W_F16, RK_W_BF16: per input the 16 values of the rows
  *
- * Activations: T tokens (1, 4 or 8) interleaved, a sequence of blocks:
+ * Activations: T tokens (1, 2, 4 or 8) interleaved, a sequence of blocks:
  *
  *   i8 q[8][T][4]   group, token, input: x ~ d * q
  *   f32 d[T]
@@ -72,9 +72,11 @@ extern const int8_t rk_iq4_values[16];
 static inline bool rk_wformat_is_float(enum rk_wformat f) { return f <= RK_W_BF16; }
 
 /* Token counts with a kernel of their own. */
-enum rk_tcount { RK_T1, RK_T4, RK_T8, RK_T_COUNT };
+enum rk_tcount { RK_T1, RK_T2, RK_T4, RK_T8, RK_T_COUNT };
 enum { RK_MAX_T = 8 };
-static inline int32_t rk_tcount_n(enum rk_tcount t) { return t == RK_T1 ? 1 : t == RK_T4 ? 4 : 8; }
+static inline int32_t rk_tcount_n(enum rk_tcount t) { return 1 << t; }
+/* The one that takes most of n tokens at once. */
+static inline enum rk_tcount rk_tcount_for(int32_t n) { return n == 1 ? RK_T1 : n == 2 ? RK_T2 : n <= 4 ? RK_T4 : RK_T8; }
 
 /* Bytes of one activation block of T tokens. */
 static inline size_t rk_act_block_bytes(int32_t t) { return (size_t)t * (RK_BLOCK + 16); }

@@ -25,7 +25,8 @@ static inline __attribute__((always_inline)) struct act act_block(const uint8_t 
     RK_TILE_CALL(T, __VA_ARGS__); \
   }
 #define RK_TILE_INSTANCES_OF(name, ...) \
-  RK_TILE_INSTANCE(name, 1, __VA_ARGS__) RK_TILE_INSTANCE(name, 4, __VA_ARGS__) RK_TILE_INSTANCE(name, 8, __VA_ARGS__)
+  RK_TILE_INSTANCE(name, 1, __VA_ARGS__) RK_TILE_INSTANCE(name, 2, __VA_ARGS__) \
+  RK_TILE_INSTANCE(name, 4, __VA_ARGS__) RK_TILE_INSTANCE(name, 8, __VA_ARGS__)
 
 #define RK_TILE_INSTANCES \
   RK_TILE_INSTANCES_OF(f32, tile_float, RK_W_F32, out) \
@@ -44,7 +45,7 @@ static inline __attribute__((always_inline)) struct act act_block(const uint8_t 
   RK_TILE_INSTANCES_OF(q4n, tile_4n, out) \
   RK_TILE_INSTANCES_OF(q4x, tile_4x, out)
 
-#define RK_TILE_ROW(name) {name##_t1, name##_t4, name##_t8}
+#define RK_TILE_ROW(name) {name##_t1, name##_t2, name##_t4, name##_t8}
 #define RK_TILE_TABLE { \
     [RK_W_F32] = RK_TILE_ROW(f32), [RK_W_F16] = RK_TILE_ROW(f16), [RK_W_BF16] = RK_TILE_ROW(bf16), \
     [RK_W_4S] = RK_TILE_ROW(q4s),  [RK_W_4M] = RK_TILE_ROW(q4m),  [RK_W_5S] = RK_TILE_ROW(q5s), \
