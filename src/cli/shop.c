@@ -54,11 +54,11 @@ static int serve(struct rk_cli *c) {
   struct rk_opt_list agents = {0};
   int64_t port = 0;
   bool sandbox = false, testing = false, order_auth = false;
-  const char *cert = NULL, *key = NULL, *origin = NULL;
+  const char *cert = NULL, *key = NULL, *origin = NULL, *address = NULL;
   struct rk_opt_list known = {0};
   const struct rk_opt opts[] = {{"port", 'i', &port}, {"sandbox", 'b', &sandbox}, {"agent", 'l', &agents}, {"known-agent", 'l', &known},
                                 {"testing", 'b', &testing}, {"order-auth", 'b', &order_auth}, {"tls-cert", 's', &cert}, {"tls-key", 's', &key},
-                                {"origin", 's', &origin}};
+                                {"origin", 's', &origin}, {"address", 's', &address}};
   struct rk_known_agent profiles[RK_OPT_LIST_MAX];
   if (!rk_opts(c, opts, sizeof opts / sizeof *opts)) return RK_EXIT_USAGE;
   if ((testing || known.n) && !sandbox) return usage("--testing and --known-agent are for the sandbox: add --sandbox");
@@ -80,7 +80,7 @@ static int serve(struct rk_cli *c) {
   struct rk_error e = {0};
   struct rk_serve_opts o = {.dirs = (const char *const *)c->argv, .n_dirs = c->argc, .data_dir = c->cfg.data_dir, .port = (int32_t)port,
                             .sandbox = sandbox, .agents = agents.v, .n_agents = agents.n, .known = profiles, .n_known = known.n, .testing = testing,
-                            .order_auth = order_auth, .tls_cert = cert, .tls_key = key, .origin = origin};
+                            .order_auth = order_auth, .tls_cert = cert, .tls_key = key, .origin = origin, .address = address};
   if (rk_serve_start(&o, &v, &e)) return rk_die(&e);
   for (int32_t i = 0; i < rk_serve_count(v); i++) print_shop(c, rk_serve_name(v, i), rk_serve_origin(v, i));
   fflush(stdout);
@@ -137,24 +137,26 @@ static int run(struct rk_cli *c) {
   c->argc--;
   c->argv++;
   static const struct { const char *name; int (*run)(struct rk_cli *); } parts[] = {
-      {"serve", serve}, {"orders", orders}, {"new", rk_shop_new}, {"import", rk_shop_import}, {"ship", rk_shop_ship}, {"backup", rk_shop_backup},
+      {"serve", serve}, {"orders", orders}, {"new", rk_shop_new}, {"import", rk_shop_import}, {"ship", rk_shop_ship}, {"refund", rk_shop_refund}, {"admin", rk_shop_admin}, {"backup", rk_shop_backup},
       {"restore", rk_shop_restore}, {"add", rk_merchants_add}, {"remove", rk_merchants_remove}, {"list", rk_merchants_show},
       {"probe", rk_merchants_probe}, {"link", rk_merchants_link}, {"unlink", rk_merchants_unlink}};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     if (strcmp(what, parts[i].name) == 0) return parts[i].run(c);
-  return usage("shop serve, orders, new, import, ship, backup, restore, add, remove, list, probe, link or unlink?");
+  return usage("shop serve, orders, new, import, ship, refund, admin, backup, restore, add, remove, list, probe, link or unlink?");
 }
 
 const struct rk_command rk_cmd_shop = {
   "shop", "run merchants (serve, orders) and buy at others (add, list, probe, link)",
-  "usage: rukou shop serve DIR... [--port N] [--tls-cert FILE --tls-key FILE] [--sandbox] [--agent ORIGIN]...\n"
+  "usage: rukou shop serve DIR... [--address A] [--port N] [--tls-cert FILE --tls-key FILE] [--sandbox] [--agent ORIGIN]...\n"
   "       rukou shop orders DIR [--json]\n"
   "       rukou shop new DIR [--name N] [--name-en N] [--currency CNY] | import DIR FILE.csv [--replace]\n"
-  "       rukou shop ship DIR ORDER [--carrier C] [--tracking N] | backup DIR FILE | restore DIR FILE\n"
+  "       rukou shop ship DIR ORDER [--carrier C] [--tracking N] | admin DIR | backup DIR FILE | restore DIR FILE\n"
+  "       rukou shop refund DIR ORDER [--amount A] [--line N:QUANTITY]... [--reason TEXT] [--key WORD] | refund DIR ORDER --paid REFUND\n"
   "       rukou shop add URL | remove URL | list [--json]\n"
   "       rukou shop probe URL [--query Q] [--pay TYPE:TOKEN] [--authorize] [--needs-account \"GET /orders\"]... [--trace FILE] [--json]\n"
   "       rukou shop link URL [--scope S] | unlink URL\n\n"
   "serve  each directory's shop on its own port of 127.0.0.2, until Ctrl+C; prints name and origin of each\n"
+  "  --address A     listen there instead, 0.0.0.0: on every address of this machine\n"
   "  --port N        port of the first shop, the others follow; 0: free ones (default)\n"
   "  --sandbox       take agents over plain http too, from these origins only:\n"
   "  --origin URL    what agents know this shop by (one shop only), when a proxy stands in front of it\n"
@@ -163,11 +165,13 @@ const struct rk_command rk_cmd_shop = {
   "  --known-agent URL=FILE  read this agent's profile from a file in place of its address\n"
   "  --order-auth    show orders to signed requests and linked accounts only; without --sandbox always\n"
   "  --testing       fixtures of test suites: payments with a fixed outcome, hooks under /testing/ (docs/conformance-ucp.md)\n"
-  "  --origin URL    what agents know this shop by (one shop only), when a proxy stands in front of it\n"
   "  --tls-cert, --tls-key  PEM files: serve over TLS 1.3\n"
   "new     makes a directory with shop.conf, delivery and coupon tables, an example of goods.csv and an empty database\n"
   "import  takes all goods of a table or none; every wrong cell is named; --replace takes the others off (docs/shop.md)\n"
   "ship    marks an order as sent; backup and restore copy goods, stock and orders\n"
+  "refund  gives money back: of lines, an amount, or all that is left; the same words twice pay once, another --key pays again;\n"
+  "        --paid REFUND: what had to be paid by hand is paid\n"
+  "admin   prints a link that signs in once, within 15 minutes, to the page of a shop that is being served\n"
   "orders what was bought there, from the shop's own database\n"
   "add    a merchant of UCP is asked too from now on, by its address; remove: no more\n"
   "list   the merchants, their versions and what they offer\n"

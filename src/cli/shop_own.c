@@ -1,9 +1,10 @@
-/* shop_own.c - `rukou shop new | import | ship | backup | restore`: a seller's own shop. */
+/* shop_own.c - `rukou shop new | import | ship | refund | admin | backup | restore`: a seller's own shop. */
 #include "cli/shop_own.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "shop/fulfil.h"
 #include "shop/own.h"
@@ -46,20 +47,88 @@ int rk_shop_import(struct rk_cli *c) {
   return RK_EXIT_OK;
 }
 
+/* The database of a shop that has run. */
+static rk_err open_shop(const struct rk_cli *c, const char *dir, struct rk_db **db, struct rk_error *e) {
+  char path[PATH_BYTES];
+  rk_err err = rk_shop_db_path(dir, c->cfg.data_dir, path, sizeof path, e);
+  if (!err && access(path, F_OK) != 0) err = rk_fail(e, RK_ENOTFOUND, "%s holds no orders: %s is not there", dir, path);
+  return err ? err : rk_shop_store_open(path, db, e);
+}
+
 int rk_shop_ship(struct rk_cli *c) {
   const char *carrier = "", *tracking = "";
   const struct rk_opt opts[] = {{"carrier", 's', &carrier}, {"tracking", 's', &tracking}};
-  char path[PATH_BYTES];
   struct rk_error e = {0};
   struct rk_db *db = NULL;
   if (!rk_opts(c, opts, 2)) return RK_EXIT_USAGE;
   if (c->argc != 2) return usage("name the shop's directory and the order, for example `rukou shop ship ~/my-shop MS261124-1A2B3C4D`");
-  rk_err err = rk_shop_db_path(c->argv[0], c->cfg.data_dir, path, sizeof path, &e);
-  if (!err) err = rk_shop_store_open(path, &db, &e);
+  rk_err err = open_shop(c, c->argv[0], &db, &e);
   if (!err) err = rk_shop_ship_order(db, &(struct rk_shipment){c->argv[1], carrier, tracking}, &e);
   if (db) rk_db_close(db);
   if (err) return rk_die(&e);
   printf("%s is on its way; the buyer's agent is told\n", c->argv[1]);
+  return RK_EXIT_OK;
+}
+
+/* "2:1", "2" -> line li_2, quantity 1. False: neither. */
+static bool add_line(json_t *lines, const char *text) {
+  rk_str line, quantity;
+  int64_t n, many = 1;
+  bool two = rk_str_cut(rk_str_c(text), ':', &line, &quantity);
+  if (!rk_str_i64(line, &n) || n < 1 || (two && !rk_str_i64(quantity, &many)) || many < 1) return false;
+  json_array_append_new(lines, json_pack("{s:o, s:I}", "id", json_sprintf("li_%lld", (long long)n), "quantity", (json_int_t)many));
+  return true;
+}
+
+static void print_payback(const struct rk_cli *c, const struct rk_payback_done *done) {
+  long long whole = done->amount_minor / 100, part = done->amount_minor % 100;
+  const char *order = c->argv[1];
+  if (c->json) printf("{\"refund\":\"%s\",\"amount_minor\":%lld,\"by_hand\":%s,\"again\":%s}\n", done->id, (long long)done->amount_minor, done->by_hand ? "true" : "false",
+                      done->again ? "true" : "false");
+  else if (done->by_hand)
+    printf("%s%lld.%02lld of %s are to be paid back by hand. When you have paid them:\n  rukou shop refund %s %s --paid %s\n", done->again ? "noted before: " : "", whole, part,
+           order, c->argv[0], order, done->id);
+  else if (done->again) printf("%lld.%02lld of %s went back before (%s); to give the same once more add --key WORD\n", whole, part, order, done->id);
+  else printf("%lld.%02lld of %s go back (%s); the buyer's agent is told\n", whole, part, order, done->id);
+}
+
+int rk_shop_refund(struct rk_cli *c) {
+  const char *amount = NULL, *reason = "", *key = "", *paid = NULL;
+  struct rk_opt_list lines = {0};
+  const struct rk_opt opts[] = {{"amount", 's', &amount}, {"line", 'l', &lines}, {"reason", 's', &reason}, {"key", 's', &key}, {"paid", 's', &paid}};
+  struct rk_error e = {0};
+  struct rk_payback_done done;
+  struct rk_db *db = NULL;
+  int64_t minor = -1;
+  if (!rk_opts(c, opts, sizeof opts / sizeof *opts)) return RK_EXIT_USAGE;
+  if (c->argc != 2) return usage("name the shop's directory and the order, for example `rukou shop refund ~/my-shop MS261124-1A2B3C4D --line 1:1`");
+  if (amount && !rk_amount_parse(amount, &minor)) return usage("--amount is one such as 12.50");
+  if (paid && (amount || lines.n)) return usage("--paid names a refund and nothing else");
+  json_t *list = lines.n ? json_array() : NULL;
+  for (int i = 0; i < lines.n; i++)
+    if (!add_line(list, lines.v[i])) {
+      json_decref(list);
+      return usage("--line is NUMBER:QUANTITY, as `rukou shop orders` lists them, for example --line 1:2");
+    }
+  rk_err err = open_shop(c, c->argv[0], &db, &e);
+  if (!err && paid) err = rk_shop_paid_back(db, c->argv[1], paid, &e);
+  else if (!err) err = rk_shop_pay_back(db, &(struct rk_payback){c->argv[1], key, reason, minor, list}, &done, &e);
+  if (db) rk_db_close(db);
+  json_decref(list);
+  if (err) return rk_die(&e);
+  if (paid) printf("%s of %s is paid; the buyer's agent is told\n", paid, c->argv[1]);
+  else print_payback(c, &done);
+  return RK_EXIT_OK;
+}
+
+int rk_shop_admin(struct rk_cli *c) {
+  char url[400];
+  struct rk_error e = {0};
+  if (!rk_opts(c, NULL, 0)) return RK_EXIT_USAGE;
+  if (c->argc != 1) return usage("name one shop's directory, for example `rukou shop admin ~/my-shop`");
+  if (rk_own_admin_link(c->argv[0], url, sizeof url, &e)) return rk_die(&e);
+  if (c->json) printf("{\"url\":\"%s\"}\n", url);
+  else printf("%s\nsigns in once, within %d minutes\n", url, RK_ADMIN_LINK_TTL_MS / 60000);
   return RK_EXIT_OK;
 }
 

@@ -7,6 +7,8 @@
 int rk_shop_new(struct rk_cli *c);
 int rk_shop_import(struct rk_cli *c);
 int rk_shop_ship(struct rk_cli *c);
+int rk_shop_refund(struct rk_cli *c);
+int rk_shop_admin(struct rk_cli *c);
 int rk_shop_backup(struct rk_cli *c);
 int rk_shop_restore(struct rk_cli *c);
 

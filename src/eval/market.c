@@ -73,8 +73,8 @@ static bool goes_to(const struct rk_delivery_rule *d, const json_t *address) {
 static bool arrives_on(const struct rk_catalog *c, const struct rk_delivery_rule *d, const struct rk_need *need) {
   char date[32];
   if (!need->date) return true;
-  int64_t minute = (need->at_ms / 60000 + c->utc_offset_minutes) % 1440, late = c->cutoff_min && minute >= c->cutoff_min;
-  rk_time_rfc3339(need->at_ms + (int64_t)c->utc_offset_minutes * 60000 + (d->days + late) * 86400000, date);
+  int64_t offset_ms = (int64_t)rk_zone_offset_s(c->zone, need->at_ms / 1000) * 1000, minute = (need->at_ms + offset_ms) / 60000 % 1440, late = c->cutoff_min && minute >= c->cutoff_min;
+  rk_time_rfc3339(need->at_ms + offset_ms + (d->days + late) * 86400000, date);
   return strncmp(date, need->date, 10) == 0;
 }
 

@@ -82,15 +82,41 @@ static const char *optional(const struct rk_table *conf, const char *key, const 
   return rk_conf_get(conf, key, &value, NULL) == RK_OK ? value : otherwise;
 }
 
-static rk_err read_conf(const struct rk_table *conf, struct rk_catalog *c, struct rk_error *e) {
-  const char *currency = "", *offset = "";
+/* "18:00" -> minutes of the day. */
+static bool read_clock(const char *text, int32_t *minutes) {
+  int h, m, end = 0;
+  if (sscanf(text, "%2d:%2d%n", &h, &m, &end) != 2 || text[end] || h < 0 || h > 23 || m < 0 || m > 59) return false;
+  *minutes = h * 60 + m;
+  return true;
+}
+
+/* The shop's clock, and when it is open by it. */
+static rk_err read_hours(const struct rk_table *conf, struct rk_arena *a, struct rk_catalog *c, struct rk_error *e) {
+  const char *zone = optional(conf, "zone", ""), *offset = "", *cutoff = optional(conf, "cutoff", ""), *closed = optional(conf, "orders_when_closed", "yes");
+  int32_t minutes = 0;
+  struct rk_error why = {0};
+  rk_err err = *zone ? RK_OK : rk_conf_get(conf, "utc_offset", &offset, e);
+  if (err) return err;
+  if (*cutoff && !read_clock(cutoff, &c->cutoff_min)) return rk_fail(e, RK_EFORMAT, "%s: cutoff looks like 18:00", conf->path);
+  if (!*zone && ((*offset != '+' && *offset != '-') || !read_clock(offset + 1, &minutes)))
+    return rk_fail(e, RK_EFORMAT, "%s: utc_offset looks like +08:00; a zone with summer time is named, zone = Europe/Berlin", conf->path);
+  if (strcmp(closed, "yes") != 0 && strcmp(closed, "no") != 0) return rk_fail(e, RK_EFORMAT, "%s: orders_when_closed is yes or no", conf->path);
+  c->sells_when_open = strcmp(closed, "no") == 0;
+  if (*zone) err = rk_zone_load(a, zone, &c->zone, &why);
+  else if (!(c->zone = rk_zone_fixed(a, (*offset == '-' ? -60 : 60) * minutes))) return too_big(e);
+  if (!err) err = rk_hours_parse(optional(conf, "hours", ""), optional(conf, "closed", ""), &c->hours, &why);
+  return err ? rk_fail(e, RK_EFORMAT, "%s: %s", conf->path, why.msg) : RK_OK;
+}
+
+static rk_err read_conf(const struct rk_table *conf, struct rk_arena *a, struct rk_catalog *c, struct rk_error *e) {
+  const char *currency = "";
   rk_err err = rk_conf_get(conf, "name_zh", &c->title.zh, e);
   if (!err) err = rk_conf_get(conf, "name_en", &c->title.en, e);
   if (!err) err = rk_conf_get(conf, "id_prefix", &c->id_prefix, e);
   if (!err) err = rk_conf_get(conf, "refund_rule_zh", &c->refund_rule.zh, e);
   if (!err) err = rk_conf_get(conf, "refund_rule_en", &c->refund_rule.en, e);
   if (!err) err = rk_conf_get(conf, "currency", &currency, e);
-  if (!err) err = rk_conf_get(conf, "utc_offset", &offset, e);
+  if (!err) err = read_hours(conf, a, c, e);
   if (err) return err;
   const char *codes = optional(conf, "discount_codes", "best"), *on_delivery = optional(conf, "pay_on_delivery_max", "0");
   c->origin = optional(conf, "origin", "");
@@ -100,22 +126,13 @@ static rk_err read_conf(const struct rk_table *conf, struct rk_catalog *c, struc
   if (!rk_amount_parse(on_delivery, &c->on_delivery_max_minor)) return rk_fail(e, RK_EFORMAT, "%s: pay_on_delivery_max is an amount", conf->path);
   if (c->continue_url[0] && strncmp(c->continue_url, "https://", 8) != 0)
     return rk_fail(e, RK_EFORMAT, "%s: continue_url begins with https://", conf->path);
-  int hours, minutes;
-  char sign;
-  const char *cutoff = optional(conf, "cutoff", "");
-  if (*cutoff && (sscanf(cutoff, "%2d:%2d", &hours, &minutes) != 2 || hours < 0 || hours > 23 || minutes < 0 || minutes > 59))
-    return rk_fail(e, RK_EFORMAT, "%s: cutoff looks like 18:00", conf->path);
-  if (*cutoff) c->cutoff_min = hours * 60 + minutes;
   const char *vendor_fields = "yes";
   if (rk_conf_get(conf, "no_refund", &c->no_refund, NULL)) c->no_refund = "";
   (void)!rk_conf_get(conf, "vendor_fields", &vendor_fields, NULL);
   c->standard_only = strcmp(vendor_fields, "no") == 0;
   if (strlen(c->id_prefix) != 2) return rk_fail(e, RK_EFORMAT, "%s: id_prefix has two letters", conf->path);
   if (strlen(currency) != 3) return rk_fail(e, RK_EFORMAT, "%s: currency is an ISO 4217 code", conf->path);
-  if (sscanf(offset, "%c%2d:%2d", &sign, &hours, &minutes) != 3 || (sign != '+' && sign != '-'))
-    return rk_fail(e, RK_EFORMAT, "%s: utc_offset looks like +08:00", conf->path);
   memcpy(c->currency, currency, 4);
-  c->utc_offset_minutes = (sign == '-' ? -1 : 1) * (hours * 60 + minutes);
   return RK_OK;
 }
 
@@ -153,7 +170,7 @@ rk_err rk_catalog_load(const char *dir, struct rk_arena *a, struct rk_catalog *o
   out->name = slash ? slash + 1 : clean;
   struct rk_table conf;
   rk_err err = rk_conf_load(a, clean, "shop.conf", &conf, e);
-  if (!err) err = read_conf(&conf, out, e);
+  if (!err) err = read_conf(&conf, a, out, e);
   if (!err && rk_travel_kind_of(&conf)) return rk_seller_load(clean, &conf, a, out, e);
   if (!err && rk_own_is(&conf)) return load_own(clean, a, out, e);
   if (!err) err = load_categories(a, common, out, e);

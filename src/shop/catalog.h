@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/limits.h"
 #include "json/json.h"
+#include "shop/hours.h"
 #include "shop/table.h"
 #include "shop/travel.h"
 
@@ -75,7 +76,9 @@ struct rk_catalog {
   int64_t on_delivery_max_minor;                /* paid on delivery up to this total; 0: not offered */
   struct rk_table clients;                      /* clients.tsv: platforms that may link accounts (oauth.c); no rows: none */
   char currency[4];
-  int32_t utc_offset_minutes;
+  const struct rk_zone *zone;                   /* of its wall clock: conf zone, or utc_offset */
+  struct rk_hours hours;
+  bool sells_when_open;                         /* conf orders_when_closed = no: a checkout waits until it opens */
   struct rk_category *categories; int32_t n_categories;
   struct rk_product *products; int32_t n_products;
   struct rk_delivery_rule *deliveries; int32_t n_deliveries;

@@ -14,18 +14,6 @@ bool wants_english(const json_t *body) {
   return rk_str_starts(rk_json_str(rk_json_obj(body, "context"), "language"), RK_STR("en"));
 }
 
-void promised_date(const struct rk_catalog *c, int64_t at_ms, int32_t days, char out[11]) {
-  char text[32];
-  rk_time_rfc3339(at_ms + (int64_t)c->utc_offset_minutes * 60000 + (int64_t)days * 86400000, text); /* the shop's wall clock */
-  memcpy(out, text, 10);
-  out[10] = 0;
-}
-
-int32_t delivery_days(const struct rk_catalog *c, int64_t at_ms, const struct rk_delivery_rule *d) {
-  int64_t minute = (at_ms / 60000 + c->utc_offset_minutes) % 1440;
-  return d->days + (c->cutoff_min && minute >= c->cutoff_min);
-}
-
 static json_t *price(const struct rk_catalog *c, int64_t minor) {
   return json_pack("{s:I, s:s}", "amount", (json_int_t)minor, "currency", c->currency);
 }
@@ -102,6 +90,12 @@ static json_t *extra_json(const struct rk_shop *s, const struct rk_product *p, d
   json_t *v = json_pack("{s:s, s:o, s:o, s:o, s:o, s:f}", "category", p->category->id, "attributes", rk_product_facts(p), "deliveries",
                         deliveries_json(s, p->category, en), "coupons", coupons_json(s, p->category, en), "reviews", reviews, "relevance", relevance);
   if (p->category->size_kind[0]) json_object_set_new(v, "size_kind", json_string(p->category->size_kind));
+  int64_t opens_ms = shop_opens_ms(&s->catalog, rk_now_ms());
+  char at[40];
+  if (opens_ms && opens_ms != INT64_MAX) {
+    shop_local_time(&s->catalog, opens_ms, at);
+    json_object_set_new(v, "opens_at", json_string(at));
+  }
   return v;
 }
 
@@ -202,6 +196,16 @@ static const char *sort_hits(const struct rk_shop *s, const json_t *body, rk_str
   return "rating";
 }
 
+/* Of a shop that takes no orders now: when it does. */
+static void say_when_it_opens(const struct rk_shop *s, const json_t *body, json_t *answer) {
+  int64_t opens_ms = shop_opens_ms(&s->catalog, rk_now_ms());
+  char text[OPENS_TEXT_BYTES];
+  if (!opens_ms) return;
+  shop_opens_text(&s->catalog, opens_ms, wants_english(body), text);
+  if (!rk_json_arr(answer, "messages")) json_object_set_new(answer, "messages", json_array());
+  json_array_append_new(rk_json_arr(answer, "messages"), ucp_message("warning", "shop_closed", NULL, NULL, text));
+}
+
 void handle_search(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out) {
   rk_str query = rk_str_trim(rk_json_str(body, "query")), cursor = rk_json_str(rk_json_obj(body, "pagination"), "cursor");
   if (cursor.n == 0) cursor = rk_json_str(body, "cursor"); /* where conformance suites put it */
@@ -233,6 +237,7 @@ void handle_search(struct rk_shop *s, const struct caller *c, const json_t *body
     out->status = 200;
     out->body = json_pack("{s:o, s:o, s:o}", "ucp", ucp_envelope(s, c, RK_UCP_SEARCH), "products", products, "pagination", page);
     if (sorted) json_object_set_new(out->body, RK_UCP_SORT_KEY, json_string(sorted));
+    say_when_it_opens(s, body, out->body);
   }
   view_release(&view);
   free(hits);
@@ -311,6 +316,7 @@ void handle_lookup(struct rk_shop *s, const struct caller *c, const json_t *body
   view_release(&view);
   out->status = 200;
   out->body = json_pack("{s:o, s:o, s:o}", "ucp", ucp_envelope(s, c, RK_UCP_LOOKUP), "products", products, "messages", messages);
+  say_when_it_opens(s, body, out->body);
 }
 
 /* ---- one product in detail ---- */

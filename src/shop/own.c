@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "net/digest.h"
 #include "shop/store.h"
 
-enum { PATH_BYTES = 4096, OWN_ARENA_BYTES = 256 << 20, LOCK_TRIES = 60, LOCK_WAIT_MS = 50 };
+enum { PATH_BYTES = 4096, ORIGIN_BYTES = 160, OWN_ARENA_BYTES = 256 << 20, LOCK_TRIES = 60, LOCK_WAIT_MS = 50 };
 
 static rk_err path_of(const char *dir, const char *name, char out[PATH_BYTES], struct rk_error *e) {
   int n = snprintf(out, PATH_BYTES, "%s/%s", dir, name);
@@ -48,10 +50,17 @@ static const char conf_text[] =
     "id_prefix = %c%c\n"
     "currency = %s\n"
     "utc_offset = +08:00\n"
+    "# With summer time, in place of utc_offset:\n"
+    "# zone = Europe/Berlin\n"
     "refund_rule_zh = 7天无理由退货，运费由买家承担。\n"
     "refund_rule_en = Returns within 7 days, return postage paid by the buyer.\n"
     "# Orders after this hour count as the next day's.\n"
     "cutoff = 18:00\n"
+    "# When you are open; promised dates count from then. mon-fri 09:00-12:30 13:30-18:00, sat 10:00-02:00; without it always.\n"
+    "# hours = mon-sat 09:00-18:00\n"
+    "# closed = 2026-12-25 2027-01-01..2027-01-03\n"
+    "# no: orders are taken while you are open only.\n"
+    "# orders_when_closed = yes\n"
     "# Who your shop is to the world, whatever port it listens on. Needed before real agents come.\n"
     "# origin = https://shop.example\n"
     "# Where a buyer pays on a page of yours; {id} becomes the number of the checkout.\n"
@@ -101,7 +110,7 @@ static rk_err name_ok(const char *name, struct rk_error *e) {
 }
 
 rk_err rk_own_create(const struct rk_own_new *n, struct rk_error *e) {
-  char conf[2048], path[PATH_BYTES];
+  char conf[4096], path[PATH_BYTES];
   struct rk_db *db = NULL;
   rk_err err = name_ok(n->name_zh, e);
   if (!err) err = name_ok(n->name_en, e);
@@ -176,6 +185,43 @@ rk_err rk_own_load(struct rk_db *db, struct rk_arena *a, struct rk_catalog *c, s
   json_t *rows = rk_shop_store_goods(db, e);
   rk_err err = rows ? rk_goods_catalog(rows, a, c, e) : e->code;
   json_decref(rows);
+  return err;
+}
+
+/* ---- the seller's page ---- */
+
+void rk_own_note_origin(int lock_fd, const char *origin) {
+  size_t n = strlen(origin);
+  if (ftruncate(lock_fd, 0) != 0 || pwrite(lock_fd, origin, n, 0) != (ssize_t)n) rk_log(RK_LOG_WARN, "shop", "shop.lock: %s", strerror(errno));
+}
+
+/* Whoever serves a shop holds its lock, and has written there where. */
+static rk_err origin_of_served(const char *dir, char out[ORIGIN_BYTES], struct rk_error *e) {
+  char path[PATH_BYTES];
+  rk_err err = path_of(dir, "shop.lock", path, e);
+  if (err) return err;
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  bool served = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0;
+  ssize_t n = served ? pread(fd, out, ORIGIN_BYTES - 1, 0) : 0;
+  if (fd >= 0) close(fd);
+  if (n <= 0) return rk_fail(e, RK_ENOTFOUND, "%s is not being served; start it with `rukou shop serve %s`", dir, dir);
+  out[n] = 0;
+  return RK_OK;
+}
+
+rk_err rk_own_admin_link(const char *dir, char *url, size_t size, struct rk_error *e) {
+  char origin[ORIGIN_BYTES], token[65], hash[65];
+  struct rk_db *db = NULL;
+  rk_err err = open_db(dir, &db, e);
+  if (!err) err = origin_of_served(dir, origin, e);
+  rk_token_hex(token);
+  rk_sha256_hex(rk_str_c(token), hash);
+  if (!err) err = rk_shop_store_put_link(db, hash, rk_now_ms() + RK_ADMIN_LINK_TTL_MS, e);
+  if (!err) {
+    int n = snprintf(url, size, "%s/admin?token=%s", origin, token);
+    if (n < 0 || (size_t)n >= size) err = rk_fail(e, RK_ETOOBIG, "the address is too long");
+  }
+  if (db) rk_db_close(db);
   return err;
 }
 

@@ -31,6 +31,13 @@ rk_err rk_own_load(struct rk_db *db, struct rk_arena *a, struct rk_catalog *c, s
 /* One process at a time serves the shop whose data is in dir. *fd: close it to let go. RK_EBUSY: another does. */
 rk_err rk_own_lock(const char *data_dir, int *fd, struct rk_error *e) RK_MUST_USE;
 
+/* Notes in the lock file who the shop is to the world, for rk_own_admin_link. */
+void rk_own_note_origin(int lock_fd, const char *origin);
+
+enum { RK_ADMIN_LINK_TTL_MS = 900000 };
+/* The address that signs in once to the page of the shop that is being served. RK_ENOTFOUND: it is not served now. */
+rk_err rk_own_admin_link(const char *dir, char *url, size_t size, struct rk_error *e) RK_MUST_USE;
+
 /* A copy of the database that is whole even while the shop is served. RK_ECONFLICT: file exists. */
 rk_err rk_own_backup(const char *dir, const char *file, struct rk_error *e) RK_MUST_USE;
 /* Puts a backup in the database's place; the old one stays as shop.db.before-restore. RK_EBUSY: the shop is being served. */

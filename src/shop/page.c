@@ -7,52 +7,27 @@
 
 #include "base/clock.h"
 #include "shop/form.h"
+#include "shop/html.h"
 #include "shop/session.h"
 
-enum { PAGE_BYTES = 65536 };
-
-static void escaped(struct rk_buf *b, const char *text) {
-  for (; *text; text++) {
-    if (*text == '<') rk_buf_adds(b, "&lt;");
-    else if (*text == '>') rk_buf_adds(b, "&gt;");
-    else if (*text == '&') rk_buf_adds(b, "&amp;");
-    else if (*text == '"') rk_buf_adds(b, "&quot;");
-    else rk_buf_addc(b, *text);
-  }
-}
-
-static void element(struct rk_buf *b, const char *tag, const char *text) {
-  rk_buf_addf(b, "<%s>", tag);
-  escaped(b, text);
-  rk_buf_addf(b, "</%s>", tag);
-}
-
 static void begin(const struct rk_shop *s, struct rk_buf *b) {
-  rk_buf_init(b, PAGE_BYTES);
+  rk_buf_init(b, RK_MAX_PAGE_BYTES);
   rk_buf_adds(b, "<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'>"
                  "<style>body{font:16px/1.5 system-ui;max-width:34em;margin:2em auto;padding:0 1em}label{display:block;margin:.6em 0}</style>");
-  element(b, "title", s->catalog.title.zh);
-  element(b, "h1", s->catalog.title.zh);
+  html_element(b, "title", s->catalog.title.zh);
+  html_element(b, "h1", s->catalog.title.zh);
 }
 
 static void finish(struct rk_buf *b, int32_t status, struct rk_shop_answer *out) {
-  char *text = rk_buf_detach(b);
-  if (!text) {
-    answer_error(out, 503, "unavailable", "out of memory");
-    return;
-  }
-  out->status = status;
-  out->content_type = "text/html; charset=utf-8";
-  out->text = text;
-  rk_shop_answer_header(out, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
+  html_answer(b, status, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'", out);
 }
 
 static void terms(const struct rk_shop *s, struct rk_shop_answer *out) {
   struct rk_buf b;
   begin(s, &b);
   rk_buf_adds(&b, "<h2 id=refund>退换货 · Returns</h2>");
-  element(&b, "p", s->catalog.refund_rule.zh);
-  element(&b, "p", s->catalog.refund_rule.en);
+  html_element(&b, "p", s->catalog.refund_rule.zh);
+  html_element(&b, "p", s->catalog.refund_rule.en);
   finish(&b, 200, out);
 }
 
@@ -60,7 +35,7 @@ void page_consent(const struct rk_shop *s, const char *client, bool orders, bool
   struct rk_buf b;
   begin(s, &b);
   rk_buf_adds(&b, "<p><b>");
-  escaped(&b, client);
+  html_text(&b, client);
   rk_buf_addf(&b, "</b> 希望关联您在本店的账户%s。<br>wants to link your account at this shop%s.</p>", orders ? "，并查看您的订单" : "",
               orders ? " and see your orders" : "");
   if (wrong) rk_buf_adds(&b, "<p role=alert>订单号与电话不符。The order number and the telephone number do not belong together.</p>");
@@ -85,10 +60,12 @@ static void show_payment(const struct rk_shop *s, const struct session *x, bool 
   begin(s, &b);
   for (int32_t i = 0; i < x->n_lines; i++) {
     rk_buf_addf(&b, "<p>%d × ", (int)x->lines[i].quantity);
-    escaped(&b, x->lines[i].item->product->title.zh);
+    html_text(&b, x->lines[i].item->product->title.zh);
     rk_buf_adds(&b, "</p>");
   }
-  rk_buf_addf(&b, "<p><b>%lld.%02lld %s</b></p>", (long long)(x->total / 100), (long long)(x->total % 100), s->catalog.currency);
+  rk_buf_adds(&b, "<p><b>");
+  html_money(&b, x->total, s->catalog.currency);
+  rk_buf_adds(&b, "</b></p>");
   if (done) rk_buf_adds(&b, "<p>已完成，可以回到助手。Done; you can go back to your assistant.</p>");
   else if (s->o.sandbox) rk_buf_adds(&b, "<form method=post><button>确认付款（沙盒）· Confirm the payment (sandbox)</button></form>");
   else rk_buf_adds(&b, "<p>请联系本店付款。Please contact the shop to pay.</p>");

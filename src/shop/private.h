@@ -78,10 +78,19 @@ void handle_search(struct rk_shop *s, const struct caller *c, const json_t *body
 void handle_lookup(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out);
 void handle_product(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out);
 bool wants_english(const json_t *body);
-/* YYYY-MM-DD in the shop's zone, days after at_ms. */
-/* Days until a delivery ordered at at_ms: one more after the cutoff. */
+
+/* ---- promise.c: dates on the shop's clock ---- */
+/* Days until a delivery ordered at at_ms: those of the rule, counted from the next open moment, after the cutoff from the next day's. */
 int32_t delivery_days(const struct rk_catalog *c, int64_t at_ms, const struct rk_delivery_rule *d);
+/* YYYY-MM-DD in the shop's zone, days after at_ms. */
 void promised_date(const struct rk_catalog *c, int64_t at_ms, int32_t days, char out[11]);
+/* "2026-11-25T09:00:00+08:00": that hour of the date in the shop's zone. */
+void promised_time(const struct rk_catalog *c, const char date[11], int32_t hour, char out[40]);
+/* When the shop takes orders again, in milliseconds, INT64_MAX unknown; 0: it does now. */
+int64_t shop_opens_ms(const struct rk_catalog *c, int64_t now_ms);
+void shop_local_time(const struct rk_catalog *c, int64_t utc_ms, char out[40]); /* the same form, of any moment */
+enum { OPENS_TEXT_BYTES = 200 };
+void shop_opens_text(const struct rk_catalog *c, int64_t opens_ms, bool en, char out[OPENS_TEXT_BYTES]);
 
 /* ---- seller.c: of a shop whose catalogue has `travel` ---- */
 /* Made in a, with what is left now; places that checkout_id (may be NULL) holds count as left. NULL: there is none. */
@@ -96,7 +105,7 @@ rk_err seller_hold(struct rk_shop *s, const char *checkout_id, const json_t *sta
 /* The seats of a film that the checkout holds or has bought; false: none. */
 bool seller_seats(const struct rk_shop *s, const char *checkout_id, const char *item_id, bool en, char out[SEATS_TEXT_BYTES]);
 /* Frees places that were bought; of a film the last seats. */
-rk_err seller_unsell(struct rk_shop *s, const char *checkout_id, const char *item_id, int32_t quantity, struct rk_error *e) RK_MUST_USE;
+rk_err seller_unsell(struct rk_db *db, const char *checkout_id, const char *item_id, int32_t quantity, struct rk_error *e) RK_MUST_USE;
 int32_t seller_travelers_wanted(const struct rk_shop *s, const json_t *lines);
 json_t *seller_read_travelers(const json_t *body); /* [{name, kind}]; new reference */
 
@@ -117,6 +126,9 @@ void oauth_mint(struct rk_shop *s, rk_str kind, struct rk_shop_answer *out); /* 
 void page_consent(const struct rk_shop *s, const char *client, bool orders, bool wrong, struct rk_shop_answer *out);
 /* ---- picture.c: GET /pictures/PRODUCT.svg; false: another address ---- */
 bool picture_handle(const struct rk_shop *s, const struct rk_shop_request *r, struct rk_shop_answer *out);
+
+/* ---- admin.c: the seller's page, under /admin of a shop of one's own ---- */
+bool admin_handle(struct rk_shop *s, const struct rk_shop_request *r, struct rk_shop_answer *out);
 
 bool page_handle(struct rk_shop *s, const struct rk_shop_request *r, struct rk_shop_answer *out);
 

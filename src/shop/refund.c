@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "shop/refund.h"
 #include "shop/session.h"
 #include "trade/ucp.h"
 
@@ -33,21 +34,21 @@ struct quote {
 
 static json_t *report_lines(const struct quote *q) { return rk_json_arr(q->report, "lines"); }
 
-static int32_t left_of_line(const json_t *line) { return (int32_t)(rk_json_i64(line, "quantity", 0) - rk_json_i64(line, "refunded", 0)); }
+int32_t refund_left(const json_t *line) { return (int32_t)(rk_json_i64(line, "quantity", 0) - rk_json_i64(line, "refunded", 0)); }
 
 static int32_t wanted_of_line(const struct quote *q, size_t i) {
   char id[32];
   size_t k;
   json_t *v;
   int32_t n = 0;
-  if (!q->asked) return left_of_line(json_array_get(report_lines(q), i));
+  if (!q->asked) return refund_left(json_array_get(report_lines(q), i));
   snprintf(id, sizeof id, "li_%zu", i + 1);
   json_array_foreach(q->asked, k, v)
     if (rk_str_eq_c(rk_json_str(v, "id"), id)) n += (int32_t)rk_json_i64(v, "quantity", 0);
   return n;
 }
 
-static int64_t total_of(const json_t *totals, const char *type) {
+int64_t refund_total(const json_t *totals, const char *type) {
   size_t i;
   json_t *v;
   int64_t sum = 0;
@@ -56,18 +57,17 @@ static int64_t total_of(const json_t *totals, const char *type) {
   return sum;
 }
 
-/* What was paid for so many of a line. */
-static int64_t worth(const struct quote *q, const json_t *line, int32_t quantity) {
-  const json_t *totals = rk_json_arr(q->report, "totals");
-  int64_t gross = rk_json_i64(line, "unit_minor", 0) * quantity, subtotal = total_of(totals, "subtotal"), off = -total_of(totals, "discount");
+int64_t refund_worth(const json_t *report, const json_t *line, int32_t quantity) {
+  const json_t *totals = rk_json_arr(report, "totals");
+  int64_t gross = rk_json_i64(line, "unit_minor", 0) * quantity, subtotal = refund_total(totals, "subtotal"), off = -refund_total(totals, "discount") - refund_total(totals, "items_discount");
   if (subtotal <= 0 || off <= 0) return gross;
   return gross - (int64_t)((__int128)off * gross / subtotal);
 }
 
-static bool is_shipped(const struct quote *q) {
+bool refund_is_shipped(const json_t *view) {
   size_t i;
   json_t *v;
-  json_array_foreach(rk_json_arr(q->view, "line_items"), i, v)
+  json_array_foreach(rk_json_arr(view, "line_items"), i, v)
     if (rk_json_i64(rk_json_obj(v, "quantity"), "fulfilled", 0) > 0) return true;
   return false;
 }
@@ -108,7 +108,7 @@ static bool goods_return(const struct quote *q, const json_t *line) {
 /* Adds a line to the quote; false: nothing of it comes back any more. */
 static bool add_line(struct quote *q, size_t i, int32_t quantity) {
   const json_t *line = json_array_get(report_lines(q), i);
-  int64_t paid = worth(q, line, quantity), fee = 0;
+  int64_t paid = refund_worth(q->report, line, quantity), fee = 0;
   struct rk_travel_item t;
   if (q->s->catalog.travel) {
     if (!rk_travel_find_item(q->s->catalog.travel, rk_json_str(line, "item_id"), &t) ||
@@ -125,7 +125,7 @@ static bool add_line(struct quote *q, size_t i, int32_t quantity) {
 static void close_order(struct quote *q) {
   const json_t *totals = rk_json_arr(q->report, "totals");
   int64_t before = rk_shop_store_refunded(q->s->db, rk_json_cstr(q->order, "id", "")), fees = rk_json_i64(q->report, "refund_fees_minor", 0);
-  int64_t left = rk_json_i64(q->order, "total_minor", 0) - before - fees - (is_shipped(q) ? total_of(totals, "fulfillment") : 0);
+  int64_t left = rk_json_i64(q->order, "total_minor", 0) - before - fees - (refund_is_shipped(q->view) ? refund_total(totals, "fulfillment") : 0);
   q->paid_minor = left < 0 ? 0 : left;
 }
 
@@ -140,7 +140,7 @@ static bool work_out(struct quote *q, struct rk_shop_answer *out) {
   json_t *line;
   bool all = true;
   json_array_foreach(report_lines(q), i, line) {
-    int32_t wanted = wanted_of_line(q, i), left = left_of_line(line);
+    int32_t wanted = wanted_of_line(q, i), left = refund_left(line);
     if (wanted < 0 || wanted > left) {
       answer_error(out, 400, "invalid_request", "line_items: li_%zu has %d left to give back", i + 1, (int)left);
       return false;
@@ -155,7 +155,9 @@ static bool work_out(struct quote *q, struct rk_shop_answer *out) {
     refuse(out, "refund_not_possible", q->en ? "Nothing of this order is left to give back" : "该订单没有可退的内容");
     return false;
   }
+  int64_t left = rk_json_i64(q->order, "total_minor", 0) - rk_shop_store_refunded(q->s->db, rk_json_cstr(q->order, "id", ""));
   if (all) close_order(q);
+  if (q->paid_minor > left) q->paid_minor = left > 0 ? left : 0; /* the seller gave some of it back already */
   if (q->fee_minor > q->paid_minor) q->fee_minor = q->paid_minor;
   return true;
 }
@@ -236,8 +238,7 @@ void handle_refund_quote(struct rk_shop *s, const struct caller *c, const json_t
 
 /* ---- confirmation ---- */
 
-/* A line of the order and of its report, less what comes back. */
-static void reduce_line(json_t *report, json_t *view, size_t i, int32_t quantity) {
+void refund_reduce(json_t *report, json_t *view, size_t i, int32_t quantity) {
   json_t *line = json_array_get(rk_json_arr(report, "lines"), i), *shown = json_array_get(rk_json_arr(view, "line_items"), i), *n = rk_json_obj(shown, "quantity");
   int64_t total = rk_json_i64(n, "total", 0) - quantity, fulfilled = rk_json_i64(n, "fulfilled", 0);
   json_object_set_new(line, "refunded", json_integer(rk_json_i64(line, "refunded", 0) + quantity));
@@ -246,14 +247,18 @@ static void reduce_line(json_t *report, json_t *view, size_t i, int32_t quantity
   json_object_set_new(shown, "status", json_string(total == 0 ? "removed" : fulfilled == total ? "fulfilled" : fulfilled > 0 ? "partial" : "processing"));
 }
 
-static rk_err free_line(struct rk_shop *s, const json_t *order, const json_t *line, bool shipped, struct rk_error *e) {
+rk_err refund_free(struct rk_db *db, const json_t *order, const json_t *line, bool shipped, struct rk_error *e) {
   const char *item = rk_json_cstr(line, "item_id", "");
   int32_t quantity = (int32_t)rk_json_i64(line, "quantity", 0);
-  if (s->catalog.travel) return seller_unsell(s, rk_json_cstr(order, "checkout_id", ""), item, quantity, e);
-  return shipped ? RK_OK : rk_shop_store_put_back(s->db, item, quantity, e);
+  const char *checkout_id = rk_json_cstr(order, "checkout_id", "");
+  json_t *booking = rk_shop_store_booking(db, checkout_id, item);
+  bool is_place = booking != NULL;
+  json_decref(booking);
+  if (is_place) return seller_unsell(db, checkout_id, item, quantity, e);
+  return shipped ? RK_OK : rk_shop_store_put_back(db, item, quantity, e);
 }
 
-static json_t *adjustment(const json_t *refund) {
+json_t *refund_adjustment(const json_t *refund) {
   json_t *lines = json_array(), *v;
   char now[32];
   size_t i;
@@ -264,30 +269,32 @@ static json_t *adjustment(const json_t *refund) {
                    "completed", "line_items", lines, "totals", "type", "total", "amount", (json_int_t)-rk_json_i64(refund, "amount_minor", 0));
 }
 
+static size_t line_at(const json_t *line) { return (size_t)(strtol(rk_json_cstr(line, "id", "li_0") + 3, NULL, 10) - 1); }
+
 /* Writes what the refund changes; its lines were free when it was quoted and are looked at again. */
 static rk_err apply(struct rk_shop *s, const json_t *order, const json_t *refund, bool *gone, struct rk_error *e) {
   json_t *report = rk_json_obj(order, "report"), *view = rk_json_obj(order, "view"), *v;
   struct quote q = {.s = s, .order = order, .report = report, .view = view};
-  bool shipped = is_shipped(&q), all = true;
+  bool shipped = refund_is_shipped(view), all = true;
   size_t i;
   rk_err err = RK_OK;
-  json_array_foreach(rk_json_arr(refund, "lines"), i, v) {
-    size_t at = (size_t)(strtol(rk_json_cstr(v, "id", "li_0") + 3, NULL, 10) - 1);
-    json_t *line = json_array_get(report_lines(&q), at);
-    int32_t quantity = (int32_t)rk_json_i64(v, "quantity", 0);
-    *gone = *gone || !line || left_of_line(line) < quantity;
-    if (*gone) return RK_OK;
-    reduce_line(report, view, at, quantity);
-    if (!err) err = free_line(s, order, v, shipped, e);
-  }
   int64_t before = rk_shop_store_refunded(s->db, rk_json_cstr(order, "id", "")), amount = rk_json_i64(refund, "amount_minor", 0);
   *gone = before > rk_json_i64(order, "total_minor", 0) - amount;
-  json_array_foreach(report_lines(&q), i, v) all = all && left_of_line(v) == 0;
+  json_array_foreach(rk_json_arr(refund, "lines"), i, v) {
+    const json_t *line = json_array_get(report_lines(&q), line_at(v));
+    *gone = *gone || !line || refund_left(line) < rk_json_i64(v, "quantity", 0);
+  }
+  if (*gone) return RK_OK;
+  json_array_foreach(rk_json_arr(refund, "lines"), i, v) {
+    refund_reduce(report, view, line_at(v), (int32_t)rk_json_i64(v, "quantity", 0));
+    if (!err) err = refund_free(s->db, order, v, shipped, e);
+  }
+  json_array_foreach(report_lines(&q), i, v) all = all && refund_left(v) == 0;
   json_object_set_new(report, "status", json_string(all ? "refunded" : "partially_refunded"));
   json_object_set_new(report, "refund_fees_minor", json_integer(rk_json_i64(report, "refund_fees_minor", 0) + rk_json_i64(refund, "fee_minor", 0)));
   json_object_set_new(report, "refunded_minor", json_integer(before + amount));
-  json_array_append_new(rk_json_arr(view, "adjustments"), adjustment(refund));
-  return err || *gone ? err : rk_shop_store_put_order(s->db, rk_json_cstr(order, "id", ""), report, view, e);
+  json_array_append_new(rk_json_arr(view, "adjustments"), refund_adjustment(refund));
+  return err ? err : rk_shop_store_put_order(s->db, rk_json_cstr(order, "id", ""), report, view, e);
 }
 
 static void confirm(struct rk_shop *s, const struct caller *c, const json_t *refund, struct rk_shop_answer *out) {

@@ -314,8 +314,8 @@ rk_err seller_hold(struct rk_shop *s, const char *checkout_id, const json_t *sta
   return err;
 }
 
-rk_err seller_unsell(struct rk_shop *s, const char *checkout_id, const char *item_id, int32_t quantity, struct rk_error *e) {
-  json_t *booking = rk_shop_store_booking(s->db, checkout_id, item_id);
+rk_err seller_unsell(struct rk_db *db, const char *checkout_id, const char *item_id, int32_t quantity, struct rk_error *e) {
+  json_t *booking = rk_shop_store_booking(db, checkout_id, item_id);
   int64_t kept = rk_json_i64(booking, "quantity", 0) - quantity;
   char seats[MAX_SEATS_TEXT] = "";
   rk_str rest = rk_json_str(booking, "seats"), one;
@@ -324,7 +324,7 @@ rk_err seller_unsell(struct rk_shop *s, const char *checkout_id, const char *ite
     at += (size_t)snprintf(seats + at, sizeof seats - at, "%s%.*s", at ? "," : "", RK_STR_ARG(one));
   }
   json_decref(booking);
-  return rk_shop_store_unsell(s->db, checkout_id, item_id, quantity, seats, e);
+  return rk_shop_store_unsell(db, checkout_id, item_id, quantity, seats, e);
 }
 
 bool seller_seats(const struct rk_shop *s, const char *checkout_id, const char *item_id, bool en, char out[SEATS_TEXT_BYTES]) {

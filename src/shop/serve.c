@@ -93,24 +93,27 @@ static bool is_origin(rk_str s) {
 
 static rk_err open_one(struct rk_serve *v, const struct rk_serve_opts *o, int32_t i, struct rk_error *e) {
   struct one *one = &v->all[i];
-  
+  const char *address = o->address ? o->address : ADDRESS, *origins[] = {one->origin};
   one->scheme = o->tls_cert ? "https" : "http";
   v->n = i + 1;
   rk_err err = rk_shop_open(&(struct rk_shop_opts){.dir = o->dirs[i], .data_dir = o->data_dir, .sandbox = o->sandbox, .agents = o->agents,
                                                    .n_agents = o->n_agents, .known = o->known, .n_known = o->n_known, .testing = o->testing,
                                                    .order_auth = o->order_auth, .fetch = fetch_profile, .fetch_ud = v->net}, &one->shop, e);
   const char *known = err ? "" : o->origin ? o->origin : rk_shop_catalog(one->shop)->origin;
+  if (!err && !known[0] && strncmp(address, "127.", 4) != 0)
+    err = rk_fail(e, RK_EINVAL, "a shop that listens at %s says who it is: origin = https://... in shop.conf, or --origin", address);
   if (!err && known[0] && !is_origin(rk_str_c(known))) err = rk_fail(e, RK_EINVAL, "the origin %s is no http(s) origin such as https://shop.example", known);
   if (!err && known[0]) {
     one->scheme = rk_str_starts(rk_str_c(known), RK_STR("https:")) ? "https" : "http"; /* what agents sign, whatever the proxy speaks to us */
     one->host = strstr(known, "://") + 3;
+    snprintf(one->origin, sizeof one->origin, "%s", known);
   }
-  if (!err) err = rk_http_start(&(struct rk_http_opts){.address = ADDRESS, .port = o->port ? o->port + i : 0, .routes = routes,
+  if (!err) err = rk_http_start(&(struct rk_http_opts){.address = address, .port = o->port ? o->port + i : 0, .routes = routes,
                                                        .n_routes = sizeof routes / sizeof *routes, .ctx = one, .hosts = &one->host, .n_hosts = one->host ? 1 : 0,
+                                                       .origins = origins, .n_origins = one->host ? 1 : 0,
                                                        .tls_cert = o->tls_cert, .tls_key = o->tls_key, .tls13_only = true}, &one->http, e);
   if (err) return err;
-  if (known[0]) snprintf(one->origin, sizeof one->origin, "%s", known);
-  else snprintf(one->origin, sizeof one->origin, "%s://%s:%d", one->scheme, ADDRESS, rk_http_port(one->http));
+  if (!one->host) snprintf(one->origin, sizeof one->origin, "%s://%s:%d", one->scheme, address, rk_http_port(one->http));
   rk_shop_set_origin(one->shop, one->origin);
   return RK_OK;
 }

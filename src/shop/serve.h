@@ -17,6 +17,7 @@ struct rk_serve_opts {
   const char *const *agents; int32_t n_agents;
   const struct rk_known_agent *known; int32_t n_known;
   bool testing, order_auth;                  /* as in shop.h */
+  const char *address;                       /* where it listens; NULL: 127.0.0.2 */
   const char *tls_cert, *tls_key;            /* PEM files; NULL: plain http */
   const char *origin;                        /* of the one shop behind a proxy: its identity in profile, links and payments; NULL: where it listens */
 };

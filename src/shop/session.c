@@ -234,6 +234,16 @@ static void say_what_is_sold_out(struct session *x) {
   }
 }
 
+/* A shop that sells only while it is open keeps a checkout waiting; a cart may be filled. */
+static void say_when_it_opens(const struct rk_shop *s, bool is_cart, struct session *x) {
+  char zh[OPENS_TEXT_BYTES], en[OPENS_TEXT_BYTES];
+  int64_t opens_ms = shop_opens_ms(&s->catalog, rk_now_ms());
+  if (!opens_ms) return;
+  shop_opens_text(&s->catalog, opens_ms, false, zh);
+  shop_opens_text(&s->catalog, opens_ms, true, en);
+  session_say(x, is_cart ? "warning" : "error", "shop_closed", NULL, is_cart ? NULL : "recoverable", zh, en);
+}
+
 void session_work_out(struct rk_shop *s, json_t *row, bool is_cart, struct session *x) {
   *x = (struct session){.row = row, .id = rk_json_cstr(row, "id", ""), .state = rk_json_obj(row, "state"), .messages = json_array()};
   x->en = rk_json_bool(x->state, "en", false);
@@ -243,6 +253,7 @@ void session_work_out(struct rk_shop *s, json_t *row, bool is_cart, struct sessi
   if (x->arena && !is_cart) work_out_travelers(s, x);
   session_work_out_discounts(s, x);
   if (!is_cart) work_out_delivery(s, x);
+  say_when_it_opens(s, is_cart, x);
   x->total = x->subtotal - x->discount + x->fee;
   if (x->n_lines == 0 || x->total > (int64_t)RK_MAX_TOTAL_MINOR)
     session_say(x, "error", "item_unavailable", "$.line_items", "recoverable", "商品已下架", "The items are no longer sold");

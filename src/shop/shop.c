@@ -133,7 +133,10 @@ void rk_shop_close(struct rk_shop *s) {
 
 const char *rk_shop_name(const struct rk_shop *s) { return s->catalog.name; }
 const struct rk_catalog *rk_shop_catalog(const struct rk_shop *s) { return &s->catalog; }
-void rk_shop_set_origin(struct rk_shop *s, const char *origin) { snprintf(s->origin, sizeof s->origin, "%s", origin); }
+void rk_shop_set_origin(struct rk_shop *s, const char *origin) {
+  snprintf(s->origin, sizeof s->origin, "%s", origin);
+  rk_own_note_origin(s->lock_fd, origin);
+}
 
 /* ---- requests ---- */
 
@@ -338,7 +341,7 @@ static void handle(struct rk_shop *s, const struct rk_shop_request *request, str
     *out = (struct rk_shop_answer){.status = 200, .body = shop_profile(s, v, !leaf), .cacheable = true};
     return;
   }
-  if (oauth_handle(s, &r, out) || testing_handle(s, &r, out) || page_handle(s, &r, out) || picture_handle(s, &r, out)) return;
+  if (oauth_handle(s, &r, out) || testing_handle(s, &r, out) || admin_handle(s, &r, out) || page_handle(s, &r, out) || picture_handle(s, &r, out)) return;
   enum op op = route(r.method, r.path, id, &exists);
   if (op != OP_NONE) answer_request(s, op, id, &r, out);
   else if (exists) answer_error(out, 405, "method_not_allowed", "this method is not served here");

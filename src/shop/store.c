@@ -40,7 +40,12 @@ static const struct rk_migration migrations[] = {
    "CREATE INDEX buyers_user ON buyers(user);"},
   {"CREATE TABLE goods(sku TEXT PRIMARY KEY, product TEXT NOT NULL, position INTEGER NOT NULL, row_json TEXT NOT NULL) STRICT;"
    "CREATE TABLE goods_version(n INTEGER NOT NULL) STRICT;"
-   "INSERT INTO goods_version VALUES(1);"}};
+   "INSERT INTO goods_version VALUES(1);"},
+  {"ALTER TABLE goods ADD COLUMN version INTEGER NOT NULL DEFAULT 1;" /* goods_version when it was written */
+   "ALTER TABLE goods ADD COLUMN off INTEGER NOT NULL DEFAULT 0;"
+   "CREATE INDEX goods_product ON goods(product, position);"
+   "CREATE TABLE admin_links(hash TEXT PRIMARY KEY, made_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL) STRICT;"
+   "CREATE TABLE admin_sessions(hash TEXT PRIMARY KEY, csrf TEXT NOT NULL, lang TEXT NOT NULL, expires_ms INTEGER NOT NULL) STRICT;"}};
 
 rk_err rk_shop_store_open(const char *path, struct rk_db **out, struct rk_error *e) {
   return rk_db_open(path, migrations, sizeof migrations / sizeof *migrations, out, e);
@@ -110,7 +115,7 @@ json_t *rk_shop_store_bookings(struct rk_db *db, struct rk_error *e) {
 }
 
 json_t *rk_shop_store_goods(struct rk_db *db, struct rk_error *e) {
-  json_t *rows = rk_db_all(db, e, "SELECT g.row_json, i.stock FROM goods g JOIN items i ON i.id=g.sku"
+  json_t *rows = rk_db_all(db, e, "SELECT g.row_json, i.stock FROM goods g JOIN items i ON i.id=g.sku WHERE NOT g.off"
                            " ORDER BY (SELECT min(position) FROM goods p WHERE p.product=g.product), g.product, g.position", "");
   json_t *out = rows ? json_array() : NULL, *v;
   size_t i;
@@ -128,15 +133,52 @@ static rk_err goods_changed(struct rk_db *db, struct rk_error *e) { return rk_db
 rk_err rk_shop_store_put_goods(struct rk_db *db, const json_t *row, int64_t position, struct rk_error *e) {
   const char *sku = rk_json_cstr(row, "sku", "");
   char *text = rk_json_dump(row);
-  rk_err err = text ? rk_db_run(db, e, "INSERT INTO goods VALUES(?,?,?,?) ON CONFLICT(sku) DO UPDATE SET product=excluded.product,"
-                                " position=excluded.position, row_json=excluded.row_json", "ttit", sku, rk_json_cstr(row, "product", sku), position, text)
-                    : rk_fail(e, RK_ENOMEM, "out of memory");
+  rk_err err = text ? goods_changed(db, e) : rk_fail(e, RK_ENOMEM, "out of memory");
+  if (!err)
+    err = rk_db_run(db, e, "INSERT INTO goods(sku, product, position, row_json, version) SELECT ?, ?, ?, ?, n FROM goods_version WHERE true"
+                    " ON CONFLICT(sku) DO UPDATE SET product=excluded.product, position=excluded.position, row_json=excluded.row_json, version=excluded.version",
+                    "ttit", sku, rk_json_cstr(row, "product", sku), position, text);
   free(text);
   if (!err)
     err = rk_db_run(db, e, "INSERT INTO items VALUES(?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET product_id=excluded.product_id, category=excluded.category,"
                     " title=excluded.title, price_minor=excluded.price_minor, stock=excluded.stock", "ttttii", sku, rk_json_cstr(row, "product", sku),
                     rk_json_cstr(row, "category", "other"), rk_json_cstr(row, "title", ""), rk_json_i64(row, "price_minor", 0), rk_json_i64(row, "stock", 0));
-  return err ? err : goods_changed(db, e);
+  return err;
+}
+
+rk_err rk_shop_store_set_off(struct rk_db *db, const char *sku, bool off, struct rk_error *e) {
+  return rk_db_run(db, e, "UPDATE goods SET off=? WHERE sku=?", "it", (int64_t)off, sku);
+}
+
+json_t *rk_shop_store_product(struct rk_db *db, const char *product) {
+  json_t *rows = rk_db_all(db, NULL, "SELECT g.row_json, g.version, g.off, g.position, i.stock FROM goods g JOIN items i ON i.id=g.sku WHERE g.product=?"
+                           " ORDER BY g.position", "t", product), *out = json_array(), *v;
+  static const char *const beside[] = {"version", "off", "position", "stock"};
+  size_t i;
+  json_array_foreach(rows, i, v) {
+    json_t *row = json_object_get(v, "row");
+    for (size_t k = 0; k < sizeof beside / sizeof *beside; k++) json_object_set(row, beside[k], json_object_get(v, beside[k]));
+    json_array_append(out, row);
+  }
+  json_decref(rows);
+  return out;
+}
+
+#define FOUND_GOODS " FROM goods g WHERE ?1='' OR g.product IN (SELECT product FROM goods q WHERE instr(lower(q.sku||char(10)||q.product||char(10)||" \
+  "coalesce(json_extract(q.row_json,'$.title'),'')||char(10)||coalesce(json_extract(q.row_json,'$.title_en'),'')), lower(?1)))"
+
+json_t *rk_shop_store_find_goods(struct rk_db *db, const char *query, int64_t from, int64_t limit, int32_t *total) {
+  *total = 0;
+  (void)!rk_db_each(db, NULL, take_i32, total, "SELECT count(DISTINCT g.product)" FOUND_GOODS, "t", query);
+  return rk_db_all(db, NULL, "SELECT p.product, (SELECT row_json FROM goods f WHERE f.product=p.product ORDER BY position LIMIT 1) AS first_json,"
+                   " count(*) AS n, sum(g.off) AS n_off, min(i.price_minor) AS low, max(i.price_minor) AS high, sum(i.stock) AS stock"
+                   " FROM (SELECT g.product, min(g.position) AS place" FOUND_GOODS " GROUP BY g.product ORDER BY place, g.product LIMIT ?2 OFFSET ?3) p"
+                   " JOIN goods g ON g.product=p.product JOIN items i ON i.id=g.sku GROUP BY p.product ORDER BY p.place, p.product", "tii", query, limit, from);
+}
+
+int64_t rk_shop_store_last_position(struct rk_db *db) {
+  int32_t n = 0;
+  return rk_db_each(db, NULL, take_i32, &n, "SELECT coalesce(max(position), 0) FROM goods", "") ? 0 : n;
 }
 
 rk_err rk_shop_store_drop_goods(struct rk_db *db, struct rk_error *e) {
@@ -219,7 +261,7 @@ rk_err rk_shop_store_describe(struct rk_db *db, const struct rk_catalog *c, cons
   if (err) return err;
   for (size_t i = 0; !err && i < sizeof tables / sizeof *tables; i++) err = rk_db_run(db, e, tables[i], "");
   if (!err) err = rk_db_run(db, e, "INSERT INTO shop VALUES(?,?,?,?,?,?,?)", "tttiiii", c->name, origin, c->currency, (int64_t)c->codes_add_up, (int64_t)c->cutoff_min,
-                            (int64_t)c->utc_offset_minutes, (int64_t)(c->travel != NULL));
+                            (int64_t)rk_zone_offset_s(c->zone, rk_now_ms() / 1000) / 60, (int64_t)(c->travel != NULL));
   for (int32_t i = 0; !err && i < c->n_items; i++)
     if (is_listed(categories, c->by_id[i]->product->category->id)) err = describe_item(db, c->by_id[i], e);
   if (!err) err = describe_rules(db, c, e);
@@ -343,7 +385,7 @@ static bool take_i64(void *ud, const struct rk_row *row) {
 
 int64_t rk_shop_store_refunded(struct rk_db *db, const char *order_id) {
   int64_t sum = INT64_MAX; /* unreadable: nothing more goes back */
-  rk_err err = rk_db_each(db, NULL, take_i64, &sum, "SELECT coalesce(sum(amount_minor), 0) FROM refunds WHERE order_id=? AND status='completed'", "t", order_id);
+  rk_err err = rk_db_each(db, NULL, take_i64, &sum, "SELECT coalesce(sum(amount_minor), 0) FROM refunds WHERE order_id=? AND status IN ('completed', 'by_hand')", "t", order_id);
   return err ? INT64_MAX : sum;
 }
 
@@ -437,4 +479,40 @@ json_t *rk_shop_store_buyers_orders(struct rk_db *db, const char *user) {
 
 json_t *rk_shop_store_buyer(struct rk_db *db, const char *order_id) {
   return rk_db_one(db, NULL, "SELECT user FROM buyers WHERE order_id=?", "t", order_id);
+}
+
+/* ---- the seller's page ---- */
+
+rk_err rk_shop_store_put_link(struct rk_db *db, const char *hash, int64_t expires_ms, struct rk_error *e) {
+  rk_err err = rk_db_run(db, e, "DELETE FROM admin_links WHERE expires_ms<=?", "i", rk_now_ms());
+  return err ? err : rk_db_run(db, e, "INSERT INTO admin_links VALUES(?,?,?)", "tii", hash, rk_now_ms(), expires_ms);
+}
+
+rk_err rk_shop_store_use_link(struct rk_db *db, const char *hash, struct rk_error *e) {
+  rk_err err = rk_db_run(db, e, "DELETE FROM admin_links WHERE hash=? AND made_ms<=? AND expires_ms>?", "tii", hash, rk_now_ms(), rk_now_ms());
+  return !err && rk_db_changes(db) != 1 ? rk_fail(e, RK_EAUTH, "the link was used before, or its time is over") : err;
+}
+
+rk_err rk_shop_store_put_session(struct rk_db *db, const char *hash, const char *csrf, const char *lang, int64_t expires_ms, struct rk_error *e) {
+  rk_err err = rk_db_run(db, e, "DELETE FROM admin_sessions WHERE expires_ms<=?", "i", rk_now_ms());
+  if (err) return err;
+  return rk_db_run(db, e, "INSERT INTO admin_sessions VALUES(?,?,?,?) ON CONFLICT(hash) DO UPDATE SET lang=excluded.lang", "ttti", hash, csrf, lang, expires_ms);
+}
+
+json_t *rk_shop_store_session(struct rk_db *db, const char *hash) {
+  return rk_db_one(db, NULL, "SELECT csrf, lang, expires_ms FROM admin_sessions WHERE hash=? AND expires_ms>?", "ti", hash, rk_now_ms());
+}
+
+rk_err rk_shop_store_end_session(struct rk_db *db, const char *hash, struct rk_error *e) {
+  return rk_db_run(db, e, "DELETE FROM admin_sessions WHERE hash=?", "t", hash);
+}
+
+#define FOUND_ORDERS " FROM orders o WHERE (?1='' OR instr(lower(o.id), lower(?1)) OR instr(o.report_json, ?1))" \
+  " AND (?2='' OR json_extract(o.report_json, '$.status')=?2)"
+
+json_t *rk_shop_store_find_orders(struct rk_db *db, const char *query, const char *status, int64_t from, int64_t limit, int32_t *total) {
+  *total = 0;
+  (void)!rk_db_each(db, NULL, take_i32, total, "SELECT count(*)" FOUND_ORDERS, "tt", query, status);
+  return rk_db_all(db, NULL, "SELECT o.id, o.report_json, o.total_minor, o.placed_ms" FOUND_ORDERS " ORDER BY o.placed_ms DESC, o.id DESC LIMIT ?3 OFFSET ?4",
+                   "ttii", query, status, limit, from);
 }

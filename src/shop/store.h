@@ -37,6 +37,11 @@ rk_err rk_shop_store_drop_goods(struct rk_db *db, struct rk_error *e) RK_MUST_US
 bool rk_shop_store_has_goods(struct rk_db *db, const char *sku);
 int32_t rk_shop_store_n_goods(struct rk_db *db);
 int64_t rk_shop_store_goods_version(struct rk_db *db); /* another number after every change */
+rk_err rk_shop_store_set_off(struct rk_db *db, const char *sku, bool off, struct rk_error *e) RK_MUST_USE; /* not sold now; an import leaves it so */
+json_t *rk_shop_store_product(struct rk_db *db, const char *product); /* its rows, those that are off too, with version, off, position, stock */
+/* A page of products: [{product, first (its first row), n, n_off, low, high, stock}]. query "": all. */
+json_t *rk_shop_store_find_goods(struct rk_db *db, const char *query, int64_t from, int64_t limit, int32_t *total);
+int64_t rk_shop_store_last_position(struct rk_db *db);
 /* A whole copy in a new file, mode 0600. */
 rk_err rk_shop_store_copy(struct rk_db *db, const char *file, struct rk_error *e) RK_MUST_USE;
 
@@ -74,11 +79,11 @@ json_t *rk_shop_store_order(struct rk_db *db, const char *id);  /* {agent, check
 rk_err rk_shop_store_put_order(struct rk_db *db, const char *id, const json_t *report, const json_t *view, struct rk_error *e) RK_MUST_USE;
 json_t *rk_shop_store_orders(struct rk_db *db, struct rk_error *e); /* [report + payment], oldest first */
 
-/* A refund: quoted, then completed. {id, order_id, agent, status, lines, amount_minor, fee_minor, expires_ms}; NULL: none. */
+/* A refund: quoted, then completed; of the seller by_hand, then completed. {id, order_id, agent, status, lines, amount_minor, fee_minor, expires_ms}; NULL: none. */
 json_t *rk_shop_store_refund(struct rk_db *db, const char *id);
 struct rk_refund_row { const char *id, *order_id, *agent, *status; const json_t *lines; int64_t amount_minor, fee_minor, expires_ms; };
 rk_err rk_shop_store_put_refund(struct rk_db *db, const struct rk_refund_row *r, struct rk_error *e) RK_MUST_USE;
-int64_t rk_shop_store_refunded(struct rk_db *db, const char *order_id); /* minor units of completed ones */
+int64_t rk_shop_store_refunded(struct rk_db *db, const char *order_id); /* minor units, of those that the seller has still to pay by hand too */
 /* Goods go back into stock; places are free again. */
 rk_err rk_shop_store_put_back(struct rk_db *db, const char *item_id, int32_t quantity, struct rk_error *e) RK_MUST_USE;
 /* seats: those that are kept. */
@@ -108,5 +113,14 @@ rk_err rk_shop_store_revoke(struct rk_db *db, const char *grant_id, struct rk_er
 rk_err rk_shop_store_set_buyer(struct rk_db *db, const char *order_id, const char *user, struct rk_error *e) RK_MUST_USE;
 json_t *rk_shop_store_buyers_orders(struct rk_db *db, const char *user); /* [{id, total_minor, currency, placed_ms}], newest first */
 json_t *rk_shop_store_buyer(struct rk_db *db, const char *order_id); /* {user}; NULL: none is known */
+
+/* The seller's page (admin.c): links for one sign-in, and sessions, kept as SHA-256. */
+rk_err rk_shop_store_put_link(struct rk_db *db, const char *hash, int64_t expires_ms, struct rk_error *e) RK_MUST_USE;
+rk_err rk_shop_store_use_link(struct rk_db *db, const char *hash, struct rk_error *e) RK_MUST_USE; /* RK_EAUTH: unknown, used, too late */
+rk_err rk_shop_store_put_session(struct rk_db *db, const char *hash, const char *csrf, const char *lang, int64_t expires_ms, struct rk_error *e) RK_MUST_USE; /* known: its language changes */
+json_t *rk_shop_store_session(struct rk_db *db, const char *hash);  /* {csrf, lang, expires_ms}; NULL: none */
+rk_err rk_shop_store_end_session(struct rk_db *db, const char *hash, struct rk_error *e) RK_MUST_USE;
+/* A page of orders, newest first: [{id, report, total_minor, placed_ms}]. query in number or report, status of the report; "": all. */
+json_t *rk_shop_store_find_orders(struct rk_db *db, const char *query, const char *status, int64_t from, int64_t limit, int32_t *total);
 
 #endif

@@ -11,8 +11,9 @@ static rk_err add_row(struct rk_arena *a, struct rk_table *t, rk_str line, char 
   rk_str rest = line, cell;
   for (int32_t col = 0; col < t->n_cols; col++) {
     bool last = col == t->n_cols - 1;
-    bool cut = rk_str_cut(rest, sep, &cell, &rest);
-    if (last && sep == '=' && cut) return rk_fail(e, RK_EFORMAT, "%s:%d: more than one =", t->path, line_no);
+    bool cut = false;
+    if (last && sep == '=') cell = rest; /* a value may be an address with a query */
+    else cut = rk_str_cut(rest, sep, &cell, &rest);
     if (cut == last) return rk_fail(e, RK_EFORMAT, "%s:%d: %d columns are wanted", t->path, line_no, t->n_cols);
     const char *text = rk_arena_dup(a, rk_str_trim(cell));
     if (!text) return rk_fail(e, RK_ETOOBIG, "%s: too large", t->path);
@@ -61,12 +62,18 @@ rk_err rk_conf_get(const struct rk_table *t, const char *key, const char **value
   return rk_fail(e, RK_EFORMAT, "%s: `%s` is missing", t->path, key);
 }
 
+static bool all_digits(rk_str s) {
+  for (size_t i = 0; i < s.n; i++)
+    if (s.p[i] < '0' || s.p[i] > '9') return false;
+  return s.n > 0;
+}
+
 bool rk_amount_parse(const char *text, int64_t *minor) {
   rk_str whole, part;
   int64_t units, cents = 0;
   bool dot = rk_str_cut(rk_str_c(text), '.', &whole, &part);
-  if (!rk_str_i64(whole, &units) || units < 0 || units > 1000000000) return false;
-  if (dot && (part.n == 0 || part.n > 2 || !rk_str_i64(part, &cents) || cents < 0)) return false;
+  if (!all_digits(whole) || !rk_str_i64(whole, &units) || units > 1000000000) return false;
+  if (dot && (part.n > 2 || !all_digits(part) || !rk_str_i64(part, &cents))) return false;
   if (dot && part.n == 1) cents *= 10;
   *minor = units * 100 + cents;
   return true;

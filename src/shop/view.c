@@ -73,14 +73,13 @@ static json_t *line_ids(const struct session *x) {
 
 static json_t *options_json(const struct rk_shop *s, const struct session *x) {
   json_t *out = json_array();
-  int32_t offset = s->catalog.utc_offset_minutes, whole = offset < 0 ? -offset : offset;
   for (int32_t i = 0; i < s->catalog.n_deliveries; i++) {
     const struct rk_delivery_rule *d = &s->catalog.deliveries[i];
     char date[11], early[40], late[40];
     if (!session_offers(x, d)) continue;
     session_promise(s, x, d, date);
-    snprintf(early, sizeof early, "%sT09:00:00%c%02d:%02d", date, offset < 0 ? '-' : '+', whole / 60, whole % 60);
-    snprintf(late, sizeof late, "%sT21:00:00%c%02d:%02d", date, offset < 0 ? '-' : '+', whole / 60, whole % 60);
+    promised_time(&s->catalog, date, 9, early);
+    promised_time(&s->catalog, date, 21, late);
     json_array_append_new(out, json_pack("{s:s, s:s, s:s, s:s, s:[{s:s, s:I}]}", "id", d->id, "title", rk_text_in(d->title, x->en),
                                          "earliest_fulfillment_time", early, "latest_fulfillment_time", late, "totals", "type", "total",
                                          "amount", (json_int_t)session_fee(x, d)));

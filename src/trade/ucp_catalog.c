@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "trade/foreign.h"
 
@@ -152,6 +153,7 @@ static bool read_product(struct rk_foreign *r, const json_t *p, const struct rk_
   else read_standard_attrs(r, p, o);
   read_deliveries(r, rk_json_arr(extra, "deliveries"), o->unit_price.currency, o);
   read_coupons(r, rk_json_arr(extra, "coupons"), o);
+  if (!rk_time_parse(rk_json_str(extra, "opens_at"), &o->opens_ms, NULL)) o->opens_ms = 0;
   read_reviews(r, rk_json_arr(extra, "reviews"), o);
   return true;
 }

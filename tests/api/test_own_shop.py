@@ -135,6 +135,73 @@ def test_orders_after_the_cutoff_are_the_next_days(agent, tmp_path):
     assert dates == ["2026-11-26", "2026-11-27"]
 
 
+def configured(tmp_path, *lines):
+    d = new(tmp_path, HEAD + "jar,,tea,茶罐,Jar,,30,50,900\n")
+    conf = d / "shop.conf"
+    conf.write_text(conf.read_text() + "".join(line + "\n" for line in lines))
+    return d
+
+
+def promised(agent, shop):
+    return checkout(agent, shop, "jar")["fulfillment"]["methods"][0]["groups"][0]["options"][0]["latest_fulfillment_time"]
+
+
+def test_promised_dates_count_from_the_next_open_moment(agent, tmp_path):
+    d = configured(tmp_path, "hours = mon-fri 09:00-18:00", "closed = 2026-11-30")
+    for clock, date in (("2026-11-27T17:00:00+08:00", "2026-11-30"), ("2026-11-27T19:00:00+08:00", "2026-12-04"), ("2026-11-28T10:00:00+08:00", "2026-12-04")):
+        with served(agent, d, clock) as shop:
+            assert promised(agent, shop) == date + "T21:00:00+08:00"
+
+
+def test_the_clock_of_a_zone_with_summer_time(agent, tmp_path):
+    d = configured(tmp_path, "zone = Europe/Berlin")
+    for clock, until in (("2026-10-22T17:59:00+02:00", "2026-10-25T21:00:00+01:00"), ("2026-10-24T23:30:00+02:00", "2026-10-28T21:00:00+01:00"),
+                         ("2027-03-24T18:00:00+01:00", "2027-03-28T21:00:00+02:00")):
+        with served(agent, d, clock) as shop:
+            assert promised(agent, shop) == until
+
+
+def test_a_shop_that_sells_only_while_it_is_open(agent, tmp_path):
+    d = configured(tmp_path, "hours = daily 10:00-22:00", "orders_when_closed = no")
+    closed = "本店现在休息，周二 2026-11-24 10:00（UTC+08:00）开门后可以下单"
+    with served(agent, d, "2026-11-23T22:00:00+08:00") as shop:
+        v = checkout(agent, shop, "jar")
+        assert v["status"] == "incomplete" and errors(v) == ["shop_closed"] and [m["content"] for m in v["messages"]] == [closed]
+        status, done = complete(agent, shop, v)
+        assert done["status"] == "incomplete" and errors(done) == ["shop_closed"]
+        _, cart = agent.call(shop, "POST", "/carts", {"line_items": [{"item": {"id": "jar"}, "quantity": 1}]})
+        assert [(m["type"], m["code"]) for m in cart["messages"]] == [("warning", "shop_closed")]
+        _, found_ = agent.call(shop, "POST", "/catalog/search", {"query": "茶罐", "context": {"language": "zh"}})
+        assert found_["messages"][0]["content"] == closed and found_["products"][0]["metadata"]["dev.rukou.offer"]["opens_at"] == "2026-11-24T10:00:00+08:00"
+    with served(agent, d, "2026-11-24T10:00:00+08:00") as shop:
+        v = checkout(agent, shop, "jar")
+        assert v["status"] == "ready_for_complete" and complete(agent, shop, v)[1]["status"] == "completed"
+        _, found_ = agent.call(shop, "POST", "/catalog/search", {"query": "茶罐"})
+        assert "messages" not in found_ and "opens_at" not in found_["products"][0]["metadata"]["dev.rukou.offer"]
+    assert json.loads(run("shop", "orders", str(d), "--json").stdout)["orders"][0]["lines"][0]["item_id"] == "jar"
+
+
+@pytest.mark.parametrize("line", ["hours = mon 9-18", "hours = someday 09:00-18:00", "closed = 31.12.", "zone = Europe/Nowhere", "zone = ../../etc/passwd", "cutoff = 18", "orders_when_closed = maybe",
+                                  "pay_on_delivery_max = 1.005"])
+def test_a_wrong_setting_is_named(tmp_path, line):
+    d = configured(tmp_path)
+    conf = d / "shop.conf"
+    conf.write_text("\n".join(x for x in conf.read_text().splitlines() if not x.startswith(line.split(" ")[0])) + f"\n{line}\n")
+    r = run("shop", "serve", str(d))
+    assert r.returncode != 0 and "shop.conf: " in r.stderr and line.split(" ")[0] in r.stderr, r.stderr
+
+
+def test_the_payment_page_may_have_a_query(agent, tmp_path):
+    d = configured(tmp_path, "continue_url = https://shop.example/pay?checkout={id}&from=agent")
+    p = subprocess.Popen([RUKOU, "shop", "serve", str(d), "--json"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert json.loads(p.stdout.readline())["shop"] == "shop"
+    finally:
+        p.terminate()
+        assert p.wait(20) == 0
+        p.stdout.close()
+
+
 def test_one_process_serves_a_shop(agent, tmp_path):
     d = new(tmp_path)
     with served(agent, d):

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "agent/turn.h"
+#include "base/clock.h"
 #include "base/limits.h"
 
 enum { TOLD_TO_MODEL = 3 };
@@ -56,6 +57,16 @@ static json_t *also_at(const struct rk_turn *t, const struct rk_offer *o) {
   return out;
 }
 
+/* A shop that sells only while it is open says when that is. */
+static void warn_closed(const struct rk_turn *t, const struct rk_offer *o, json_t *card) {
+  if (o->opens_ms <= rk_now_ms()) return;
+  struct rk_date d = rk_local_date(o->opens_ms);
+  char date[11];
+  rk_date_iso(&d, date);
+  json_array_append_new(rk_json_arr(card, "warnings"), json_sprintf(t->intent.chinese ? "店铺现在休息，%s %02d:%02d 开门后可以下单" : "Closed now; takes orders again from %s, %02d:%02d",
+                                                                    date, d.hour, d.minute));
+}
+
 static void card_event(struct rk_turn *t, const char *call_id, const char *reason, json_t *kept) {
   json_t *cards = json_array();
   int cheapest = 1;
@@ -65,6 +76,7 @@ static void card_event(struct rk_turn *t, const char *call_id, const char *reaso
     json_object_set_new(card, "why", why(t, i));
     json_object_set_new(card, "score", rk_pick_score(&t->intent, o));
     json_object_set_new(card, "also_at", also_at(t, o));
+    warn_closed(t, o, card);
     json_array_append_new(cards, card);
     json_array_append_new(kept, json_pack("{s:i, s:s, s:s, s:s, s:f, s:I}", "number", i + 1, "origin", o->origin, "item_id", o->item_id,
                                           "title", o->title, "rating", o->rating, "total_minor", (json_int_t)o->total.minor));

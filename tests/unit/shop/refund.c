@@ -1,4 +1,5 @@
 /* Money back: how much, when not, and never more than was paid. */
+#include "shop/fulfil.h"
 #include "steps.h"
 
 enum { GOODS, RAIL, HOTEL };
@@ -185,9 +186,67 @@ static void test_saver_room_is_kept(void **state) {
   json_decref(co);
 }
 
+/* Of money that both give back, the buyer by a request and the seller unasked, no more goes back than was paid. */
+static void test_buyer_and_seller_share_one_total(void **state) {
+  (void)state;
+  struct rk_db *db = NULL;
+  struct rk_error e = {0};
+  char path[300];
+  int32_t status;
+  assert_int_equal(rk_shop_db_path(sellers[GOODS], data_dir, path, sizeof path, &e), RK_OK);
+  assert_int_equal(rk_shop_store_open(path, &db, &e), RK_OK);
+  json_t *found = find_goods("口罩"), *bought = buy_goods("口罩", 4, NULL), *quoted = quote(GOODS, order_id(bought), 2);
+  int64_t total = total_of(bought), before = left(variant(found, 0, 0)), kept = amount_of(quoted, "total") - 1;
+  struct rk_payback_done done;
+  assert_int_equal(rk_shop_pay_back(db, &(struct rk_payback){order_id(bought), "", "", total - kept, NULL}, &done, &e), RK_OK);
+  json_decref(confirm(GOODS, quoted, &status));
+  assert_int_equal(status, 409); /* one cent more than is left */
+  json_t *after = find_goods("口罩");
+  assert_int_equal(left(variant(after, 0, 0)), before - 4); /* and nothing came back into stock */
+  json_t *again = quote(GOODS, order_id(bought), 2);
+  assert_int_equal(amount_of(again, "total"), kept);
+  json_decref(confirm(GOODS, again, &status));
+  assert_int_equal(status, 200);
+  assert_int_equal(rk_shop_pay_back(db, &(struct rk_payback){order_id(bought), "", "", -1, NULL}, &done, &e), RK_ECONFLICT);
+  json_t *order = order_view(GOODS, order_id(bought));
+  assert_int_equal(amount_of(json_array_get(rk_json_arr(order, "adjustments"), 0), "total") + amount_of(json_array_get(rk_json_arr(order, "adjustments"), 1), "total"), -total);
+  rk_db_close(db);
+  json_decref(order);
+  json_decref(again);
+  json_decref(after);
+  json_decref(quoted);
+  json_decref(bought);
+  json_decref(found);
+}
+
+/* The seller of dated places gives one back: it is free again. */
+static void test_a_place_given_back_by_the_seller_is_free(void **state) {
+  (void)state;
+  struct rk_db *db = NULL;
+  struct rk_error e = {0};
+  struct rk_payback_done done;
+  char path[300];
+  assert_int_equal(rk_shop_db_path(sellers[RAIL], data_dir, path, sizeof path, &e), RK_OK);
+  assert_int_equal(rk_shop_store_open(path, &db, &e), RK_OK);
+  json_t *found = search(RAIL, "{\"from\":\"上海\",\"to\":\"南京\",\"date\":\"2026-11-28\"}");
+  json_t *co = create(RAIL, lines_of(rk_json_cstr(variant(found, 0, 0), "id", ""), 2), json_pack("[{s:s}, {s:s}]", "name", "张伟", "name", "李娜")), *bought = pay(RAIL, co);
+  json_t *lines = json_pack("[{s:s, s:i}]", "id", "li_1", "quantity", 1);
+  assert_int_equal(rk_shop_pay_back(db, &(struct rk_payback){order_id(bought), "", "", -1, lines}, &done, &e), RK_OK);
+  assert_int_equal(done.amount_minor, total_of(bought) / 2); /* no fee: it is the seller who wants it so */
+  json_t *after = search(RAIL, "{\"from\":\"上海\",\"to\":\"南京\",\"date\":\"2026-11-28\"}");
+  assert_int_equal(left(variant(after, 0, 0)), left(variant(found, 0, 0)) - 1);
+  rk_db_close(db);
+  json_decref(after);
+  json_decref(lines);
+  json_decref(bought);
+  json_decref(co);
+  json_decref(found);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_everything_comes_back), cmocka_unit_test(test_parts_sum_to_the_whole),
                                      cmocka_unit_test(test_a_quote_is_used_once), cmocka_unit_test(test_what_is_not_taken_back),
-                                     cmocka_unit_test(test_fee_of_a_train), cmocka_unit_test(test_saver_room_is_kept)};
+                                     cmocka_unit_test(test_fee_of_a_train), cmocka_unit_test(test_saver_room_is_kept),
+                                     cmocka_unit_test(test_buyer_and_seller_share_one_total), cmocka_unit_test(test_a_place_given_back_by_the_seller_is_free)};
   return cmocka_run_group_tests(tests, start, stop);
 }
