@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "cli/identity.h"
 #include "cli/pull.h"
-#include "engine/engine.h"
+#include "eval/solve.h"
 
 enum { PATH_BYTES = 4096, COMMIT_BYTES = 64, MAX_REPEAT = 100 };
 
@@ -17,7 +17,7 @@ struct args {
   const char *keep, *only, *out;
   int64_t repeat, jobs;
   double temperature;
-  bool resume, no_pull;
+  bool resume, no_pull, solvable;
 };
 
 /* What all runs of the command add up to. */
@@ -173,6 +173,23 @@ static rk_err run_all(struct rk_evaluation *v, const struct args *a, const json_
   return RK_OK;
 }
 
+/* Of each task whether it can end well at all; nothing is run. */
+static bool look_through(struct rk_evaluation *v, const struct args *a) {
+  size_t i, n = 0, bad = 0;
+  json_t *task;
+  json_array_foreach(v->tasks.list, i, task) {
+    struct rk_case c = {.task = task, .profile = rk_task_profile(&v->tasks, task), .market = &v->market};
+    char why[RK_MAX_WHY_BYTES];
+    if (!is_wanted(a->only, rk_json_cstr(task, "id", ""))) continue;
+    bool ok = rk_solvable(&c, why);
+    n++, bad += !ok;
+    if (v->cli->json) printf("{\"id\":\"%s\",\"solvable\":%s}\n", rk_json_cstr(task, "id", ""), ok ? "true" : "false");
+    else printf("%-4s %-24s %s\n", ok ? "ok" : "FAIL", rk_json_cstr(task, "id", ""), why);
+  }
+  if (!v->cli->json) printf("%zu passed, %zu failed\n", n - bad, bad);
+  return bad == 0;
+}
+
 static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *f) {
   (void)st, (void)flag, (void)f;
   return remove(path);
@@ -185,7 +202,8 @@ static rk_err open_all(struct rk_evaluation *v, const char *file, const struct a
   if (!err) err = rk_sandbox_find(&v->cli->cfg, &v->dirs, e);
   for (int32_t i = 0; !err && i < v->dirs.n; i++) dirs[i] = v->dirs.path[i];
   if (!err) err = rk_market_open(dirs, v->dirs.n, &v->market, e);
-  if (!err) err = rk_net_new(&v->net, e);
+  if (err || a->solvable) return err;
+  err = rk_net_new(&v->net, e);
   if (!err) err = rk_app_open_model(v->cli, a->no_pull, v->net, &v->model, e);
   snprintf(v->scratch, sizeof v->scratch, "%.100s/rukou-eval-XXXXXX", tmp && tmp[0] == '/' ? tmp : "/tmp");
   if (!err && !mkdtemp(v->scratch)) err = rk_fail(e, RK_EIO, "%s cannot be made", v->scratch), v->scratch[0] = 0;
@@ -200,30 +218,38 @@ static void close_all(struct rk_evaluation *v) {
   rk_tasks_release(&v->tasks);
 }
 
-static int evaluate(struct rk_cli *c, const char *file, const struct args *a) {
-  struct rk_evaluation *v = calloc(1, sizeof *v);
+/* *all: every task that was wanted has run. */
+static rk_err run_file(struct rk_evaluation *v, const char *file, const struct args *a, bool *all, struct rk_error *e) {
   struct tally t = {.passes = json_object()};
-  struct rk_error e = {0};
-  json_t *done = json_object(), *head = NULL;
-  if (!v) return RK_EXIT_FAILED;
-  *v = (struct rk_evaluation){.cli = c, .keep = a->keep, .temperature = a->temperature};
-  rk_err err = open_all(v, file, a, &e);
-  if (!err) head = head_of(v, file, a);
-  if (!err && a->out) err = rk_eval_out_open(a->out, a->resume, head, done, &e);
-  if (!err) err = run_all(v, a, done, &t, &e);
-  if (!err && !c->json) print_total(&t, a->repeat);
+  json_t *done = json_object(), *head = head_of(v, file, a);
+  rk_err err = a->out ? rk_eval_out_open(a->out, a->resume, head, done, e) : RK_OK;
+  if (!err) err = run_all(v, a, done, &t, e);
+  if (!err && !v->cli->json) print_total(&t, a->repeat);
+  *all = t.n_failed_to_run == 0;
   json_decref(head);
   json_decref(done);
   json_decref(t.passes);
+  return err;
+}
+
+static int evaluate(struct rk_cli *c, const char *file, const struct args *a) {
+  struct rk_evaluation *v = calloc(1, sizeof *v);
+  struct rk_error e = {0};
+  bool all = true;
+  if (!v) return RK_EXIT_FAILED;
+  *v = (struct rk_evaluation){.cli = c, .keep = a->keep, .temperature = a->temperature};
+  rk_err err = open_all(v, file, a, &e);
+  if (!err && a->solvable) all = look_through(v, a);
+  else if (!err) err = run_file(v, file, a, &all, &e);
   close_all(v);
   free(v);
-  return err ? rk_die(&e) : t.n_failed_to_run ? RK_EXIT_FAILED : RK_EXIT_OK;
+  return err ? rk_die(&e) : all ? RK_EXIT_OK : RK_EXIT_FAILED;
 }
 
 static int run(struct rk_cli *c) {
   struct args a = {.repeat = 1, .jobs = 1};
   struct rk_opt opts[] = {{"repeat", 'i', &a.repeat}, {"keep", 's', &a.keep}, {"only", 's', &a.only}, {"jobs", 'i', &a.jobs}, {"out", 's', &a.out},
-                          {"resume", 'b', &a.resume}, {"temperature", 'f', &a.temperature}, {"no-pull", 'b', &a.no_pull}};
+                          {"resume", 'b', &a.resume}, {"temperature", 'f', &a.temperature}, {"no-pull", 'b', &a.no_pull}, {"solvable", 'b', &a.solvable}};
   if (!rk_opts(c, opts, sizeof opts / sizeof *opts)) return RK_EXIT_USAGE;
   if (c->argc != 1) return fprintf(stderr, "rukou: name one file of tasks; see `rukou eval --help`\n"), RK_EXIT_USAGE;
   if (a.repeat < 1 || a.repeat > MAX_REPEAT) return fprintf(stderr, "rukou: --repeat is 1 to %d\n", MAX_REPEAT), RK_EXIT_USAGE;
@@ -249,6 +275,7 @@ const struct rk_command rk_cmd_eval = {
           "  --out FILE       appends each result when it is there; --resume goes on in it (same commit, model and tasks)\n"
           "  --keep DIR       leaves DIR/ID/{task.json, events.jsonl, rukou.db, shops/NAME.db, made/} of each run\n"
           "  --jobs 1         one task at a time: they share one engine and one clock\n"
+          "  --solvable       runs nothing: says of each task whether the shops have what it wants, within its limits\n"
           "  --no-pull        exit code 3 when the model is missing\n\n"
           "Examples:\n"
           "  rukou eval tests/tasks/dev.jsonl\n"

@@ -44,7 +44,7 @@ static int close_market(void **state) {
 }
 
 /* A run of n_lines lines in which nothing happened but an answer. */
-static void begin(int n_lines, const char *answer) {
+static inline void begin(int n_lines, const char *answer) {
   json_decref(evidence);
   json_decref(task);
   json_decref(profile);
@@ -62,17 +62,17 @@ static void begin(int n_lines, const char *answer) {
                                                                         json_sprintf("http://127.0.0.2:%d", 7000 + (int)i), "orders", "bookings"));
 }
 
-static const char *origin_of(int32_t shop) {
+static inline const char *origin_of(int32_t shop) {
   return json_string_value(json_object_get(json_array_get(json_object_get(evidence, "shops"), (size_t)shop), "origin"));
 }
 
-static void event(const char *type, int line, json_t *data) {
+static inline void event(const char *type, int line, json_t *data) {
   json_array_append_new(json_object_get(evidence, "events"), json_pack("{s:i, s:s, s:s, s:o, s:I, s:o}", "n", ++n_made, "type", type, "chat_id", "chat", "turn_id",
                                                                        json_sprintf("turn %d", line), "time_ms", (json_int_t)rk_now_ms(), "data", data));
 }
 
 /* The test of an expectation: "" or why not. */
-static const char *checked(const char *expect) {
+static inline const char *checked(const char *expect) {
   json_error_t bad;
   json_t *v = json_loads(expect, 0, &bad);
   if (!v) fail_msg("%s: %s", expect, bad.text);
@@ -86,7 +86,7 @@ static const char *checked(const char *expect) {
 #define HOLDS(expect) assert_string_equal(checked(expect), "")
 /* Fails, and the reason begins with the word. */
 #define FAILS(expect, reason) fails(expect, reason)
-static void fails(const char *expect, const char *reason) {
+static inline void fails(const char *expect, const char *reason) {
   if (strncmp(checked(expect), reason, strlen(reason)) != 0) fail_msg("%s: got \"%s\"", expect, why);
 }
 
@@ -94,7 +94,7 @@ static void fails(const char *expect, const char *reason) {
 
 struct find { const json_t *keys; int64_t qty; bool dearest; int32_t shop; const struct rk_item *item; int64_t total; int32_t best, rating; };
 
-static void keep(void *ud, int32_t shop, const struct rk_item *item) {
+static inline void keep(void *ud, int32_t shop, const struct rk_item *item) {
   struct find *f = ud;
   int64_t total;
   struct rk_need need = {.at_ms = rk_now_ms()};
@@ -104,7 +104,7 @@ static void keep(void *ud, int32_t shop, const struct rk_item *item) {
 }
 
 /* The cheapest or dearest that meets the keys. */
-static struct find found(const char *keys, int64_t qty, bool dearest) {
+static inline struct find found(const char *keys, int64_t qty, bool dearest) {
   json_t *v = json_loads(keys, 0, NULL);
   struct find f = {.keys = v, .qty = qty, .dearest = dearest};
   rk_market_each(&market, v, qty, keep, &f);
@@ -116,7 +116,7 @@ static struct find found(const char *keys, int64_t qty, bool dearest) {
 /* ---- what happened ---- */
 
 /* An order with everything that belongs to one: approval, decision, rows on both sides, charge. Returns the shop's report. */
-static json_t *order(int32_t shop, json_t *lines, int64_t total, int line) {
+static inline json_t *order(int32_t shop, json_t *lines, int64_t total, int line) {
   char id[40], approval[40];
   snprintf(id, sizeof id, "XX261123-%08d", ++n_made);
   snprintf(approval, sizeof approval, "approval %d", n_made);
@@ -138,12 +138,12 @@ static json_t *order(int32_t shop, json_t *lines, int64_t total, int line) {
   return row;
 }
 
-static json_t *line_of(const struct rk_item *item, int64_t qty) {
+static inline json_t *line_of(const struct rk_item *item, int64_t qty) {
   return json_pack("{s:s, s:s, s:s, s:I, s:I}", "item_id", item->id, "category", item->product->category->id, "title", item->product->title.zh, "quantity", (json_int_t)qty,
                    "unit_minor", (json_int_t)item->price_minor);
 }
 
-static json_t *buy(const struct find *f, int line) {
+static inline json_t *buy(const struct find *f, int line) {
   json_t *lines = json_array();
   json_array_append_new(lines, line_of(f->item, f->qty));
   return order(f->shop, lines, f->total, line);
