@@ -99,6 +99,7 @@ rk_err rk_trip_prepare(struct rk_trade *trade, const struct rk_prepare *p, const
   q.deliver_by = "";
   q.category = said & RK_TRIP_BIT(o->kind) ? rk_trip_category(o->kind) : NULL;
   q.address = (struct rk_address){0};
+  if (o->kind == RK_TRIP_STAY) q.address = (struct rk_address){.name = rk_json_cstr(profile, "name", ""), .phone = rk_json_cstr(profile, "phone", "")}; /* a hotel knows who books, and calls */
   if (!err) err = rk_trade_prepare(trade, &q, approval, e);
   rk_arena_free(a);
   return err;

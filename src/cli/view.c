@@ -165,6 +165,27 @@ static void show_diff(const json_t *approval) {
   }
 }
 
+/* What a change gives for what it takes. */
+static void show_given(const json_t *terms) {
+  const json_t *change = rk_json_obj(terms, "change");
+  const char *cur = rk_json_cstr(terms, "currency", "");
+  json_t *l;
+  size_t i;
+  if (!change) return;
+  field("changes order", rk_json_cstr(change, "merchant_order_id", ""));
+  json_array_foreach(rk_json_arr(change, "lines"), i, l) {
+    printf("  | %-14s ", i ? "" : "given up");
+    put(rk_json_cstr(l, "title", ""));
+    printf(" x%lld worth ", (long long)rk_json_i64(l, "quantity", 0));
+    put_money(rk_json_i64(l, "amount_minor", 0), cur);
+    putchar('\n');
+  }
+  printf("  | %-14s ", "comes back");
+  put_money(rk_json_i64(change, "back_minor", 0), cur);
+  putchar('\n');
+  field("rule", rk_json_cstr(change, "policy", ""));
+}
+
 void rk_view_approval(struct rk_view *v, const json_t *approval) {
   const json_t *terms = rk_json_obj(approval, "terms"), *merchant = rk_json_obj(terms, "merchant"), *way = rk_json_obj(terms, "fulfilment");
   const json_t *address = rk_json_obj(way, "address"), *pay = rk_json_obj(terms, "instrument"), *l;
@@ -174,6 +195,7 @@ void rk_view_approval(struct rk_view *v, const json_t *approval) {
   printf("  +-- approval %s%s\n", rk_json_bool(merchant, "sandbox", false) ? "(sandbox money)" : "", rk_json_bool(approval, "demo_profile", false) ? " (demo profile)" : "");
   field("merchant", rk_json_cstr(merchant, "name", ""));
   field("", rk_json_cstr(merchant, "origin", ""));
+  show_given(terms);
   json_array_foreach(rk_json_arr(terms, "lines"), i, l) {
     printf("  | %-14s ", "item");
     put(rk_json_cstr(l, "title", ""));

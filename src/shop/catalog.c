@@ -128,6 +128,8 @@ static rk_err read_conf(const struct rk_table *conf, struct rk_arena *a, struct 
     return rk_fail(e, RK_EFORMAT, "%s: continue_url begins with https://", conf->path);
   const char *vendor_fields = "yes";
   if (rk_conf_get(conf, "no_refund", &c->no_refund, NULL)) c->no_refund = "";
+  if (rk_conf_get(conf, "change_rule_zh", &c->change_rule.zh, NULL)) c->change_rule.zh = "";
+  if (rk_conf_get(conf, "change_rule_en", &c->change_rule.en, NULL)) c->change_rule.en = c->change_rule.zh;
   (void)!rk_conf_get(conf, "vendor_fields", &vendor_fields, NULL);
   c->standard_only = strcmp(vendor_fields, "no") == 0;
   if (strlen(c->id_prefix) != 2) return rk_fail(e, RK_EFORMAT, "%s: id_prefix has two letters", conf->path);

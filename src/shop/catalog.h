@@ -70,6 +70,7 @@ struct rk_catalog {
   int32_t cutoff_min;                           /* of the day: later orders count as the next day's; 0: none */
   struct rk_travel *travel;                     /* of a seller of dated places, who has no products of his own; else NULL */
   struct rk_text title, refund_rule;
+  struct rk_text change_rule;                   /* of dated places; "": no changes */
   bool codes_add_up;                            /* conf discount_codes = all; else the best code alone */
   const char *origin;                           /* who the shop is, whatever port it listens on; "": where it listens */
   const char *continue_url;                     /* the seller's own checkout page, {id} is the session; "": none */

@@ -58,7 +58,7 @@ void checkout_answer(struct rk_shop *s, const struct caller *c, json_t *row, int
   session_release(&x);
 }
 
-static void put_and_answer(struct rk_shop *s, const struct caller *c, const char *id, json_t *state, int32_t http, struct rk_shop_answer *out) {
+void checkout_put(struct rk_shop *s, const struct caller *c, const char *id, json_t *state, int32_t http, struct rk_shop_answer *out) {
   struct rk_error e = {0};
   int64_t expires_ms = rk_now_ms() + CHECKOUT_TTL_MS;
   rk_err err = rk_shop_store_put_checkout(s->db, id, c->url, "open", state, NULL, NULL, expires_ms, &e);
@@ -72,6 +72,14 @@ static void put_and_answer(struct rk_shop *s, const struct caller *c, const char
   json_decref(row);
 }
 
+/* What a create or update asks for; NULL: answered. */
+static json_t *read_state(struct rk_shop *s, const struct caller *c, const char *id, const json_t *body, struct rk_shop_answer *out) {
+  json_t *state = session_is_booking(id) ? booking_read(s, body, out) : session_read(s, body, out);
+  if (!state || session_is_booking(id) || change_read(s, c, body, state, out)) return state;
+  json_decref(state);
+  return NULL;
+}
+
 void handle_create(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out) {
   const char *cart_id = rk_json_cstr(body, "cart_id", "");
   json_t *row = cart_id[0] ? rk_shop_store_checkout_of_cart(s->db, cart_id, c->url, rk_now_ms()) : NULL, *state;
@@ -80,13 +88,13 @@ void handle_create(struct rk_shop *s, const struct caller *c, const json_t *body
     json_decref(row);
     return;
   }
-  state = cart_id[0] ? cart_take_state(s, c, cart_id, body, out) : session_read(s, body, out);
+  state = cart_id[0] ? cart_take_state(s, c, cart_id, body, out) : read_state(s, c, "", body, out);
   char id[37];
   struct rk_error e = {0};
   if (!state) return;
   rk_uuid7(id);
   if (cart_id[0] && rk_shop_store_convert(s->db, cart_id, id, &e)) answer_error(out, 503, "unavailable", "the checkout cannot be stored: %s", e.msg);
-  else put_and_answer(s, c, id, state, 201, out);
+  else checkout_put(s, c, id, state, 201, out);
   json_decref(state);
 }
 
@@ -100,7 +108,7 @@ void handle_update(struct rk_shop *s, const struct caller *c, const char *id, co
   json_t *row = checkout_find(s, c, id, out), *state = NULL;
   if (!row) return;
   if (!checkout_is_open(row)) answer_error(out, 409, "conflict", "the checkout is %s and cannot be changed", rk_json_cstr(row, "status", ""));
-  else if ((state = session_read(s, body, out))) put_and_answer(s, c, id, state, 200, out);
+  else if ((state = read_state(s, c, id, body, out))) checkout_put(s, c, id, state, 200, out);
   json_decref(state);
   json_decref(row);
 }

@@ -27,6 +27,7 @@ static rk_err set_buyer(struct rk_shop *s, const struct caller *c, const struct 
 }
 
 rk_err order_place(struct rk_shop *s, const struct caller *c, struct session *x, const struct payment *p, struct rk_shop_answer *out, struct rk_error *e) {
+  if (x->change) return change_place(s, c, x, p, out, e);
   char id[40], url[300];
   order_id(s, id);
   snprintf(url, sizeof url, "%s/orders/%s", s->origin, id);
@@ -35,7 +36,7 @@ rk_err order_place(struct rk_shop *s, const struct caller *c, struct session *x,
   if (s->catalog.travel) err = rk_shop_store_sell(s->db, x->id, e);
   for (int32_t i = 0; !err && !s->catalog.travel && i < x->n_lines; i++) err = rk_shop_store_take(s->db, x->lines[i].item->id, x->lines[i].quantity, e);
   json_t *report = view_report(s, x, p->instrument, p->kind), *order = view_order(s, c, x, id, url), *view = view_checkout(s, c, x, "completed");
-  json_object_set_new(view, "order", json_pack("{s:s, s:s, s:s}", "id", id, "label", id, "permalink_url", url));
+  json_object_set_new(view, session_is_booking(x->id) ? "confirmation" : "order", json_pack("{s:s, s:s, s:s}", "id", id, "label", id, "permalink_url", url));
   if (!err && c->webhook_url[0]) err = rk_shop_store_hook(s->db, id, c->webhook_url, e);
   if (!err) err = rk_shop_store_add_order(s->db, id, x->id, c->url, report, order, x->total, s->catalog.currency, e);
   if (!err) err = set_buyer(s, c, x, id, e);

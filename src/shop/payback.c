@@ -91,7 +91,7 @@ static bool is_by_hand(const json_t *report) {
 
 static rk_err write(struct payback *p, const char *id, int64_t amount, bool shipped, bool by_hand, struct rk_error *e) {
   json_t *refund = json_pack("{s:s, s:O, s:I}", "id", id, "lines", p->lines, "amount_minor", (json_int_t)amount), *v, *told = refund_adjustment(refund);
-  int64_t back = rk_json_i64(p->order, "total_minor", 0) - p->left_minor + amount;
+  int64_t back = refund_charged(p->order) - p->left_minor + amount;
   rk_err err = RK_OK;
   size_t i;
   json_array_foreach(p->lines, i, v)
@@ -101,7 +101,7 @@ static rk_err write(struct payback *p, const char *id, int64_t amount, bool ship
   if (p->asked->reason[0]) json_object_set_new(told, "description", json_string(p->asked->reason));
   json_array_append_new(rk_json_arr(p->view, "adjustments"), told);
   json_object_set_new(p->report, "refunded_minor", json_integer(back));
-  if (back == rk_json_i64(p->order, "total_minor", 0) || is_all_back(p)) json_object_set_new(p->report, "status", json_string("refunded"));
+  if (back == refund_charged(p->order) || is_all_back(p)) json_object_set_new(p->report, "status", json_string("refunded"));
   else if (json_array_size(p->lines)) json_object_set_new(p->report, "status", json_string("partially_refunded"));
   if (!err) err = rk_shop_store_put_order(p->db, p->asked->order_id, p->report, p->view, e);
   if (!err)
@@ -114,7 +114,7 @@ static rk_err write(struct payback *p, const char *id, int64_t amount, bool ship
 static rk_err pay_back(struct payback *p, struct rk_payback_done *out, struct rk_error *e) {
   bool shipped = refund_is_shipped(p->view);
   int64_t before = rk_shop_store_refunded(p->db, p->asked->order_id);
-  p->left_minor = rk_json_i64(p->order, "total_minor", 0) - before;
+  p->left_minor = refund_charged(p->order) - before;
   if (before == INT64_MAX || p->left_minor <= 0) return rk_fail(e, RK_ECONFLICT, "all that was paid for %s has gone back already", p->asked->order_id);
   rk_err err = choose_lines(p, e);
   if (err) return err;

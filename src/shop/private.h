@@ -159,10 +159,16 @@ void handle_complete(struct rk_shop *s, const struct caller *c, const char *id, 
 void handle_cancel(struct rk_shop *s, const struct caller *c, const char *id, struct rk_shop_answer *out);
 void handle_order(struct rk_shop *s, const struct caller *c, const char *id, struct rk_shop_answer *out);
 
+/* ---- booking.c: of a hotel, inside the request's transaction; the other operations of a booking are those of a checkout ---- */
+bool session_is_booking(const char *id);
+void handle_booking_create(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out);
+
 /* ---- refund.c: inside the request's transaction, except get ---- */
 void handle_refund_quote(struct rk_shop *s, const struct caller *c, const json_t *body, struct rk_shop_answer *out);
 void handle_refund_confirm(struct rk_shop *s, const struct caller *c, const char *id, struct rk_shop_answer *out);
 void handle_refund_get(struct rk_shop *s, const struct caller *c, const char *id, struct rk_shop_answer *out);
+
+json_t *refund_order(struct rk_shop *s, const struct caller *c, const char *id, struct rk_shop_answer *out); /* of this agent; NULL: answered */
 
 /* The payment token of a completion's body; empty: none. */
 rk_str completion_token(const json_t *body);

@@ -75,6 +75,10 @@ static json_t *own(const char *name, const char *kind) {
   return list;
 }
 
+static bool has_lodging(const struct rk_shop *s, enum ucp_version v) {
+  return s->catalog.travel && rk_travel_kind(s->catalog.travel) == RK_TRAVEL_STAY && v >= UCP_2026_08_25;
+}
+
 json_t *shop_capabilities(const struct rk_shop *s, enum ucp_version v) {
   static const char *const kinds[] = {[RK_TRAVEL_TRAIN] = "train", [RK_TRAVEL_FLIGHT] = "flight", [RK_TRAVEL_STAY] = "stay",
                                       [RK_TRAVEL_TICKET] = "ticket", [RK_TRAVEL_FILM] = "film"};
@@ -84,6 +88,13 @@ json_t *shop_capabilities(const struct rk_shop *s, enum ucp_version v) {
   json_object_set_new(caps, RK_UCP_REFUND, own(RK_UCP_REFUND, NULL));
   if (oauth_is_offered(s)) json_object_set_new(caps, RK_UCP_ACCOUNT, own(RK_UCP_ACCOUNT, NULL));
   if (s->catalog.travel) json_object_set_new(caps, RK_UCP_TRAVEL_KEY, own(RK_UCP_TRAVEL_KEY, kinds[rk_travel_kind(s->catalog.travel)]));
+  if (s->catalog.travel && s->catalog.change_rule.zh[0]) {
+    json_t *list = own(RK_UCP_CHANGE, NULL), *entry;
+    size_t i;
+    json_array_foreach(list, i, entry) json_object_set_new(entry, "extends", json_string(RK_UCP_CHECKOUT));
+    json_object_set_new(caps, RK_UCP_CHANGE, list);
+  }
+  if (has_lodging(s, v)) rk_ucp_declare_lodging(caps);
   return caps;
 }
 
@@ -105,6 +116,7 @@ json_t *shop_profile(const struct rk_shop *s, enum ucp_version v, bool root) {
   json_t *keys = json_pack("[o]", rk_ucp_jwk(s->key));
   json_t *ucp = json_pack("{s:s, s:{s:[o]}, s:O, s:o}", "version", versions[v], "services", RK_UCP_SERVICE, service, "capabilities",
                           s->capabilities[v], "payment_handlers", payment_handlers(s, NULL));
+  if (has_lodging(s, v)) json_object_set_new(rk_json_obj(ucp, "services"), RK_UCP_LODGING, rk_ucp_lodging_service(endpoint));
   if (root) {
     json_t *others = json_object();
     for (int k = 0; k < UCP_VERSIONS; k++) {

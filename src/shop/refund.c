@@ -34,6 +34,9 @@ struct quote {
 
 static json_t *report_lines(const struct quote *q) { return rk_json_arr(q->report, "lines"); }
 
+/* "li_3" -> 2 */
+size_t refund_line_at(const json_t *named) { return (size_t)(strtol(rk_json_cstr(named, "id", "li_0") + 3, NULL, 10) - 1); }
+
 int32_t refund_left(const json_t *line) { return (int32_t)(rk_json_i64(line, "quantity", 0) - rk_json_i64(line, "refunded", 0)); }
 
 static int32_t wanted_of_line(const struct quote *q, size_t i) {
@@ -121,11 +124,15 @@ static bool add_line(struct quote *q, size_t i, int32_t quantity) {
   return true;
 }
 
+int64_t refund_charged(const json_t *order) {
+  return rk_json_i64(order, "total_minor", 0) + rk_json_i64(rk_json_obj(order, "report"), "changes_minor", 0);
+}
+
 /* The last part of an order gives back what the others left, delivery included while nothing was sent. */
 static void close_order(struct quote *q) {
   const json_t *totals = rk_json_arr(q->report, "totals");
   int64_t before = rk_shop_store_refunded(q->s->db, rk_json_cstr(q->order, "id", "")), fees = rk_json_i64(q->report, "refund_fees_minor", 0);
-  int64_t left = rk_json_i64(q->order, "total_minor", 0) - before - fees - (refund_is_shipped(q->view) ? refund_total(totals, "fulfillment") : 0);
+  int64_t left = refund_charged(q->order) - before - fees - (refund_is_shipped(q->view) ? refund_total(totals, "fulfillment") : 0);
   q->paid_minor = left < 0 ? 0 : left;
 }
 
@@ -193,7 +200,7 @@ static json_t *refund_view(struct rk_shop *s, const struct caller *c, const json
                    "expires_at", expires);
 }
 
-static json_t *order_of(struct rk_shop *s, const struct caller *c, const char *id, struct rk_shop_answer *out) {
+json_t *refund_order(struct rk_shop *s, const struct caller *c, const char *id, struct rk_shop_answer *out) {
   json_t *order = rk_shop_store_order(s->db, id);
   if (order && strcmp(rk_json_cstr(order, "agent", ""), c->url) == 0) {
     json_object_set_new(order, "id", json_string(id));
@@ -224,7 +231,7 @@ void handle_refund_quote(struct rk_shop *s, const struct caller *c, const json_t
     return;
   }
   snprintf(order_id, sizeof order_id, "%.*s", RK_STR_ARG(asked_order));
-  json_t *order = order_of(s, c, order_id, out);
+  json_t *order = refund_order(s, c, order_id, out);
   if (!order) return;
   struct quote q = {.s = s, .order = order, .report = rk_json_obj(order, "report"), .view = rk_json_obj(order, "view"),
                     .asked = rk_json_arr(body, "line_items"), .en = wants_english(body), .lines = json_array()};
@@ -247,10 +254,16 @@ void refund_reduce(json_t *report, json_t *view, size_t i, int32_t quantity) {
   json_object_set_new(shown, "status", json_string(total == 0 ? "removed" : fulfilled == total ? "fulfilled" : fulfilled > 0 ? "partial" : "processing"));
 }
 
+/* Places belong to the checkout that bought them: after a change another one than the order's. */
+static const char *checkout_of(const json_t *order, const json_t *line) {
+  const json_t *whole = json_array_get(rk_json_arr(rk_json_obj(order, "report"), "lines"), refund_line_at(line));
+  return rk_json_cstr(whole, "checkout_id", rk_json_cstr(order, "checkout_id", ""));
+}
+
 rk_err refund_free(struct rk_db *db, const json_t *order, const json_t *line, bool shipped, struct rk_error *e) {
   const char *item = rk_json_cstr(line, "item_id", "");
   int32_t quantity = (int32_t)rk_json_i64(line, "quantity", 0);
-  const char *checkout_id = rk_json_cstr(order, "checkout_id", "");
+  const char *checkout_id = checkout_of(order, line);
   json_t *booking = rk_shop_store_booking(db, checkout_id, item);
   bool is_place = booking != NULL;
   json_decref(booking);
@@ -269,8 +282,6 @@ json_t *refund_adjustment(const json_t *refund) {
                    "completed", "line_items", lines, "totals", "type", "total", "amount", (json_int_t)-rk_json_i64(refund, "amount_minor", 0));
 }
 
-static size_t line_at(const json_t *line) { return (size_t)(strtol(rk_json_cstr(line, "id", "li_0") + 3, NULL, 10) - 1); }
-
 /* Writes what the refund changes; its lines were free when it was quoted and are looked at again. */
 static rk_err apply(struct rk_shop *s, const json_t *order, const json_t *refund, bool *gone, struct rk_error *e) {
   json_t *report = rk_json_obj(order, "report"), *view = rk_json_obj(order, "view"), *v;
@@ -279,14 +290,14 @@ static rk_err apply(struct rk_shop *s, const json_t *order, const json_t *refund
   size_t i;
   rk_err err = RK_OK;
   int64_t before = rk_shop_store_refunded(s->db, rk_json_cstr(order, "id", "")), amount = rk_json_i64(refund, "amount_minor", 0);
-  *gone = before > rk_json_i64(order, "total_minor", 0) - amount;
+  *gone = before > refund_charged(order) - amount;
   json_array_foreach(rk_json_arr(refund, "lines"), i, v) {
-    const json_t *line = json_array_get(report_lines(&q), line_at(v));
+    const json_t *line = json_array_get(report_lines(&q), refund_line_at(v));
     *gone = *gone || !line || refund_left(line) < rk_json_i64(v, "quantity", 0);
   }
   if (*gone) return RK_OK;
   json_array_foreach(rk_json_arr(refund, "lines"), i, v) {
-    refund_reduce(report, view, line_at(v), (int32_t)rk_json_i64(v, "quantity", 0));
+    refund_reduce(report, view, refund_line_at(v), (int32_t)rk_json_i64(v, "quantity", 0));
     if (!err) err = refund_free(s->db, order, v, shipped, e);
   }
   json_array_foreach(report_lines(&q), i, v) all = all && refund_left(v) == 0;
@@ -300,7 +311,7 @@ static rk_err apply(struct rk_shop *s, const json_t *order, const json_t *refund
 static void confirm(struct rk_shop *s, const struct caller *c, const json_t *refund, struct rk_shop_answer *out) {
   struct rk_error e = {0};
   bool gone = false;
-  json_t *order = order_of(s, c, rk_json_cstr(refund, "order_id", ""), out);
+  json_t *order = refund_order(s, c, rk_json_cstr(refund, "order_id", ""), out);
   if (!order) return;
   rk_err err = apply(s, order, refund, &gone, &e);
   if (err) answer_error(out, 503, "unavailable", "the refund cannot be stored: %s", e.msg);

@@ -7,6 +7,8 @@
 #include "json/json.h"
 #include "store/db.h"
 
+int64_t refund_charged(const json_t *order);      /* what was paid for it, its changes included */
+size_t refund_line_at(const json_t *named);       /* {id: "li_3"} -> 2 */
 int32_t refund_left(const json_t *line);          /* pieces of a report's line that did not come back yet */
 int64_t refund_worth(const json_t *report, const json_t *line, int32_t quantity); /* what was paid for so many of it */
 int64_t refund_total(const json_t *totals, const char *type);

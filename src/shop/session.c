@@ -12,6 +12,7 @@ enum { MAX_CONSENTS = 16 };
 
 void session_release(struct session *x) {
   json_decref(x->messages);
+  json_decref(x->change);
   if (x->arena) rk_arena_free(x->arena);
 }
 
@@ -23,7 +24,7 @@ static bool is_sold_here(const struct rk_shop *s, rk_str item_id) {
 
 static bool short_text(const json_t *obj, const char *key) { return rk_json_str(obj, key).n <= MAX_FIELD_BYTES; }
 
-static bool copy_fields(json_t *to, const json_t *from, const char *const *keys, size_t n) {
+bool session_copy(json_t *to, const json_t *from, const char *const *keys, size_t n) {
   for (size_t i = 0; i < n; i++) {
     rk_str v = rk_str_trim(rk_json_str(from, keys[i]));
     if (!short_text(from, keys[i])) return false;
@@ -75,7 +76,7 @@ static bool read_address(const json_t *method, json_t *state) {
   json_array_foreach(list, i, v)
     if (chosen.n && rk_str_eq(chosen, rk_json_str(v, "id"))) from = v;
   json_object_set_new(state, "address", address);
-  return copy_fields(address, from, address_keys, sizeof address_keys / sizeof *address_keys);
+  return session_copy(address, from, address_keys, sizeof address_keys / sizeof *address_keys);
 }
 
 bool session_read_delivery(const json_t *body, json_t *state) {
@@ -129,7 +130,7 @@ json_t *session_read(struct rk_shop *s, const json_t *body, struct rk_shop_answe
     answer_error(out, 400, "invalid_request", "only shipping is offered");
     goto bad;
   }
-  if (!session_read_delivery(body, state) || !copy_fields(buyer, rk_json_obj(body, "buyer"), buyer_keys, 4) || !read_codes(rk_json_obj(body, "discounts"), state)) {
+  if (!session_read_delivery(body, state) || !session_copy(buyer, rk_json_obj(body, "buyer"), buyer_keys, 4) || !read_codes(rk_json_obj(body, "discounts"), state)) {
     answer_error(out, 400, "invalid_request", "a text is over %d bytes, or there are over %d discount codes", MAX_FIELD_BYTES, RK_MAX_DISCOUNT_CODES);
     goto bad;
   }
@@ -160,9 +161,9 @@ static void work_out_lines(struct rk_shop *s, struct session *x) {
     int32_t wanted = 0;
     for (int32_t k = 0; k < x->n_lines; k++)
       if (x->lines[k].item == line->item) wanted += x->lines[k].quantity;
-    snprintf(path, sizeof path, "$.line_items[%zu]", i);
+    snprintf(path, sizeof path, session_is_booking(x->id) ? "$.stays" : "$.line_items[%zu]", i);
     if (x->arena ? !seller_has_places(s, list, id, x->id) : rk_shop_store_stock(s->db, line->item->id) < wanted)
-      session_say(x, "error", "out_of_stock", path, "recoverable", "库存不足", "Not enough of this item is in stock");
+      session_say(x, "error", session_is_booking(x->id) ? "inventory_exhausted" : "out_of_stock", path, "recoverable", "库存不足", "Not enough of this item is in stock");
     if (strcmp(line->item->product->category->delivery_class, x->lines[0].item->product->category->delivery_class) != 0)
       session_say(x, "error", "fulfillment_incompatible", path, "recoverable", "该商品的配送方式与其他商品不同，请分开下单",
           "This item is delivered in another way than the others; order it separately");
@@ -219,7 +220,8 @@ static void work_out_delivery(struct rk_shop *s, struct session *x) {
 }
 
 static void work_out_travelers(struct rk_shop *s, struct session *x) {
-  if ((int32_t)json_array_size(rk_json_arr(x->state, "travelers")) < seller_travelers_wanted(s, rk_json_arr(x->state, "lines")))
+  if (session_is_booking(x->id)) booking_work_out(s, x);
+  else if ((int32_t)json_array_size(rk_json_arr(x->state, "travelers")) < seller_travelers_wanted(s, rk_json_arr(x->state, "lines")))
     session_say(x, "error", "missing", "$['" RK_UCP_TRAVEL_KEY "'].travelers", "recoverable", "请填写出行人姓名", "The names of those who travel are needed");
 }
 
@@ -254,7 +256,8 @@ void session_work_out(struct rk_shop *s, json_t *row, bool is_cart, struct sessi
   session_work_out_discounts(s, x);
   if (!is_cart) work_out_delivery(s, x);
   say_when_it_opens(s, is_cart, x);
-  x->total = x->subtotal - x->discount + x->fee;
+  if (!is_cart) change_work_out(s, x);
+  x->total = x->subtotal - x->discount + x->fee + x->change_fee - x->credit;
   if (x->n_lines == 0 || x->total > (int64_t)RK_MAX_TOTAL_MINOR)
     session_say(x, "error", "item_unavailable", "$.line_items", "recoverable", "商品已下架", "The items are no longer sold");
   x->ready = true;

@@ -6,7 +6,9 @@
  *   session.c   a request into state, state into lines, delivery and messages
  *   discount.c  codes, automatic discounts and eligibility claims
  *   view.c      the session as UCP checkout, cart and order
- *   checkout.c  checkout sessions; cart.c carts; order.c placing an order */
+ *   checkout.c  checkout sessions; cart.c carts; order.c placing an order
+ *   change.c    a checkout that gives places of an order in exchange
+ *   booking.c   another spelling of a hotel's checkout: the lodging draft */
 #ifndef RK_SHOP_SESSION_H
 #define RK_SHOP_SESSION_H
 
@@ -32,6 +34,8 @@ struct session {
   bool en;
   struct line lines[RK_MAX_LINE_ITEMS]; int32_t n_lines;
   int64_t subtotal, discount, fee, total;
+  json_t *change;                  /* of an exchange: the lines that are given, with what each is worth; else NULL */
+  int64_t credit, change_fee, back; /* of what they are worth together: credit counts here, back goes back; the fee of the change */
   struct discount discounts[MAX_APPLIED]; int32_t n_discounts;
   const struct rk_delivery_rule *delivery;   /* chosen, or the cheapest; NULL: no address yet */
   json_t *messages;
@@ -45,6 +49,8 @@ struct session {
 json_t *session_read(struct rk_shop *s, const json_t *body, struct rk_shop_answer *out);
 /* Address and delivery option of a body into state. False: a text is too long. */
 bool session_read_delivery(const json_t *body, json_t *state);
+/* Texts of those names, trimmed. False: one is over MAX_FIELD_BYTES. */
+bool session_copy(json_t *to, const json_t *from, const char *const *keys, size_t n);
 void session_work_out(struct rk_shop *s, json_t *row, bool is_cart, struct session *x);
 void session_release(struct session *x);
 void session_say(struct session *x, const char *type, const char *code, const char *path, const char *severity, const char *zh, const char *en);
@@ -84,6 +90,25 @@ json_t *refund_preview(const struct rk_shop *s, const struct session *x);
 /* ---- cart.c ---- */
 /* The state of a checkout that begins from a cart; NULL: answered. Fields of body that overlap are ignored. */
 json_t *cart_take_state(struct rk_shop *s, const struct caller *c, const char *cart_id, const json_t *body, struct rk_shop_answer *out);
+
+/* Stores a session with its holds, and answers with it. */
+void checkout_put(struct rk_shop *s, const struct caller *c, const char *id, json_t *state, int32_t http, struct rk_shop_answer *out);
+
+/* ---- booking.c: sessions of the lodging draft, whose ids begin with BOOKING_ID ---- */
+#define BOOKING_ID "bks_"
+/* As session_read(), of a booking. */
+json_t *booking_read(struct rk_shop *s, const json_t *body, struct rk_shop_answer *out);
+void booking_work_out(struct rk_shop *s, struct session *x); /* capacity, and who it is for */
+json_t *view_booking(const struct rk_shop *s, const struct caller *c, const struct session *x, const char *status);
+
+/* ---- change.c ---- */
+/* Reads what of an order is given in exchange into state. False: answered. */
+bool change_read(struct rk_shop *s, const struct caller *c, const json_t *body, json_t *state, struct rk_shop_answer *out);
+void change_work_out(struct rk_shop *s, struct session *x); /* after the lines */
+json_t *change_view(const struct rk_shop *s, const struct session *x);
+/* As order_place(): the order changes its lines. */
+rk_err change_place(struct rk_shop *s, const struct caller *c, struct session *x, const struct payment *p, struct rk_shop_answer *out,
+                    struct rk_error *e) RK_MUST_USE;
 
 /* ---- view.c ---- */
 json_t *view_checkout(const struct rk_shop *s, const struct caller *c, const struct session *x, const char *status);

@@ -141,7 +141,7 @@ void rk_shop_set_origin(struct rk_shop *s, const char *origin) {
 /* ---- requests ---- */
 
 enum op { OP_NONE, OP_SEARCH, OP_LOOKUP, OP_PRODUCT, OP_CREATE, OP_GET, OP_UPDATE, OP_COMPLETE, OP_CANCEL, OP_CART_CREATE, OP_CART_GET,
-          OP_CART_UPDATE, OP_CART_CANCEL, OP_ORDER, OP_REFUND, OP_REFUND_GET, OP_REFUND_CONFIRM, OP_ACCOUNT, OP_ACCOUNT_ORDERS };
+          OP_CART_UPDATE, OP_CART_CANCEL, OP_BOOK, OP_BOOKING_GET, OP_BOOKING_UPDATE, OP_BOOKING_COMPLETE, OP_BOOKING_CANCEL, OP_ORDER, OP_REFUND, OP_REFUND_GET, OP_REFUND_CONFIRM, OP_ACCOUNT, OP_ACCOUNT_ORDERS };
 enum body { BODY_NONE, BODY_NEEDED, BODY_MAY_LACK };
 
 /* What an operation needs: the capability it belongs to (NULL: none), its body, an Idempotency-Key. */
@@ -150,7 +150,9 @@ static const struct { const char *capability; enum body body; bool write; } ops[
   [OP_CREATE] = {RK_UCP_CHECKOUT, BODY_NEEDED, true}, [OP_GET] = {RK_UCP_CHECKOUT, BODY_NONE, false}, [OP_UPDATE] = {RK_UCP_CHECKOUT, BODY_NEEDED, true},
   [OP_COMPLETE] = {RK_UCP_CHECKOUT, BODY_NEEDED, true}, [OP_CANCEL] = {RK_UCP_CHECKOUT, BODY_MAY_LACK, true},
   [OP_CART_CREATE] = {RK_UCP_CART, BODY_NEEDED, true}, [OP_CART_GET] = {RK_UCP_CART, BODY_NONE, false}, [OP_CART_UPDATE] = {RK_UCP_CART, BODY_NEEDED, true},
-  [OP_CART_CANCEL] = {RK_UCP_CART, BODY_MAY_LACK, true}, [OP_ORDER] = {RK_UCP_ORDER, BODY_NONE, false},
+  [OP_CART_CANCEL] = {RK_UCP_CART, BODY_MAY_LACK, true},
+  [OP_BOOK] = {RK_UCP_BOOKING, BODY_NEEDED, true}, [OP_BOOKING_GET] = {RK_UCP_BOOKING, BODY_NONE, false}, [OP_BOOKING_UPDATE] = {RK_UCP_BOOKING, BODY_NEEDED, true},
+  [OP_BOOKING_COMPLETE] = {RK_UCP_BOOKING, BODY_NEEDED, true}, [OP_BOOKING_CANCEL] = {RK_UCP_BOOKING, BODY_MAY_LACK, true}, [OP_ORDER] = {RK_UCP_ORDER, BODY_NONE, false},
   [OP_REFUND] = {RK_UCP_REFUND, BODY_NEEDED, true}, [OP_REFUND_GET] = {RK_UCP_REFUND, BODY_NONE, false},
   [OP_REFUND_CONFIRM] = {RK_UCP_REFUND, BODY_MAY_LACK, true}, [OP_ACCOUNT] = {NULL, BODY_NONE, false}, [OP_ACCOUNT_ORDERS] = {NULL, BODY_NONE, false}};
 
@@ -163,6 +165,8 @@ static enum op route(rk_str method, rk_str path, char id[MAX_ID_BYTES], bool *ex
     {"/checkout-sessions/", "", "PUT", OP_UPDATE}, {"/checkout-sessions/", "/complete", "POST", OP_COMPLETE},
     {"/checkout-sessions/", "/cancel", "POST", OP_CANCEL},
     {"/carts", NULL, "POST", OP_CART_CREATE}, {"/carts/", "", "GET", OP_CART_GET}, {"/carts/", "", "PUT", OP_CART_UPDATE},
+    {"/booking-sessions", NULL, "POST", OP_BOOK}, {"/booking-sessions/", "", "GET", OP_BOOKING_GET}, {"/booking-sessions/", "", "PUT", OP_BOOKING_UPDATE},
+    {"/booking-sessions/", "/complete", "POST", OP_BOOKING_COMPLETE}, {"/booking-sessions/", "/cancel", "POST", OP_BOOKING_CANCEL},
     {"/carts/", "/cancel", "POST", OP_CART_CANCEL}, {"/account", NULL, "GET", OP_ACCOUNT}, {"/account/orders", NULL, "GET", OP_ACCOUNT_ORDERS}, {"/orders/", "", "GET", OP_ORDER},
     {"/refunds", NULL, "POST", OP_REFUND}, {"/refunds/", "", "GET", OP_REFUND_GET}, {"/refunds/", "/confirm", "POST", OP_REFUND_CONFIRM}};
   *exists = false;
@@ -184,16 +188,27 @@ static enum op route(rk_str method, rk_str path, char id[MAX_ID_BYTES], bool *ex
   return OP_NONE;
 }
 
+/* A session is known at the addresses of its own kind only. */
+static bool is_elsewhere(enum op op, const char *id) {
+  bool checkout = op >= OP_GET && op <= OP_CANCEL, booking = op >= OP_BOOKING_GET && op <= OP_BOOKING_CANCEL;
+  return (checkout || booking) && session_is_booking(id) != booking;
+}
+
 static void run(struct rk_shop *s, enum op op, const struct caller *c, const char *id, const json_t *body, struct rk_shop_answer *out) {
+  if (is_elsewhere(op, id)) {
+    answer_error(out, 404, "not_found", "there is no such session %s", id);
+    return;
+  }
   switch (op) {
     case OP_SEARCH: handle_search(s, c, body, out); break;
     case OP_LOOKUP: handle_lookup(s, c, body, out); break;
     case OP_PRODUCT: handle_product(s, c, body, out); break;
     case OP_CREATE: handle_create(s, c, body, out); break;
-    case OP_GET: handle_get(s, c, id, out); break;
-    case OP_UPDATE: handle_update(s, c, id, body, out); break;
-    case OP_COMPLETE: handle_complete(s, c, id, body, out); break;
-    case OP_CANCEL: handle_cancel(s, c, id, out); break;
+    case OP_BOOK: handle_booking_create(s, c, body, out); break;
+    case OP_GET: case OP_BOOKING_GET: handle_get(s, c, id, out); break;
+    case OP_UPDATE: case OP_BOOKING_UPDATE: handle_update(s, c, id, body, out); break;
+    case OP_COMPLETE: case OP_BOOKING_COMPLETE: handle_complete(s, c, id, body, out); break;
+    case OP_CANCEL: case OP_BOOKING_CANCEL: handle_cancel(s, c, id, out); break;
     case OP_CART_CREATE: handle_cart_create(s, c, body, out); break;
     case OP_CART_GET: handle_cart_get(s, c, id, out); break;
     case OP_CART_UPDATE: handle_cart_update(s, c, id, body, out); break;
@@ -295,7 +310,7 @@ static void answer_request(struct rk_shop *s, enum op op, const char *id, const 
   json_t *body = NULL;
   if (!caller_find(s, r->agent, false, &c, out)) return;
   if (!caller_verify(s, r, &c, out) || !oauth_identify(s, r, &c, out) || !(body = read_body(op, r->body, out))) goto out;
-  if (op == OP_COMPLETE && has_unknown_key(&c, body)) {
+  if ((op == OP_COMPLETE || op == OP_BOOKING_COMPLETE) && has_unknown_key(&c, body)) {
     json_t *grant = json_incref(c.grant);
     bool is_signed = c.is_signed;
     caller_release(&c);

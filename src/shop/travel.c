@@ -333,6 +333,24 @@ bool rk_travel_refund_fee(const struct rk_travel *t, const struct rk_travel_item
   return back;
 }
 
+bool rk_travel_change_fee(const struct rk_travel *t, const struct rk_travel_item *i, int64_t paid_minor, int64_t now_ms, int64_t *fee_minor) {
+  static const struct fee_step train[] = {{2 * DAY_MINUTES, 0}, {0, 5}}, flight[] = {{7 * DAY_MINUTES, 5}, {2 * DAY_MINUTES, 10}, {240, 20}, {0, 30}}, film[] = {{120, 0}};
+  int64_t left_ms = i->service.starts_ms - now_ms;
+  int32_t percent = 0, day = 0;
+  bool may = false;
+  RK_ASSERT(day_parse(rk_str_c(i->service.date), &day));
+  switch (t->ops->kind) {
+    case RK_TRAVEL_TRAIN: may = left_ms > 0 && fee_percent(train, 2, left_ms, &percent); break;
+    case RK_TRAVEL_FLIGHT: may = left_ms > 0 && fee_percent(flight, 4, left_ms, &percent); break;
+    case RK_TRAVEL_FILM: may = fee_percent(film, 1, left_ms, &percent); break;
+    case RK_TRAVEL_TICKET: may = now_ms < at_ms(day, 0); break;
+    case RK_TRAVEL_STAY: may = i->fare->refundable && now_ms < at_ms(day - 1, 18 * 60); break;
+    case RK_TRAVEL_NONE: break;
+  }
+  *fee_minor = (paid_minor * percent + 99) / 100;
+  return may;
+}
+
 /* ---- seats ---- */
 
 void rk_travel_seats(const struct rk_travel *t, const struct rk_service *s, unsigned char taken[RK_MAX_SEAT_ROWS * RK_MAX_SEAT_COLS]) {

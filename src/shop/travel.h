@@ -102,5 +102,7 @@ void rk_travel_seat_name(const struct rk_service *s, int32_t seat, bool en, char
 
 /* What a refund at now_ms costs of paid_minor; false: nothing comes back any more. The rule is in shop.conf's words. */
 bool rk_travel_refund_fee(const struct rk_travel *t, const struct rk_travel_item *i, int64_t paid_minor, int64_t now_ms, int64_t *fee_minor);
+/* The same of giving it in exchange for other places; false: no longer, or never. */
+bool rk_travel_change_fee(const struct rk_travel *t, const struct rk_travel_item *i, int64_t paid_minor, int64_t now_ms, int64_t *fee_minor);
 
 #endif

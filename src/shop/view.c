@@ -30,6 +30,8 @@ static json_t *totals_json(const struct session *x) {
   for (int32_t i = 0; i < x->n_discounts; i++)
     if (!x->discounts[i].allocated) json_array_append_new(out, amount("discount", rk_text_in(x->discounts[i].rule->title, x->en), -x->discounts[i].amount));
   if (x->delivery) json_array_append_new(out, amount("fulfillment", rk_text_in(x->delivery->title, x->en), x->fee));
+  if (x->credit) json_array_append_new(out, amount("discount", x->en ? "Paid for what is exchanged" : "原订单抵扣", -x->credit));
+  if (x->change_fee) json_array_append_new(out, amount("fee", x->en ? "Fee of the change" : "改签费", x->change_fee));
   json_array_append_new(out, amount("total", x->en ? "Total" : "合计", x->total));
   return out;
 }
@@ -153,8 +155,9 @@ static json_t *links_json(const struct rk_shop *s, bool en) {
   char refund[300], terms[300];
   snprintf(refund, sizeof refund, "%s/terms#refund", s->origin);
   snprintf(terms, sizeof terms, "%s/terms", s->origin);
-  return json_pack("[{s:s, s:s, s:s}, {s:s, s:s}]", "type", "refund_policy", "url", refund, "title", rk_text_in(s->catalog.refund_rule, en), "type",
-                   "terms_of_service", "url", terms);
+  const char *changes = rk_text_in(s->catalog.change_rule, en);
+  json_t *rule = json_sprintf("%s%s%s", rk_text_in(s->catalog.refund_rule, en), changes[0] ? " " : "", changes);
+  return json_pack("[{s:s, s:s, s:o}, {s:s, s:s}]", "type", "refund_policy", "url", refund, "title", rule, "type", "terms_of_service", "url", terms);
 }
 
 static json_t *policies_json(const struct rk_shop *s, bool en) {
@@ -188,12 +191,14 @@ static json_t *common_json(const struct rk_shop *s, const struct caller *c, cons
 json_t *view_cart(const struct rk_shop *s, const struct caller *c, const struct session *x) { return common_json(s, c, x, RK_UCP_CART); }
 
 json_t *view_checkout(const struct rk_shop *s, const struct caller *c, const struct session *x, const char *status) {
+  if (session_is_booking(x->id)) return view_booking(s, c, x, status);
   json_t *v = common_json(s, c, x, RK_UCP_CHECKOUT);
   json_object_set_new(v, "status", json_string(status));
   json_object_set_new(json_object_get(v, "ucp"), "payment_handlers", payment_handlers(s, x));
   if (json_object_get(c->active, RK_UCP_FULFILLMENT)) json_object_set_new(v, "fulfillment", fulfillment_json(s, c, x));
   if (x->arena) json_object_set_new(v, RK_UCP_TRAVEL_KEY, json_pack("{s:O}", "travelers", rk_json_arr(x->state, "travelers")));
   if (json_object_get(c->active, RK_UCP_REFUND)) json_object_set_new(v, RK_UCP_REFUND, refund_preview(s, x));
+  if (x->change) json_object_set_new(v, RK_UCP_CHANGE, change_view(s, x));
   if (strcmp(status, "requires_escalation") == 0) {
     char url[RK_MAX_CONTINUE_URL];
     payment_continue_url(s, x->id, url);

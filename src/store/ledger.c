@@ -30,9 +30,15 @@ int64_t rk_store_balance(struct rk_store *s, const char *user_id, const char *in
                          user_id, instrument_id); /* unreadable: nothing can be spent */
 }
 
-int64_t rk_store_refunded(struct rk_store *s, const char *approval_id) {
-  return rk_store_number(s, RK_STORE_UNREADABLE, "SELECT COALESCE(SUM(amount_minor), 0) FROM ledger WHERE approval_id=? AND kind='refund'",
-                         approval_id, NULL); /* unreadable: nothing is given back twice */
+int64_t rk_store_order_refunded(struct rk_store *s, const char *order_id) {
+  return rk_store_number(s, RK_STORE_UNREADABLE, "SELECT COALESCE(SUM(amount_minor), 0) FROM ledger WHERE order_id=? AND kind='refund'",
+                         order_id, NULL); /* unreadable: nothing is given back twice */
+}
+
+json_t *rk_store_charges(struct rk_store *s, const char *order_id) {
+  return rk_db_all(rk_store_db(s), NULL, "SELECT approval_id, instrument_id, SUM(CASE kind WHEN 'capture' THEN amount_minor ELSE 0 END) AS charged_minor,"
+                   " SUM(CASE kind WHEN 'capture' THEN amount_minor ELSE -amount_minor END) AS left_minor FROM ledger"
+                   " WHERE order_id=? AND kind IN ('capture','refund') GROUP BY approval_id ORDER BY MIN(seq) DESC", "t", order_id);
 }
 
 /* ---- the audit ---- */
@@ -49,11 +55,12 @@ static const struct { const char *name, *sql; } checks[] = {
     {"what is held is what is open", "SELECT COUNT(*) FROM accounts a WHERE kind='held' AND balance_minor<>(SELECT COALESCE(SUM(l.amount_minor), 0)"
      " FROM ledger l JOIN approvals p ON p.id=l.approval_id WHERE l.user_id=a.user_id AND l.instrument_id=a.name AND l.currency=a.currency"
      " AND l.kind='authorize' AND p.state IN ('completing','unknown'))"},
-    {"every charge has one order, every order one charge", "SELECT (SELECT COUNT(*) FROM ledger l WHERE kind='capture' AND NOT EXISTS("
-     "SELECT 1 FROM orders o WHERE o.id=l.order_id AND o.approval_id=l.approval_id)) + (SELECT COUNT(*) FROM orders o WHERE 1 <> ("
+    {"every charge has one order, every order the charge of its purchase", "SELECT (SELECT COUNT(*) FROM ledger l JOIN approvals p ON p.id=l.approval_id"
+     " WHERE l.kind='capture' AND NOT EXISTS(SELECT 1 FROM orders o WHERE o.id=l.order_id AND (o.approval_id=l.approval_id OR"
+     " (p.kind='change' AND p.subject_order_id=o.id AND p.merchant_origin=o.merchant_origin)))) + (SELECT COUNT(*) FROM orders o WHERE 1 <> ("
      "SELECT COUNT(*) FROM ledger l WHERE l.kind='capture' AND l.order_id=o.id AND l.approval_id=o.approval_id))"},
     {"every charge was approved, at most for that total", "SELECT COUNT(*) FROM ledger l JOIN approvals p ON p.id=l.approval_id"
-     " WHERE l.kind='capture' AND (p.state<>'completed' OR p.signature IS NULL OR p.decided_ms>=p.expires_ms OR p.kind<>'purchase'"
+     " WHERE l.kind='capture' AND (p.state<>'completed' OR p.signature IS NULL OR p.decided_ms>=p.expires_ms OR p.kind NOT IN ('purchase','change')"
      " OR l.amount_minor>p.total_minor OR l.currency<>p.currency OR l.instrument_id<>p.instrument_id OR l.merchant_origin<>p.merchant_origin)"},
     {"every payment has its intent, written before", "SELECT COUNT(*) FROM ledger l WHERE kind='authorize' AND NOT EXISTS(SELECT 1 FROM payment_intents i"
      " WHERE i.approval_id=l.approval_id AND i.amount_minor=l.amount_minor AND i.currency=l.currency)"},

@@ -188,6 +188,11 @@ json_t *rk_store_order(struct rk_store *s, const char *user_id, const char *orde
   return rk_db_one(rk_store_db(s), NULL, "SELECT " ORDER_COLUMNS " FROM orders WHERE user_id=? AND id=?", "tt", user_id, order_id);
 }
 
+json_t *rk_store_order_changes(struct rk_store *s, const char *order_id) {
+  return approvals(rk_db_all(rk_store_db(s), NULL, "SELECT " APPROVAL_COLUMNS " FROM approvals WHERE subject_order_id=? AND kind='change' AND state='completed' ORDER BY seq",
+                             "t", order_id));
+}
+
 json_t *rk_store_order_of_approval(struct rk_store *s, const char *approval_id) {
   return rk_db_one(rk_store_db(s), NULL, "SELECT " ORDER_COLUMNS " FROM orders WHERE approval_id=?", "t", approval_id);
 }
@@ -211,5 +216,5 @@ rk_err rk_store_order_status(struct rk_store *s, const char *order_id, const cha
 
 int64_t rk_store_reserved(struct rk_store *s, const char *user_id, const char *instrument_id) {
   return rk_store_number(s, RK_STORE_UNREADABLE, "SELECT COALESCE(SUM(total_minor), 0) FROM approvals WHERE user_id=?"
-                         " AND instrument_id=? AND state='approved' AND kind='purchase'", user_id, instrument_id);
+                         " AND instrument_id=? AND state='approved' AND kind IN ('purchase','change')", user_id, instrument_id);
 }

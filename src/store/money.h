@@ -110,6 +110,8 @@ json_t *rk_store_order_of_approval(struct rk_store *s, const char *approval_id);
 json_t *rk_store_order_at(struct rk_store *s, const char *merchant_origin, const char *merchant_order_id);
 json_t *rk_store_orders_on_their_way(struct rk_store *s); /* placed or processing, of all users, oldest first */
 json_t *rk_store_orders(struct rk_store *s, const char *user_id); /* newest first */
+/* Its completed changes, oldest first: approvals. */
+json_t *rk_store_order_changes(struct rk_store *s, const char *order_id);
 rk_err rk_store_order_status(struct rk_store *s, const char *order_id, const char *status, struct rk_error *e) RK_MUST_USE;
 
 /* ---- ledger: double entry ---- */
@@ -124,7 +126,10 @@ struct rk_ledger_new {
 rk_err rk_store_ledger_add(struct rk_store *s, const struct rk_ledger_new *l, struct rk_error *e) RK_MUST_USE;
 json_t *rk_store_ledger(struct rk_store *s, const char *user_id); /* docs/api.md, oldest first */
 json_t *rk_store_accounts(struct rk_store *s, const char *user_id); /* [{account, currency, balance_minor}]; sum zero per currency */
-int64_t rk_store_refunded(struct rk_store *s, const char *approval_id); /* sum of its refunds */
+int64_t rk_store_order_refunded(struct rk_store *s, const char *order_id); /* sum of its refunds */
+/* The charges of an order, that of its purchase and those of its changes, newest first: [{approval_id, instrument_id, charged_minor,
+ * left_minor (not refunded)}]. */
+json_t *rk_store_charges(struct rk_store *s, const char *order_id);
 /* Of funds: openings and refunds less charges and open authorizations. */
 int64_t rk_store_balance(struct rk_store *s, const char *user_id, const char *instrument_id);
 /* Totals of approvals in state approved: decided, but not yet in the ledger. */

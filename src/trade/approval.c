@@ -236,7 +236,7 @@ rk_err rk_trade_write_intent(struct rk_trade *t, const json_t *row, int64_t amou
   char key[37];
   rk_uuid7(c.jti);
   rk_uuid7(key);
-  const char *origin = rk_json_cstr(row, "merchant_origin", ""), *checkout = rk_json_cstr(row, "checkout_id", "");
+  const char *origin = rk_json_cstr(row, "merchant_origin", ""), *checkout = rk_merchant_checkout_id(rk_json_cstr(row, "checkout_id", ""));
   if (strlen(origin) >= sizeof c.origin || strlen(checkout) >= sizeof c.checkout_id)
     return rk_fail(e, RK_EUPSTREAM, "the merchant's origin or checkout id is too long to pay");
   snprintf(c.origin, sizeof c.origin, "%s", origin);
@@ -262,10 +262,12 @@ rk_err rk_trade_write_intent(struct rk_trade *t, const json_t *row, int64_t amou
   return err;
 }
 
+bool rk_trade_pays(const json_t *row) { return rk_str_eq_c(rk_json_str(row, "kind"), "purchase") || rk_str_eq_c(rk_json_str(row, "kind"), "change"); }
+
 rk_err rk_trade_approve_row(struct rk_trade *t, const json_t *row, const char *by, struct rk_error *e) {
   struct rk_buf signature;
   rk_buf_init(&signature, 128);
-  bool buys = rk_str_eq_c(rk_json_str(row, "kind"), "purchase");
+  bool buys = rk_trade_pays(row);
   rk_err err = buys ? rk_trade_check_payment(t, row, e) : RK_OK;
   if (!err) err = rk_trade_sign(t, rk_json_str(row, "terms_jcs"), &signature, e);
   if (!err) err = buys ? rk_trade_write_intent(t, row, rk_json_i64(row, "total_minor", 0), e) : rk_trade_write_refund_intent(t, row, e);

@@ -87,7 +87,7 @@ static rk_err give_back(struct rk_trade *t, const json_t *order, const char *kin
   struct rk_refund r = {0};
   rk_err err = !bought ? rk_fail(e, RK_ENOTFOUND, "there is no such order") : !a ? rk_fail(e, RK_ENOMEM, "out of memory") : RK_OK;
   if (!err) err = rk_merchant_refund_quote(t->merchants, rk_json_cstr(order, "merchant_origin", ""), rk_json_cstr(order, "merchant_order_id", ""), NULL, 0, lang, a, &r, e);
-  int64_t left = rk_json_i64(rk_json_obj(order, "receipt"), "total_minor", 0) - (err ? 0 : rk_store_refunded(t->store, rk_json_cstr(order, "approval_id", "")));
+  int64_t left = err ? 0 : rk_trade_charged(t, order) - rk_store_order_refunded(t->store, rk_json_cstr(order, "id", ""));
   if (!err) err = check_quote(order, &r, left, e);
   if (!err && agreed) err = check_agreed(&r, left, agreed, e);
   if (!err) err = propose(t, bought, order, &r, kind, agreed ? agreed->by : NULL, approval, e);
@@ -99,8 +99,7 @@ static rk_err give_back(struct rk_trade *t, const json_t *order, const char *kin
 rk_err rk_trade_give_back(struct rk_trade *t, const char *user_id, const char *order_id, const char *kind, const char *lang, json_t **approval,
                           struct rk_error *e) {
   *approval = NULL;
-  if (strcmp(kind, "cancel") != 0 && strcmp(kind, "return") != 0 && strcmp(kind, "change") != 0)
-    return rk_fail(e, RK_EINVAL, "kind is \"cancel\", \"return\" or \"change\"");
+  if (strcmp(kind, "cancel") != 0 && strcmp(kind, "return") != 0) return rk_fail(e, RK_EINVAL, "kind is \"cancel\" or \"return\"");
   json_t *order = rk_store_order(t->store, user_id, order_id);
   rk_err err = order ? give_back(t, order, kind, lang, NULL, approval, e) : rk_fail(e, RK_ENOTFOUND, "there is no such order");
   json_decref(order);

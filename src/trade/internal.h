@@ -83,7 +83,15 @@ rk_err rk_trade_sign(struct rk_trade *t, rk_str text, struct rk_buf *out, struct
 /* One thread at a time brings an approval, or a plan, on: waits for its turn. */
 void rk_trade_enter(struct rk_trade *t, struct rk_in_flight *me);
 void rk_trade_leave(struct rk_trade *t, struct rk_in_flight *me);
-/* A cancel, return or change. The key under which it will be confirmed; then the way from approved to its end. */
+/* A purchase or a change: a checkout that is paid; else a refund that is confirmed. */
+bool rk_trade_pays(const json_t *row);
+/* What was paid for the order and its changes. */
+int64_t rk_trade_charged(const struct rk_trade *t, const json_t *order);
+/* Inside a transaction: status and refunds of the order as the merchant's order has them. */
+rk_err rk_trade_follow(struct rk_trade *t, json_t *order, const json_t *theirs, struct rk_error *e) RK_MUST_USE;
+/* The order's lines as they are after its changes, into its view. */
+void rk_trade_show_changes(const struct rk_trade *t, const json_t *order, json_t *view);
+/* A cancel or return. The key under which it will be confirmed; then the way from approved to its end. */
 rk_err rk_trade_write_refund_intent(struct rk_trade *t, const json_t *row, struct rk_error *e) RK_MUST_USE;
 rk_err rk_trade_bring_back(struct rk_trade *t, const char *approval_id, struct rk_error *e) RK_MUST_USE;
 /* From approved, completing or unknown as far as the merchant answers; the row says where it stands. */

@@ -255,6 +255,8 @@ rk_err rk_merchants_call(struct rk_merchants *m, const char *origin, const struc
   *status = 0;
   rk_err err = rk_merchants_find(m, origin, &i, found, e);
   if (err) return err;
+  bool lodging = rk_str_starts(rk_str_c(c->before), RK_STR("/booking-sessions")); /* of another service, at its own endpoint */
+  if (lodging && !found->booking_endpoint[0]) return rk_fail(e, RK_EUPSTREAM, "%s no longer declares booking sessions", found->name);
   if (!is_id(c->id)) return rk_fail(e, RK_EINVAL, "%s is no id of a checkout or an order", c->id);
   struct rk_exchange x, *one = &x;
   struct rk_error why = {0};
@@ -262,7 +264,7 @@ rk_err rk_merchants_call(struct rk_merchants *m, const char *origin, const struc
   x.idempotency_key = c->key;
   x.body = c->body ? rk_str_c(c->body) : (rk_str){NULL, 0};
   if (m->links && rk_links_token(m->links, origin, token, sizeof token)) x.bearer = token;
-  int n = snprintf(x.url, sizeof x.url, "%s%s%s%s", found->endpoint, c->before, c->id, c->after);
+  int n = snprintf(x.url, sizeof x.url, "%s%s%s%s", lodging ? found->booking_endpoint : found->endpoint, c->before, c->id, c->after);
   if (n < 0 || (size_t)n >= sizeof x.url) return rk_fail(e, RK_ETOOBIG, "the id %.40s... is too long", c->id);
   rk_exchange_send(&m->platform, &one, 1);
   *status = x.answer.status;

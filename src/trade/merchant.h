@@ -10,6 +10,8 @@
 #ifndef RK_TRADE_MERCHANT_H
 #define RK_TRADE_MERCHANT_H
 
+#include <string.h>
+
 #include "net/net.h"
 #include "net/signature.h"
 #include "trade/offer.h"
@@ -80,6 +82,11 @@ enum { RK_MAX_TRAVELERS = 9 };
 struct rk_traveler { const char *name; bool child; };
 struct rk_address { const char *name, *phone, *street; const char *city; };
 
+/* What of a paid order is given in exchange for what a checkout buys: its lines are worth old_minor together, which counts
+ * towards the new ones and the fee; back_minor of it is left over and goes back. */
+struct rk_change_line { const char *line_id /* the merchant's */, *item_id, *title; int32_t quantity; int64_t amount_minor; };
+struct rk_change { const char *order_id /* the merchant's */, *policy; const struct rk_change_line *lines; int32_t n_lines; int64_t old_minor, fee_minor, back_minor; };
+
 enum rk_checkout_status { RK_CO_INCOMPLETE, RK_CO_ESCALATION, RK_CO_READY, RK_CO_IN_PROGRESS, RK_CO_COMPLETED, RK_CO_CANCELED };
 
 struct rk_checkout {
@@ -98,16 +105,25 @@ struct rk_checkout {
   int64_t expires_ms;                                         /* 0: none */
   const char *const *messages; int32_t n_messages;            /* merchant's errors and warnings */
   const struct rk_traveler *travelers; int32_t n_travelers;   /* of dated places */
+  const struct rk_change *change;                             /* NULL: nothing is given in exchange */
   bool sandbox;                                               /* it takes the sandbox payment handler, the only one we have */
   bool takes_back;                                            /* the order can be given back over example.rukou.refund */
   int64_t undo_fee_minor;                                     /* and that costs so much at once after it is placed; < 0: it does not say */
 };
+
+/* An id is opaque: one that begins so says that this merchant is spoken to about it by booking sessions. The merchant's own words,
+ * as a payment token or an order of its names the checkout: */
+#define RK_MERCHANT_BOOKING "booking:"
+static inline const char *rk_merchant_checkout_id(const char *id) {
+  return strncmp(id, RK_MERCHANT_BOOKING, sizeof RK_MERCHANT_BOOKING - 1) == 0 ? id + sizeof RK_MERCHANT_BOOKING - 1 : id;
+}
 
 struct rk_checkout_req {
   const char *origin;
   const struct rk_line *lines; int32_t n_lines;               /* item_id, options, quantity are used */
   struct rk_address address;                                  /* without a street: nothing is delivered */
   const struct rk_traveler *travelers; int32_t n_travelers;
+  const struct rk_change *change;                             /* order_id, and of lines line_id and quantity (n_lines 0: all that is left); NULL */
   const char *delivery_id;                                    /* NULL: cheapest */
   const char *const *codes; int32_t n_codes;
   const char *lang;                                           /* of titles: "zh" | "en", NULL: the merchant's own */

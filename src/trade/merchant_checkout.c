@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -5,29 +6,86 @@
 #include "trade/merchant_internal.h"
 #include "trade/payment_token.h"
 
-static rk_err read_session(int32_t status, json_t *answer, const struct rk_ucp_merchant *found, const char *id, struct rk_arena *a,
-                           struct rk_checkout *out, struct rk_error *e) {
-  rk_err err = RK_OK;
-  if (status < 200 || status > 299) err = rk_merchants_refusal(status, answer, found, e);
-  if (!err) err = rk_ucp_read_checkout(answer, found, a, out, e);
-  if (!err && id && strcmp(out->id, id) != 0) err = rk_fail(e, RK_EUPSTREAM, "%s answered with another checkout than was asked for", found->name);
+/* A seller of stays that speaks the lodging draft is asked by booking sessions, all else by checkout sessions. The answer is
+ * a checkout either way (ucp.h). */
+struct wire { bool booking; const char *id; };
+
+static struct wire wire_of(const char *id) {
+  const char *own = id ? rk_merchant_checkout_id(id) : NULL;
+  return (struct wire){own != id, own};
+}
+
+static struct rk_call session_call(struct wire w, const char *op, const char *method, const char *after) {
+  return (struct rk_call){.op = op, .method = method, .id = w.id ? w.id : "", .after = after,
+                          .before = w.booking ? (w.id ? "/booking-sessions/" : "/booking-sessions") : w.id ? "/checkout-sessions/" : "/checkout-sessions"};
+}
+
+/* As a checkout; takes answer. */
+static rk_err as_checkout(struct wire w, json_t *answer, const struct rk_ucp_merchant *found, json_t **out, struct rk_error *e) {
+  struct rk_error why = {0};
+  *out = answer;
+  if (!w.booking) return RK_OK;
+  rk_err err = rk_ucp_booking_as_checkout(answer, out, &why);
   json_decref(answer);
+  return err ? rk_fail(e, err, "%s: %s", found->name, why.msg) : RK_OK;
+}
+
+/* The id that the caller keeps. */
+static rk_err set_id(struct wire w, const struct rk_ucp_merchant *found, struct rk_arena *a, struct rk_checkout *out, struct rk_error *e) {
+  if (!w.booking) return wire_of(out->id).booking ? rk_fail(e, RK_EUPSTREAM, "%s: the id of its checkout is not usable", found->name) : RK_OK;
+  out->id = rk_arena_printf(a, RK_MERCHANT_BOOKING "%s", out->id);
+  return out->id ? RK_OK : rk_fail(e, RK_ETOOBIG, "out of room");
+}
+
+static rk_err read_session(int32_t status, json_t *answer, const struct rk_ucp_merchant *found, struct wire w, struct rk_arena *a,
+                           struct rk_checkout *out, struct rk_error *e) {
+  json_t *checkout = NULL;
+  rk_err err = status < 200 || status > 299 ? rk_merchants_refusal(status, answer, found, e) : RK_OK;
+  if (err) json_decref(answer);
+  else err = as_checkout(w, answer, found, &checkout, e);
+  if (!err) err = rk_ucp_read_checkout(checkout, found, a, out, e);
+  json_decref(checkout);
+  if (!err && w.id && strcmp(out->id, w.id) != 0) err = rk_fail(e, RK_EUPSTREAM, "%s answered with another checkout than was asked for", found->name);
+  return err ? err : set_id(w, found, a, out, e);
+}
+
+static rk_err send_as(struct rk_merchants *m, struct wire w, const struct rk_checkout_req *q, struct rk_ucp_merchant *found, int32_t *status, json_t **answer,
+                      struct rk_error *e) {
+  json_t *body = w.booking ? rk_ucp_write_booking(q) : rk_ucp_write_checkout(q);
+  char *text = body ? rk_json_dump(body) : NULL;
+  json_decref(body);
+  if (!text) return rk_fail(e, RK_EINVAL, "a text of the checkout is not valid UTF-8");
+  struct rk_call call = session_call(w, w.id ? "update_checkout" : "create_checkout", w.id ? "PUT" : "POST", "");
+  call.body = text;
+  rk_err err = rk_merchants_call(m, q->origin, &call, found, status, answer, e);
+  free(text);
   return err;
+}
+
+/* The profile of ours that it knows (a file put up by an older version) does not speak of bookings. */
+static bool knows_no_bookings(const json_t *answer) {
+  return rk_str_eq(rk_json_str(json_array_get(rk_json_arr(answer, "messages"), 0), "code"), RK_STR("capabilities_incompatible"));
 }
 
 static rk_err send_checkout(struct rk_merchants *m, const char *id, const struct rk_checkout_req *q, struct rk_arena *a, struct rk_checkout *out,
                             struct rk_error *e) {
   struct rk_ucp_merchant found;
-  int32_t status;
-  json_t *answer, *body = rk_ucp_write_checkout(q);
-  char *text = body ? rk_json_dump(body) : NULL;
-  json_decref(body);
-  if (!text) return rk_fail(e, RK_EINVAL, "a text of the checkout is not valid UTF-8");
-  struct rk_call call = {.op = id ? "update_checkout" : "create_checkout", .method = id ? "PUT" : "POST",
-                         .before = id ? "/checkout-sessions/" : "/checkout-sessions", .id = id ? id : "", .after = "", .body = text};
-  rk_err err = rk_merchants_call(m, q->origin, &call, &found, &status, &answer, e);
-  free(text);
-  return err ? err : read_session(status, answer, &found, id, a, out, e);
+  struct wire w = wire_of(id);
+  json_t *answer = NULL;
+  int32_t status, i;
+  rk_err err = rk_merchants_find(m, q->origin, &i, &found, e);
+  if (err) return err;
+  if (q->change && !found.has_change) return rk_fail(e, RK_EUNAVAIL, "%s changes no orders for an agent; use the order's page", found.name);
+  bool can_book = rk_ucp_can_book(&found, q);
+  if (!id) w.booking = can_book;
+  else if (w.booking && !can_book) return rk_fail(e, RK_EINVAL, "%s: this booking cannot be changed so", found.name);
+  err = send_as(m, w, q, &found, &status, &answer, e);
+  if (!err && !id && w.booking && knows_no_bookings(answer)) {
+    json_decref(answer);
+    w.booking = false;
+    err = send_as(m, w, q, &found, &status, &answer, e);
+  }
+  return err ? err : read_session(status, answer, &found, w, a, out, e);
 }
 
 rk_err rk_merchant_checkout_create(struct rk_merchants *m, const struct rk_checkout_req *q, struct rk_arena *a, struct rk_checkout *out,
@@ -43,21 +101,26 @@ rk_err rk_merchant_checkout_update(struct rk_merchants *m, const char *id, const
 rk_err rk_merchant_checkout_get(struct rk_merchants *m, const char *origin, const char *id, struct rk_arena *a, struct rk_checkout *out,
                                 struct rk_error *e) {
   struct rk_ucp_merchant found;
+  struct wire w = wire_of(id);
+  struct rk_call call = session_call(w, "get_checkout", "GET", "");
   int32_t status;
   json_t *answer;
-  rk_err err = rk_merchants_call(m, origin, &(struct rk_call){"get_checkout", "GET", "/checkout-sessions/", id, "", NULL, NULL}, &found, &status, &answer, e);
-  return err ? err : read_session(status, answer, &found, id, a, out, e);
+  rk_err err = rk_merchants_call(m, origin, &call, &found, &status, &answer, e);
+  return err ? err : read_session(status, answer, &found, w, a, out, e);
 }
 
 rk_err rk_merchant_checkout_cancel(struct rk_merchants *m, const char *origin, const char *id, struct rk_error *e) {
   struct rk_ucp_merchant found;
   struct rk_checkout out;
+  struct wire w = wire_of(id);
+  struct rk_call call = session_call(w, "cancel_checkout", "POST", "/cancel");
   int32_t status;
   json_t *answer;
   struct rk_arena *a = rk_arena_new(1 << 20);
   if (!a) return rk_fail(e, RK_ENOMEM, "out of memory");
-  rk_err err = rk_merchants_call(m, origin, &(struct rk_call){"cancel_checkout", "POST", "/checkout-sessions/", id, "/cancel", NULL, "{}"}, &found, &status, &answer, e);
-  if (!err) err = read_session(status, answer, &found, id, a, &out, e);
+  call.body = "{}";
+  rk_err err = rk_merchants_call(m, origin, &call, &found, &status, &answer, e);
+  if (!err) err = read_session(status, answer, &found, w, a, &out, e);
   if (!err && out.status != RK_CO_CANCELED) err = rk_fail(e, RK_ECONFLICT, "%s did not cancel the checkout", found.name);
   rk_arena_free(a);
   return err;
@@ -79,19 +142,23 @@ rk_err rk_merchant_complete_body(const struct rk_payment *p, struct rk_buf *body
 enum rk_outcome rk_merchant_complete(struct rk_merchants *m, const char *origin, const char *id, const char *idempotency_key, rk_str body,
                                      struct rk_arena *a, struct rk_checkout *out, struct rk_error *e) {
   struct rk_ucp_merchant found;
+  struct wire w = wire_of(id);
+  struct rk_call call = session_call(w, "complete", "POST", "/complete");
   int32_t status;
-  json_t *answer;
+  json_t *answer, *checkout = NULL;
   struct rk_error why = {0};
   *out = (struct rk_checkout){0};
-  char *text = rk_arena_dup(a, body);
-  rk_err err = text ? rk_merchants_call(m, origin, &(struct rk_call){"complete", "POST", "/checkout-sessions/", id, "/complete", idempotency_key, text}, &found, &status, &answer, &why)
-                    : rk_fail(&why, RK_ETOOBIG, "out of room");
+  call.key = idempotency_key;
+  call.body = rk_arena_dup(a, body);
+  rk_err err = call.body ? rk_merchants_call(m, origin, &call, &found, &status, &answer, &why) : rk_fail(&why, RK_ETOOBIG, "out of room");
+  if (!err) err = as_checkout(w, answer, &found, &checkout, &why);
   if (err) {
     rk_fail(e, RK_EUNAVAIL, "%s; whether the order stands is not known yet", why.msg);
     return RK_OUTCOME_UNKNOWN;
   }
-  enum rk_outcome outcome = rk_ucp_read_completion(status, answer, id, &found, a, out, e);
-  json_decref(answer);
+  enum rk_outcome outcome = rk_ucp_read_completion(status, checkout, w.id, &found, a, out, e);
+  json_decref(checkout);
+  if (out->id && set_id(w, &found, a, out, &why)) out->id = NULL;
   return outcome;
 }
 

@@ -61,20 +61,47 @@ static const char *status_of(const json_t *theirs, int64_t back, int64_t charged
   return n && fulfilled == n ? "fulfilled" : fulfilled || begun ? "processing" : "placed";
 }
 
+int64_t rk_trade_charged(const struct rk_trade *t, const json_t *order) {
+  json_t *charges = rk_store_charges(t->store, rk_json_cstr(order, "id", "")), *one;
+  int64_t sum = 0;
+  size_t i;
+  json_array_foreach(charges, i, one) sum += rk_json_i64(one, "charged_minor", 0);
+  json_decref(charges);
+  return sum;
+}
+
+/* One more refund, off the charges of the order, the newest first. */
+static rk_err refund(struct rk_trade *t, const json_t *order, int64_t amount_minor, struct rk_error *e) {
+  json_t *charges = amount_minor > 0 ? rk_store_charges(t->store, rk_json_cstr(order, "id", "")) : NULL, *one;
+  const char *origin = rk_json_cstr(order, "merchant_origin", "");
+  rk_err err = RK_OK;
+  size_t i;
+  json_array_foreach(charges, i, one) {
+    const char *approval_id = rk_json_cstr(one, "approval_id", "");
+    int64_t left = rk_json_i64(one, "left_minor", 0), part = left < amount_minor ? left : amount_minor;
+    json_t *approval = err || part <= 0 ? NULL : rk_store_approval(t->store, approval_id);
+    if (approval)
+      err = rk_store_ledger_add(t->store, &(struct rk_ledger_new){.user_id = rk_json_cstr(approval, "user_id", ""), .kind = "refund", .approval_id = approval_id,
+          .order_id = rk_json_cstr(order, "id", ""), .instrument_id = rk_json_cstr(one, "instrument_id", ""), .merchant_origin = origin, .amount_minor = part,
+          .currency = rk_json_cstr(approval, "currency", "")}, e);
+    if (approval) amount_minor -= part;
+    json_decref(approval);
+  }
+  json_decref(charges);
+  return err || amount_minor <= 0 ? err : rk_fail(e, RK_EUPSTREAM, "%s gives back more than was paid", origin);
+}
+
 /* Inside a transaction. The sum in the ledger follows the merchant's: seen twice, it is written once. */
 static rk_err add_news(struct rk_trade *t, json_t *row, const char *status, int64_t back, struct rk_error *e) {
-  const char *order_id = rk_json_cstr(row, "id", ""), *approval_id = rk_json_cstr(row, "approval_id", "");
-  int64_t more = back - rk_store_refunded(t->store, approval_id);
+  const char *order_id = rk_json_cstr(row, "id", "");
+  int64_t more = back - rk_store_order_refunded(t->store, order_id);
   bool same = strcmp(status, rk_json_cstr(row, "status", "")) == 0;
-  json_t *approval = rk_store_approval(t->store, approval_id);
-  rk_err err = RK_OK;
-  if (more > 0)
-    err = rk_store_ledger_add(t->store, &(struct rk_ledger_new){.user_id = rk_json_cstr(approval, "user_id", ""), .kind = "refund",
-        .approval_id = approval_id, .order_id = order_id, .instrument_id = rk_json_cstr(approval, "instrument_id", ""),
-        .merchant_origin = rk_json_cstr(row, "merchant_origin", ""), .amount_minor = more, .currency = rk_json_cstr(approval, "currency", "")}, e);
+  rk_err err = refund(t, row, more, e);
   if (!err && !same) err = rk_store_order_status(t->store, order_id, status, e);
   if (!err) json_object_set_new(row, "status", json_string(status));
-  if (!err && (more > 0 || !same)) err = rk_trade_event(t, approval, "order", json_pack("{s:o}", "order", rk_trade_order_view(t, row)), e);
+  if (err || (more <= 0 && same)) return err;
+  json_t *approval = rk_store_approval(t->store, rk_json_cstr(row, "approval_id", ""));
+  err = rk_trade_event(t, approval, "order", json_pack("{s:o}", "order", rk_trade_order_view(t, row)), e);
   json_decref(approval);
   return err;
 }
@@ -88,16 +115,22 @@ static int rank_of(const char *status) {
 }
 
 /* may_be_old: it was sent some time ago; what is read now is not. */
-static rk_err take_news(struct rk_trade *t, json_t *row, const json_t *theirs, bool may_be_old, struct rk_error *e) {
+static rk_err follow(struct rk_trade *t, json_t *row, const json_t *theirs, bool may_be_old, struct rk_error *e) {
   const json_t *receipt = rk_json_obj(row, "receipt");
-  int64_t charged = rk_json_i64(receipt, "total_minor", 0);
+  int64_t charged = rk_trade_charged(t, row);
   rk_str currency = rk_json_str(theirs, "currency");
   bool same_money = currency.n == 0 || rk_str_eq_c(currency, rk_json_cstr(receipt, "currency", ""));
   int64_t back = same_money ? paid_back(theirs, charged) : 0;
   const char *status = status_of(theirs, back, charged), *known = rk_json_cstr(row, "status", "");
   if (may_be_old && rank_of(status) < rank_of(known)) status = known;
+  return add_news(t, row, status, back, e);
+}
+
+rk_err rk_trade_follow(struct rk_trade *t, json_t *order, const json_t *theirs, struct rk_error *e) { return follow(t, order, theirs, false, e); }
+
+static rk_err take_news(struct rk_trade *t, json_t *row, const json_t *theirs, bool may_be_old, struct rk_error *e) {
   rk_err err = rk_db_begin(rk_store_db(t->store), e);
-  return err ? err : rk_trade_end(t, add_news(t, row, status, back, e), e);
+  return err ? err : rk_trade_end(t, follow(t, row, theirs, may_be_old, e), e);
 }
 
 /* ---- when an order was last told of ---- */
@@ -167,7 +200,7 @@ static bool is_ending(struct rk_trade *t, const char *origin, rk_str checkout_id
     json_t *rows = rk_store_approvals_in_state(t->store, states[i]), *row;
     size_t k;
     json_array_foreach(rows, k, row)
-      found = found || (rk_str_eq_c(checkout_id, rk_json_cstr(row, "checkout_id", "")) && strcmp(rk_json_cstr(row, "merchant_origin", ""), origin) == 0);
+      found = found || (rk_str_eq_c(checkout_id, rk_merchant_checkout_id(rk_json_cstr(row, "checkout_id", ""))) && strcmp(rk_json_cstr(row, "merchant_origin", ""), origin) == 0);
     json_decref(rows);
   }
   return found;

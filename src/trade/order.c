@@ -125,9 +125,33 @@ json_t *rk_trade_order_view(const struct rk_trade *t, const json_t *row) {
   static const char *const from_row[] = {"id", "approval_id", "merchant_order_id", "status", "placed_ms", "chat_id", "turn_id"};
   json_t *v = json_copy(rk_json_obj(row, "receipt"));
   for (size_t i = 0; i < sizeof from_row / sizeof *from_row; i++) copy(v, from_row[i], row, from_row[i]);
-  int64_t refunded = rk_store_refunded(t->store, rk_json_cstr(row, "approval_id", ""));
+  rk_trade_show_changes(t, row, v);
+  int64_t refunded = rk_store_order_refunded(t->store, rk_json_cstr(row, "id", ""));
   if (refunded > 0) json_object_set_new(v, "refunded_minor", json_integer(refunded));
   return v;
+}
+
+static rk_err tell_order(struct run *r, const char *order_id, struct rk_error *e) {
+  json_t *row = rk_store_order(r->t->store, field(r, "user_id"), order_id);
+  if (!row) return rk_fail(e, RK_EIO, "the order cannot be read back");
+  rk_err err = rk_trade_event(r->t, r->row, "order", json_pack("{s:o}", "order", rk_trade_order_view(r->t, row)), e);
+  json_decref(row);
+  return err;
+}
+
+static int64_t back_of(const struct run *r) { return rk_json_i64(rk_json_obj(rk_json_obj(r->row, "terms"), "change"), "back_minor", 0); }
+
+/* A change has no order of its own: the one that is changed has one more charge. What comes back is booked by what the merchant's
+ * order says, as any refund: whoever sees it first, it is booked once. */
+static rk_err add_change(struct run *r, const struct rk_checkout *co, const json_t *theirs, struct rk_error *e) {
+  const char *id = field(r, "subject_order_id");
+  json_t *order = rk_store_order(r->t->store, field(r, "user_id"), id);
+  rk_err err = order && rk_str_eq_c(rk_json_str(order, "merchant_order_id"), co->order_id) ? RK_OK : rk_fail(e, RK_EUNAVAIL, "the merchant changed another order than was asked for");
+  if (!err) err = ledger(r, "capture", id, e);
+  if (!err) err = rk_store_approval_move(r->t->store, r->id, field(r, "state"), "completed", NULL, id, e);
+  if (!err && theirs) err = rk_trade_follow(r->t, order, theirs, e);
+  json_decref(order);
+  return err ? err : tell_order(r, id, e);
 }
 
 static rk_err add_order(struct run *r, const struct rk_checkout *co, struct rk_error *e) {
@@ -140,22 +164,30 @@ static rk_err add_order(struct run *r, const struct rk_checkout *co, struct rk_e
   json_decref(receipt);
   if (!err) err = ledger(r, "capture", order_id, e);
   if (!err) err = rk_store_approval_move(s, r->id, field(r, "state"), "completed", NULL, order_id, e);
-  if (err) return err;
-  json_t *row = rk_store_order(s, field(r, "user_id"), order_id);
-  if (!row) return rk_fail(e, RK_EIO, "the order cannot be read back");
-  err = rk_trade_event(r->t, r->row, "order", json_pack("{s:o}", "order", rk_trade_order_view(r->t, row)), e);
-  json_decref(row);
-  return err;
+  return err ? err : tell_order(r, order_id, e);
+}
+
+static rk_err mark_unknown(struct run *r, struct rk_error *e);
+
+/* The merchant's order, where money comes back with a change; until it can be read nobody says that all is done. */
+static rk_err read_changed(struct run *r, const struct rk_checkout *co, json_t **theirs, struct rk_error *e) {
+  *theirs = NULL;
+  if (back_of(r) == 0 || rk_merchant_order(r->t->merchants, field(r, "merchant_origin"), co->order_id, theirs, NULL) == RK_OK) return RK_OK;
+  rk_err err = mark_unknown(r, e);
+  return err ? err : rk_fail(e, RK_EUNAVAIL, "%s has changed the order; what comes back is being looked up", field(r, "merchant_origin"));
 }
 
 static rk_err record(struct run *r, const struct rk_checkout *co, struct rk_error *e) {
+  bool changes = strcmp(field(r, "kind"), "change") == 0;
+  json_t *theirs = NULL;
   int64_t total;
   if (!co->order_id || !*co->order_id) return rk_fail(e, RK_EUNAVAIL, "the merchant says it is paid but names no order yet");
   if (rk_terms_total(co, &total, NULL) || total != rk_json_i64(r->intent, "amount_minor", 0))
     rk_log(RK_LOG_WARN, "trade", "approval %s: the merchant's completed total is not what was authorized", r->id);
-  rk_err err = rk_db_begin(rk_store_db(r->t->store), e);
-  if (err) return err;
-  err = rk_trade_end(r->t, add_order(r, co, e), e);
+  rk_err err = changes ? read_changed(r, co, &theirs, e) : RK_OK;
+  if (!err) err = rk_db_begin(rk_store_db(r->t->store), e);
+  if (!err) err = rk_trade_end(r->t, changes ? add_change(r, co, theirs, e) : add_order(r, co, e), e);
+  json_decref(theirs);
   if (!err) rk_trade_step(r->t, RK_STEP_ENDED);
   return err;
 }
@@ -374,7 +406,7 @@ static rk_err first_send(struct run *r, struct rk_error *e) {
 static rk_err bring_on(struct run *r, struct rk_error *e) {
   rk_err err = load(r, e);
   if (err) return err;
-  if (strcmp(field(r, "kind"), "purchase") != 0) return rk_trade_bring_back(r->t, r->id, e);
+  if (!rk_trade_pays(r->row)) return rk_trade_bring_back(r->t, r->id, e);
   if (in_state(r, "completed")) return RK_OK;
   if (in_state(r, "pending")) return rk_fail(e, RK_EFORBIDDEN, "the user has not approved this");
   if (in_state(r, "approved") && (err = rk_trade_may_pay(r->t, e))) return err;

@@ -160,12 +160,10 @@ static int64_t asked_back(struct rk_trade *t, const json_t *refund) {
   return amount;
 }
 
-static int64_t paid_of(const json_t *order) { return rk_json_i64(rk_json_obj(order, "receipt"), "total_minor", 0); }
-
 /* Its money has come back: by this refund (NULL: none), or whole in whatever way. */
-static bool is_back(struct rk_trade *t, const json_t *row, const json_t *order, const json_t *refund) {
-  int64_t back = rk_store_refunded(t->store, id_of(row));
-  return (refund && part_is(refund, "completed") && back >= asked_back(t, refund)) || (back > 0 && back >= paid_of(order));
+static bool is_back(struct rk_trade *t, const json_t *order, const json_t *refund) {
+  int64_t back = rk_store_order_refunded(t->store, id_of(order));
+  return (refund && part_is(refund, "completed") && back >= asked_back(t, refund)) || (back > 0 && back >= rk_trade_charged(t, order));
 }
 
 static bool patience_is_over(const struct walk *w) {
@@ -205,7 +203,7 @@ static rk_err finish_refund(const struct walk *w, const json_t *refund, struct r
 static rk_err see_refund(const struct walk *w, const json_t *row, const json_t *order, const json_t *refund, struct rk_error *e) {
   struct rk_error ignored = {RK_OK, ""};
   json_decref(rk_trade_order_status(w->t, rk_json_cstr(row, "user_id", ""), id_of(order), &ignored));
-  return is_back(w->t, row, order, refund) ? RK_OK : wait_or(w, row, "refund_not_seen", e);
+  return is_back(w->t, order, refund) ? RK_OK : wait_or(w, row, "refund_not_seen", e);
 }
 
 static json_t *last_refund(struct rk_trade *t, const json_t *order, size_t *n) {
@@ -228,7 +226,7 @@ static rk_err step_back(const struct walk *w, const json_t *row, const json_t *o
   size_t n;
   json_t *last = last_refund(w->t, order, &n);
   rk_err err = RK_OK;
-  *ended = is_back(w->t, row, order, last);
+  *ended = is_back(w->t, order, last);
   if (*ended) err = RK_OK;
   else if (last && !has_end(last)) err = finish_refund(w, last, e);
   else if (last && part_is(last, "completed")) err = see_refund(w, row, order, last, e);
@@ -304,7 +302,7 @@ rk_err rk_trade_plan_complete(struct rk_trade *t, const char *plan_id, json_t **
 
 static const char *state_of_bought(const json_t *plan, const json_t *row, const json_t *order, const json_t *refund, struct rk_trade *t) {
   const char *why = note_of(plan, row);
-  if (is_back(t, row, order, refund)) return "refunded";
+  if (is_back(t, order, refund)) return "refunded";
   if (why && strcmp(why, "refund_not_seen") == 0) return "unknown";
   if (why || !rk_str_eq_c(rk_json_str(plan, "state"), "undoing")) return "stands";
   return refund && part_is(refund, "unknown") ? "unknown" : "working";
@@ -328,7 +326,7 @@ static json_t *part_result(struct rk_trade *t, const json_t *plan, const json_t 
   size_t n_refunds;
   json_t *last = order ? last_refund(t, order, &n_refunds) : NULL;
   const char *state = order ? state_of_bought(plan, row, order, last, t) : state_of(row), *why = note_of(plan, row);
-  int64_t paid = order ? paid_of(order) : 0, back = order ? rk_store_refunded(t->store, id_of(row)) : 0;
+  int64_t paid = order ? rk_trade_charged(t, order) : 0, back = order ? rk_store_order_refunded(t->store, id_of(order)) : 0;
   if (!why && part_is(row, "failed")) why = rk_json_cstr(row, "failure_code", NULL);
   json_t *v = json_pack("{s:s, s:O, s:O, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:s}", "approval_id", id_of(row), "title",
                         json_object_get(json_array_get(lines, 0), "title"), "merchant", rk_json_obj(terms, "merchant"), "n_lines", (int)json_array_size(lines),

@@ -80,6 +80,16 @@ static json_t *travelers_json(const struct rk_checkout *co) {
   return list;
 }
 
+/* What is given, beside what is bought: old and new stand in one set of terms. */
+static json_t *change_json(const struct rk_change *c) {
+  json_t *lines = json_array();
+  for (int32_t i = 0; i < c->n_lines; i++)
+    json_array_append_new(lines, json_pack("{s:o, s:o, s:o, s:i, s:I}", "line_id", text(c->lines[i].line_id), "item_id", text(c->lines[i].item_id), "title",
+                                           text(c->lines[i].title), "quantity", (int)c->lines[i].quantity, "amount_minor", (json_int_t)c->lines[i].amount_minor));
+  return json_pack("{s:o, s:o, s:I, s:I, s:I, s:o}", "merchant_order_id", text(c->order_id), "lines", lines, "old_minor", (json_int_t)c->old_minor, "fee_minor",
+                   (json_int_t)c->fee_minor, "back_minor", (json_int_t)c->back_minor, "policy", text(c->policy));
+}
+
 json_t *rk_terms_project(const struct rk_checkout *co, const struct rk_terms_extra *x, struct rk_error *e) {
   int64_t total;
   if (rk_terms_total(co, &total, e)) return NULL;
@@ -96,6 +106,7 @@ json_t *rk_terms_project(const struct rk_checkout *co, const struct rk_terms_ext
                             (json_int_t)x->expires_ms);
   RK_ASSERT(terms != NULL);
   if (co->n_travelers) json_object_set_new(terms, "travelers", travelers_json(co));
+  if (co->change) json_object_set_new(terms, "change", change_json(co->change));
   return terms;
 }
 
@@ -137,6 +148,8 @@ rk_err rk_terms_match(const json_t *approved, const json_t *fresh, struct rk_err
     if (strcmp(key, "lines") == 0 ? lines_match(v, other) : json_equal(v, other)) continue;
     return rk_fail(e, RK_ECONFLICT, "the merchant changed the %s after the approval", key);
   }
+  json_object_foreach((json_t *)(uintptr_t)fresh, key, v)
+    if (!json_object_get(approved, key)) return rk_fail(e, RK_ECONFLICT, "the merchant added the %s after the approval", key);
   /* the same total made of other parts is another bargain */
   if (is == was) return rk_fail(e, RK_ECONFLICT, "the merchant changed the totals after the approval");
   return RK_OK;

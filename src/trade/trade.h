@@ -95,11 +95,23 @@ rk_err rk_trade_plan_decide(struct rk_trade *t, const char *user_id, const char 
 rk_err rk_trade_plan_complete(struct rk_trade *t, const char *plan_id, json_t **result, struct rk_error *e) RK_MUST_USE;
 
 /* ---- after the sale ---- */
-/* Asks the merchant what comes back for the order, and makes an approval of it: kind "cancel", "return" or "change"; terms {kind, merchant,
+/* Asks the merchant what comes back for the order, and makes an approval of it: kind "cancel" or "return"; terms {kind, merchant,
  * order, lines, back_minor, fee_minor, back_to, policy, currency, refund_id, expires_ms}. It is decided and completed as any other.
  * RK_EUNAVAIL: this merchant takes no such request; RK_ECONFLICT: nothing comes back. */
 rk_err rk_trade_give_back(struct rk_trade *t, const char *user_id, const char *order_id, const char *kind, const char *lang, json_t **approval,
                           struct rk_error *e) RK_MUST_USE;
+
+/* Places of an order for others of the same seller, as one act (kind "change"): a checkout whose terms hold, beside the new lines,
+ * `change`: {merchant_order_id, lines (the old ones, what each is worth), old_minor, fee_minor, back_minor, policy}. total_minor is
+ * what is to pay, back_minor what comes back; one of them is 0. Decided, paid and looked up as any purchase; the order stays the order,
+ * with one more charge. RK_ENOTFOUND; RK_EINVAL; RK_EUNAVAIL: this merchant changes nothing; RK_ECONFLICT: not these places, not now. */
+struct rk_change_ask {
+  const char *user_id, *order_id, *lang;
+  const char *instrument_id;         /* pays a difference; NULL: that of the order */
+  const struct rk_line *to; int32_t n_to;            /* item_id and quantity are used */
+  const struct rk_change_line *give; int32_t n_give; /* line_id and quantity; none: all that is left of the order */
+};
+rk_err rk_trade_change(struct rk_trade *t, const struct rk_change_ask *a, json_t **approval, struct rk_error *e) RK_MUST_USE;
 
 /* ---- standing permissions: none by default ---- */
 /* p: {label?, merchant_origin?, instrument_id?, currency, per_order_minor, per_day_minor?, per_month_minor?, allow?: [category], deny?: [category]}.

@@ -30,8 +30,14 @@
 #define RK_UCP_SORT_KEY "dev.rukou.sort" /* of a search: "price" | "rating"; an answer that is sorted so repeats it (docs/ucp.md) */
 #define RK_UCP_TRAVEL_KEY "example.rukou.travel" /* dated places: query of a search, travelers of a checkout, capability */
 #define RK_UCP_REFUND "example.rukou.refund" /* ours: UCP has no request for money back (docs/ucp.md) */
+#define RK_UCP_CHANGE "example.rukou.change" /* ours: a checkout that gives places of an order in exchange (docs/ucp.md) */
+/* The lodging draft: in no release yet, so its version is the day of the draft that was read. Beside UCP 2026-08-25 only. */
+#define RK_UCP_LODGING_VERSION "2026-09-25"
+#define RK_UCP_LODGING "dev.ucp.lodging" /* its service */
+#define RK_UCP_BOOKING "dev.ucp.lodging.booking"
+#define RK_UCP_CANCELLATION "dev.ucp.lodging.policy.cancellation"
 
-enum { RK_MAX_UCP_TEXT_BYTES = 4096, RK_MAX_UCP_MESSAGES = 32, RK_MAX_UCP_REVIEWS = 8 };
+enum { RK_MAX_UCP_TEXT_BYTES = 4096, RK_MAX_UCP_MESSAGES = 32, RK_MAX_UCP_REVIEWS = 8, RK_UCP_NAME_BYTES = 128 };
 
 /* ---- profiles and negotiation ---- */
 
@@ -40,6 +46,10 @@ const char *rk_ucp_version(int32_t i);
 /* The capabilities both sides of rukou declare, of RK_UCP_VERSION or of another of our versions. New reference. */
 json_t *rk_ucp_capabilities(void);
 json_t *rk_ucp_capabilities_at(const char *version);
+/* What both sides declare of the lodging draft: the capabilities into caps; the entries of its REST service, endpoint NULL for
+ * a platform. */
+void rk_ucp_declare_lodging(json_t *caps);
+json_t *rk_ucp_lodging_service(const char *endpoint); /* new reference */
 /* Our platform profile. One document describes one version: the newest at
  * profile_url, which names the others, each at rk_ucp_profile_url(). */
 struct rk_ucp_platform {
@@ -67,7 +77,8 @@ struct rk_ucp_merchant {
   const char *version;          /* one of rk_ucp_version() */
   bool sandbox;                 /* takes the sandbox payment handler */
   bool signs_answers;           /* says that it signs every answer: an unsigned one is none of its own */
-  bool has_checkout, has_search, has_discount, has_fulfillment, has_lookup, has_order, has_refund, has_identity;
+  bool has_checkout, has_search, has_discount, has_fulfillment, has_lookup, has_order, has_refund, has_change, has_identity;
+  char booking_endpoint[300];   /* of the lodging draft's sessions; "": it has none that we speak */
   char scopes[512];             /* of identity linking, space-separated: what needs a linked account */
   char travel_kind[16];         /* of a seller of dated places; "": of goods */
 };
@@ -117,6 +128,26 @@ rk_err rk_ucp_read_checkout(const json_t *answer, const struct rk_ucp_merchant *
  * a checkout came with REFUSED. */
 enum rk_outcome rk_ucp_read_completion(int32_t http_status, const json_t *answer, const char *checkout_id,
                                        const struct rk_ucp_merchant *m, struct rk_arena *a, struct rk_checkout *out, struct rk_error *e);
+
+/* ---- booking sessions of the lodging draft (ucp_booking.c): another spelling of a checkout of stays ---- */
+/* The draft wants family and given name apart, a profile has one name. 张伟 -> 张, 伟; Jan van Berg -> Berg, Jan van. The two
+ * joined are the name again. False: it cannot be parted (one word of letters). */
+bool rk_ucp_part_name(rk_str name, char first[RK_UCP_NAME_BYTES], char last[RK_UCP_NAME_BYTES]);
+void rk_ucp_join_name(rk_str first, rk_str last, char name[2 * RK_UCP_NAME_BYTES]);
+/* A telephone number as the draft writes it (E.164), a Chinese mobile number without its country code. Borrowed. */
+rk_str rk_ucp_phone(rk_str written);
+/* Somebody is named and can be reached: the booker, or a guest for whom a room is kept, with the booker's contact or an own one. */
+bool rk_ucp_has_lead(const json_t *booker, const json_t *guests, const json_t *stays);
+/* Whether what is asked for can be said as a booking: stays of one house (items of docs/ucp.md, example.rukou.travel), and a
+ * buyer who can be named and called. */
+bool rk_ucp_can_book(const struct rk_ucp_merchant *m, const struct rk_checkout_req *q);
+/* The body of a create or of a full-replace update of what can be booked. New reference. */
+json_t *rk_ucp_write_booking(const struct rk_checkout_req *q);
+/* The checkout that a booking says: the same session, so that the two readers above read it. An answer that is no booking comes
+ * back as it is. RK_EFORMAT names the field. */
+rk_err rk_ucp_booking_as_checkout(const json_t *answer, json_t **checkout, struct rk_error *e) RK_MUST_USE;
+
+/* ---- refunds ---- */
 /* A refund that was quoted or completed: its parts sum up, nothing is negative. RK_EFORMAT; RK_ECONFLICT: the merchant refuses it. */
 json_t *rk_ucp_write_refund(const char *order_id, const struct rk_refund_line *lines, int32_t n_lines, const char *lang);
 rk_err rk_ucp_read_refund(const json_t *answer, const struct rk_ucp_merchant *m, struct rk_arena *a, struct rk_refund *out, struct rk_error *e) RK_MUST_USE;

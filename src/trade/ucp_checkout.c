@@ -19,6 +19,14 @@ static json_t *travelers_json(const struct rk_checkout_req *q) {
   return json_pack("{s:o}", "travelers", list);
 }
 
+static json_t *change_json(const struct rk_change *c) {
+  json_t *v = json_pack("{s:s}", "order_id", c->order_id), *list = json_array();
+  for (int32_t i = 0; i < c->n_lines; i++) json_array_append_new(list, json_pack("{s:s, s:i}", "id", c->lines[i].line_id, "quantity", (int)c->lines[i].quantity));
+  if (c->n_lines) json_object_set(v, "line_items", list);
+  json_decref(list);
+  return v;
+}
+
 json_t *rk_ucp_write_checkout(const struct rk_checkout_req *q) {
   json_t *lines = json_array(), *codes = json_array(), *destination = json_object(), *method, *body;
   for (int32_t i = 0; i < q->n_lines; i++)
@@ -34,6 +42,7 @@ json_t *rk_ucp_write_checkout(const struct rk_checkout_req *q) {
   json_decref(destination);
   body = json_pack("{s:o, s:{s:[o]}, s:{s:o}}", "line_items", lines, "fulfillment", "methods", method, "discounts", "codes", codes);
   if (q->n_travelers) json_object_set_new(body, RK_UCP_TRAVEL_KEY, travelers_json(q));
+  if (q->change) json_object_set_new(body, RK_UCP_CHANGE, change_json(q->change));
   if (q->lang) json_object_set_new(body, "context", json_pack("{s:s}", "language", q->lang));
   return body;
 }
@@ -208,6 +217,32 @@ static void read_travelers(struct rk_foreign *r, const json_t *list, struct rk_c
   out->travelers = people;
 }
 
+/* What is exchanged: its lines sum up, and old and new, fee and what comes back are the total. */
+static rk_err read_change(struct rk_foreign *r, const json_t *change, int64_t lines_sum, struct rk_checkout *out, struct rk_error *e) {
+  json_t *list = rk_json_arr(change, "line_items"), *v;
+  size_t n = json_array_size(list), i;
+  int64_t sum = 0, total = 0;
+  if (!change) return RK_OK;
+  struct rk_change *c = rk_foreign_array(r, 1, sizeof *c);
+  struct rk_change_line *lines = rk_foreign_array(r, n, sizeof *lines);
+  if (n > RK_MAX_LINE_ITEMS || rk_json_str(change, "order_id").n == 0) return rk_fail(e, RK_EFORMAT, "change: no order, or over %d lines", RK_MAX_LINE_ITEMS);
+  if (!c || (n && !lines)) return rk_fail(e, RK_ETOOBIG, "the checkout is too large");
+  *c = (struct rk_change){.order_id = rk_foreign_field(r, change, "order_id"), .policy = rk_foreign_field(r, change, "policy"), .lines = lines, .n_lines = (int32_t)n,
+                          .old_minor = rk_json_i64(change, "worth", -1), .fee_minor = rk_json_i64(change, "fee", -1), .back_minor = rk_json_i64(change, "back", -1)};
+  json_array_foreach(list, i, v) {
+    int64_t quantity = rk_json_i64(v, "quantity", 0), amount = rk_json_i64(v, "amount", -1);
+    if (quantity < 1 || quantity > RK_MAX_QUANTITY || !rk_foreign_amount_ok(amount)) return rk_fail(e, RK_EFORMAT, "change.line_items[%zu]: quantity or amount is out of range", i);
+    lines[i] = (struct rk_change_line){rk_foreign_field(r, v, "id"), rk_foreign_field(r, v, "item_id"), rk_foreign_field(r, v, "title"), (int32_t)quantity, amount};
+    sum += amount;
+  }
+  for (int32_t k = 0; k < out->n_totals; k++)
+    if (strcmp(out->totals[k].type, "total") == 0) total = out->totals[k].minor;
+  bool ok = rk_foreign_amount_ok(c->old_minor) && rk_foreign_amount_ok(c->fee_minor) && rk_foreign_amount_ok(c->back_minor) && sum == c->old_minor &&
+            total - c->back_minor == lines_sum + c->fee_minor - c->old_minor && (c->back_minor == 0 || total == 0);
+  out->change = c;
+  return ok ? RK_OK : rk_fail(e, RK_EFORMAT, "change: old and new, fee and difference do not add up");
+}
+
 static const char *refund_rule(struct rk_foreign *r, const json_t *links) {
   size_t i;
   json_t *v;
@@ -260,6 +295,7 @@ rk_err rk_ucp_read_checkout(const json_t *answer, const struct rk_ucp_merchant *
   struct rk_error why = {0};
   rk_err err = read_lines(&r, rk_json_arr(answer, "line_items"), out, &sum, &why);
   if (!err) err = read_totals(&r, rk_json_arr(answer, "totals"), sum, out, &why);
+  if (!err) err = read_change(&r, rk_json_obj(answer, RK_UCP_CHANGE), sum, out, &why);
   if (err) return rk_fail(e, err, "%s: %s", m->name, why.msg);
   if (expires.n && !rk_time_parse(expires, &out->expires_ms, NULL)) return rk_fail(e, RK_EFORMAT, "%s: the checkout's expires_at is no time", m->name);
   if (out->status == RK_CO_COMPLETED && rk_json_str(order, "id").n == 0)

@@ -27,6 +27,28 @@ static void declare(json_t *caps, const char *version, const char *name, const c
   json_object_set_new(caps, name, json_pack("[o]", entry));
 }
 
+static bool has_lodging(const char *version) { return strcmp(version, RK_UCP_VERSION) > 0; }
+
+/* Of the lodging draft, which stands beside the newest version. */
+static json_t *lodging(const char *page, const char *schema, const char *extends) {
+  char spec[200], url[200];
+  snprintf(spec, sizeof spec, "https://ucp.dev/draft/specification/%s", page);
+  snprintf(url, sizeof url, "https://ucp.dev/draft/%s.json", schema);
+  return json_pack("[{s:s, s:s, s:s, s:s*}]", "version", RK_UCP_LODGING_VERSION, "spec", spec, "schema", url, "extends", extends);
+}
+
+json_t *rk_ucp_lodging_service(const char *endpoint) {
+  json_t *list = lodging("overview", "services/lodging/rest.openapi", NULL), *entry = json_array_get(list, 0);
+  json_object_set_new(entry, "transport", json_string("rest"));
+  if (endpoint) json_object_set_new(entry, "endpoint", json_string(endpoint));
+  return list;
+}
+
+void rk_ucp_declare_lodging(json_t *caps) {
+  json_object_set_new(caps, RK_UCP_BOOKING, lodging("lodging/booking", "schemas/lodging/booking", NULL));
+  json_object_set_new(caps, RK_UCP_CANCELLATION, lodging("lodging/extensions/cancellation-policy", "schemas/lodging/policy_cancellation", RK_UCP_BOOKING));
+}
+
 json_t *rk_ucp_capabilities_at(const char *version) {
   json_t *caps = json_object();
   declare(caps, version, RK_UCP_CHECKOUT, "checkout", "shopping/checkout", NULL);
@@ -37,6 +59,9 @@ json_t *rk_ucp_capabilities_at(const char *version) {
   declare(caps, version, RK_UCP_LOOKUP, "catalog/lookup", "shopping/catalog_lookup", NULL);
   json_object_set_new(caps, RK_UCP_REFUND, json_pack("[{s:s, s:s, s:s}]", "version", RK_UCP_VERSION, "spec", OURS "/specification/refund", "schema",
                                                      OURS "/schemas/refund.json"));
+  json_object_set_new(caps, RK_UCP_CHANGE, json_pack("[{s:s, s:s, s:s, s:s}]", "version", RK_UCP_VERSION, "spec", OURS "/specification/change", "schema",
+                                                     OURS "/schemas/change.json", "extends", RK_UCP_CHECKOUT));
+  if (has_lodging(version)) rk_ucp_declare_lodging(caps);
   return caps;
 }
 
@@ -85,6 +110,7 @@ json_t *rk_ucp_platform_profile(const struct rk_ucp_platform *p, const char *ver
   json_t *ucp = json_pack("{s:s, s:{s:[o]}, s:o, s:{s:[o]}}", "version", version, "services", RK_UCP_SERVICE, service, "capabilities", caps,
                           "payment_handlers", RK_PAYMENT_HANDLER, handler);
   bool newest = strcmp(version, spoken[0]) == 0;
+  if (has_lodging(version)) json_object_set_new(rk_json_obj(ucp, "services"), RK_UCP_LODGING, rk_ucp_lodging_service(NULL));
   if (newest) json_object_set_new(ucp, "supported_versions", older_profiles(p->profile_url));
   json_t *profile = json_pack("{s:o, s:o}", "ucp", ucp, "keys", keys);
   if (!newest) json_object_set(profile, "signing_keys", keys); /* where 2026-04-08 has them */
@@ -164,12 +190,11 @@ static bool stands_at(rk_str url, rk_str origin) {
   return rk_str_starts(url, origin) && (url.n == origin.n || url.p[origin.n] == '/');
 }
 
-/* The REST service of the profile's version whose endpoint stands at origin. */
-static const json_t *rest_service(const json_t *ucp, rk_str origin) {
-  rk_str version = rk_json_str(ucp, "version");
+/* The REST service of that name and version whose endpoint stands at origin. */
+static const json_t *rest_service(const json_t *ucp, const char *name, rk_str version, rk_str origin) {
   size_t i;
   json_t *s;
-  json_array_foreach(rk_json_arr(rk_json_obj(ucp, "services"), RK_UCP_SERVICE), i, s)
+  json_array_foreach(rk_json_arr(rk_json_obj(ucp, "services"), name), i, s)
     if (rk_str_eq(rk_json_str(s, "transport"), RK_STR("rest")) && rk_str_eq(version_of(s, version), version) &&
         stands_at(rk_json_str(s, "endpoint"), origin)) return s;
   return NULL;
@@ -297,6 +322,17 @@ static void read_identity(const json_t *caps, struct rk_ucp_merchant *out) {
   out->has_identity = json_object_get(caps, RK_UCP_IDENTITY) != NULL;
 }
 
+static bool copy_endpoint(char *out, size_t size, const json_t *service) {
+  rk_str endpoint = rk_json_str(service, "endpoint");
+  while (endpoint.n && endpoint.p[endpoint.n - 1] == '/') endpoint.n--;
+  return copy(out, size, endpoint);
+}
+
+static void read_lodging(const json_t *ucp, const json_t *active, struct rk_ucp_merchant *out) {
+  const json_t *service = rest_service(ucp, RK_UCP_LODGING, RK_STR(RK_UCP_LODGING_VERSION), rk_str_c(out->origin));
+  if (!json_object_get(active, RK_UCP_BOOKING) || !copy_endpoint(out->booking_endpoint, sizeof out->booking_endpoint, service)) out->booking_endpoint[0] = 0;
+}
+
 static void read_capabilities(const json_t *ucp, const char *version, struct rk_ucp_merchant *out) {
   json_t *caps = declared(ucp), *ours = rk_ucp_capabilities_at(version), *active = rk_ucp_negotiate(caps, ours);
   out->has_checkout = json_object_get(active, RK_UCP_CHECKOUT) != NULL;
@@ -308,6 +344,8 @@ static void read_capabilities(const json_t *ucp, const char *version, struct rk_
   out->has_refund = json_object_get(active, RK_UCP_REFUND) != NULL;
   if (!copy(out->travel_kind, sizeof out->travel_kind, rk_json_str(rk_json_obj(json_array_get(rk_json_arr(caps, RK_UCP_TRAVEL_KEY), 0), "config"), "kind")))
     out->travel_kind[0] = 0;
+  out->has_change = json_object_get(active, RK_UCP_CHANGE) != NULL;
+  read_lodging(ucp, active, out);
   read_identity(caps, out);
   json_decref(active);
   json_decref(ours);
@@ -323,11 +361,9 @@ rk_err rk_ucp_read_merchant(const json_t *profile, const char *origin, struct rk
   for (int32_t i = 0; i < N_SPOKEN && !out->version; i++)
     if (rk_str_eq_c(version, spoken[i])) out->version = spoken[i];
   if (!out->version) return rk_fail(e, RK_EUPSTREAM, "%s: this profile is of UCP %.*s, which we do not speak", origin, RK_STR_ARG(version));
-  const json_t *service = rest_service(ucp, rk_str_c(origin));
+  const json_t *service = rest_service(ucp, RK_UCP_SERVICE, version, rk_str_c(origin));
   if (!service) return rk_fail(e, RK_EUPSTREAM, "%s offers no UCP %s REST service at its own origin", origin, out->version);
-  rk_str endpoint = rk_json_str(service, "endpoint");
-  while (endpoint.n && endpoint.p[endpoint.n - 1] == '/') endpoint.n--;
-  if (!copy(out->endpoint, sizeof out->endpoint, endpoint)) return rk_fail(e, RK_EFORMAT, "%s: its endpoint is too long", origin);
+  if (!copy_endpoint(out->endpoint, sizeof out->endpoint, service)) return rk_fail(e, RK_EFORMAT, "%s: its endpoint is too long", origin);
   read_capabilities(ucp, out->version, out);
   if (!out->has_checkout) return rk_fail(e, RK_EUPSTREAM, "%s offers no checkout that we speak", origin);
 
@@ -346,8 +382,8 @@ rk_err rk_ucp_read_merchant(const json_t *profile, const char *origin, struct rk
 json_t *rk_ucp_capability_names(const struct rk_ucp_merchant *m) {
   const struct { bool has; const char *name; } all[] = {
       {m->has_checkout, RK_UCP_CHECKOUT}, {m->has_search, RK_UCP_SEARCH}, {m->has_lookup, RK_UCP_LOOKUP}, {m->has_order, RK_UCP_ORDER},
-      {m->has_discount, RK_UCP_DISCOUNT}, {m->has_fulfillment, RK_UCP_FULFILLMENT}, {m->has_identity, RK_UCP_IDENTITY}, {m->has_refund, RK_UCP_REFUND},
-      {m->travel_kind[0] != 0, RK_UCP_TRAVEL_KEY}};
+      {m->has_discount, RK_UCP_DISCOUNT}, {m->has_fulfillment, RK_UCP_FULFILLMENT}, {m->has_identity, RK_UCP_IDENTITY}, {m->has_refund, RK_UCP_REFUND}, {m->has_change, RK_UCP_CHANGE},
+      {m->travel_kind[0] != 0, RK_UCP_TRAVEL_KEY}, {m->booking_endpoint[0] != 0, RK_UCP_BOOKING}};
   json_t *names = json_array();
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     if (all[i].has) json_array_append_new(names, json_string(all[i].name));

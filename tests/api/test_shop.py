@@ -121,7 +121,7 @@ class Agent:
 class Shop:
     def __init__(self, name, origin, data):
         self.name, self.origin, self.data = name, origin, data
-        self.directory = next(d for d in ("shops", "tests/conformance/shops") if (ROOT / d / name).exists()) + "/" + name
+        self.directory = next(d for d in ("shops", "shops/travel", "tests/conformance/shops") if (ROOT / d / name).exists()) + "/" + name
 
     def orders(self):
         out = subprocess.run([RUKOU, "shop", "orders", self.directory, "--json", "--data", self.data], cwd=ROOT, capture_output=True, check=True)

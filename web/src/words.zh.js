@@ -34,7 +34,7 @@ export const zh = {
   opt_color: '颜色', opt_colour: '颜色', opt_size: '尺码', opt_model: '型号', opt_kind: '款式', opt_capacity: '容量', opt_material: '材质', opt_flavor: '口味', opt_version: '版本',
   // edits, differences, returns, permissions
   ed_title: '修改', ed_quantity: '数量', ed_apply: '按此修改', df_edit: '您的修改', df_later: '商家在您确认之后改了什么', df_old: '原来', df_new: '现在', df_none: '无',
-  bk_cancel: '取消订单', bk_return: '退货退款', bk_change: '改签', bk_back: '退回金额', bk_fee: '手续费', bk_to: '退到', bk_ask: '取消或退货…', bk_armed: '向 {merchant} 退这笔订单，退到 {instrument}？', bk_hold: '按住确认，退回 {total}',
+  bk_cancel: '取消订单', bk_return: '退货退款', bk_change: '改签', ch_old: '原票', ch_new: '改为', ch_rule: '改签规则', ch_armed: '向 {merchant} 改签，差额退到 {instrument}？', ch_hold: '按住确认改签，退回 {total}', bk_back: '退回金额', bk_fee: '手续费', bk_to: '退到', bk_ask: '取消或退货…', bk_armed: '向 {merchant} 退这笔订单，退到 {instrument}？', bk_hold: '按住确认，退回 {total}',
   pm_title: '长期授权', pm_text: '在这些限额之内的购买不再逐笔询问；每一笔仍有签名记录，授权可以随时收回。', pm_none: '没有长期授权：每笔都会询问。', pm_any: '任何商家', pm_order: '每单最多', pm_day: '每天最多', pm_month: '每月最多', pm_merchant: '只限商家', pm_add: '授权', pm_end: '收回', pm_uses: '用过 {n} 次', pm_by: '由您的长期授权批准。',
   // approval
   ap_travelers: '出行人', ap_nothing_sent: '电子凭证，不寄送',

@@ -20,7 +20,7 @@
 
 #define AGENT "http://127.0.0.1:7100"
 
-enum { MAX_SHOPS = 4, TOKEN_BYTES = 4096 };
+enum { MAX_SHOPS = 5, TOKEN_BYTES = 4096 };
 
 static const char *const *dirs;
 static const char *const agents[] = {AGENT};
@@ -28,10 +28,11 @@ static char data_dir[64], origins[MAX_SHOPS][32];
 static struct rk_shop *shops[MAX_SHOPS];
 static int n_shops;
 static struct rk_key *key;
+static const char *agent_version = RK_UCP_VERSION; /* of the agent's profile */
 
 static rk_err fetch(void *ud, const char *url, struct rk_buf *out, struct rk_error *e) {
   (void)ud, (void)url, (void)e;
-  json_t *profile = rk_ucp_platform_profile(&(struct rk_ucp_platform){.key = key, .profile_url = AGENT "/.well-known/ucp"}, RK_UCP_VERSION);
+  json_t *profile = rk_ucp_platform_profile(&(struct rk_ucp_platform){.key = key, .profile_url = AGENT "/.well-known/ucp"}, agent_version);
   char *text = rk_json_dump(profile);
   rk_err err = rk_buf_adds(out, text);
   free(text);
@@ -129,7 +130,7 @@ static inline json_t *pay(int i, const json_t *checkout) {
   rk_buf_init(&body, 16384);
   assert_int_equal(rk_payment_token_make(key, &claims, &token, &e), RK_OK);
   assert_int_equal(rk_merchant_complete_body(&(struct rk_payment){.instrument_id = "card", .kind = "card", .label = "Card", .token = token.p}, &body), RK_OK);
-  snprintf(path, sizeof path, "/checkout-sessions/%s/complete", claims.checkout_id);
+  snprintf(path, sizeof path, "/%s-sessions/%s/complete", strncmp(claims.checkout_id, "bks_", 4) == 0 ? "booking" : "checkout", claims.checkout_id);
   json_t *v = ask(i, "POST", path, rk_json_parse(rk_buf_str(&body), 16384, &e), &status);
   rk_buf_release(&token);
   rk_buf_release(&body);

@@ -118,7 +118,24 @@ export function Edits({ approval, on_change, busy }) {
   );
 }
 
-// A cancellation, a change, a return: what comes back, and where to.
+const gives_back = (approval) => approval.kind === 'cancel' || approval.kind === 'return';
+
+// What a change gives for what it takes: the old places beside the new ones.
+function Given({ terms }) {
+  const { change, currency } = terms;
+  if (!change) return null;
+  return (
+    <>
+      <Row name={t('rc_theirs')}><code class="print">{change.merchant_order_id}</code></Row>
+      <Row name={t('ch_old')}>{change.lines.map((l) => <div key={l.line_id}>{l.title} × {l.quantity} · {money(l.amount_minor, currency)}</div>)}</Row>
+      <Row name={t('bk_fee')}>{money(change.fee_minor, currency)}</Row>
+      {change.back_minor > 0 && <Row name={t('bk_back')}><b>{money(change.back_minor, currency)}</b></Row>}
+      <Row name={t('ch_rule')}>{change.policy || t('ap_none')}</Row>
+    </>
+  );
+}
+
+// A cancellation or a return: what comes back, and where to.
 function BackTerms({ approval }) {
   const { terms } = approval;
   return (
@@ -136,14 +153,15 @@ function BackTerms({ approval }) {
 
 export function Terms({ approval, print, on_change }) {
   const { terms } = approval, street = terms.fulfilment?.address?.street;
-  if (approval.kind && approval.kind !== 'purchase') return <BackTerms approval={approval} />;
+  if (gives_back(approval)) return <BackTerms approval={approval} />;
   return (
     <dl class="terms">
       <Row name={t('ap_merchant')}>
         <div class="merchant"><ShopMark name={terms.merchant.name} origin={terms.merchant.origin} /><b>{terms.merchant.name}</b></div>
         <span class="muted"><code>{terms.merchant.origin}</code> · {t('ap_claim')}</span>
       </Row>
-      <Row name={t('ap_items')}>
+      <Given terms={terms} />
+      <Row name={t(terms.change ? 'ch_new' : 'ap_items')}>
         <Lines lines={terms.lines} currency={terms.currency} />
         <Totals totals={terms.totals} total_minor={terms.total_minor} currency={terms.currency} />
       </Row>
@@ -221,7 +239,7 @@ export class Approval extends Component {
   buttons(total, low) {
     const { terms } = this.props.approval;
     const { armed, sent, print } = this.state;
-    const buys = !this.props.approval.kind || this.props.approval.kind === 'purchase';
+    const act = gives_back(this.props.approval) ? 'bk' : terms.change?.back_minor ? 'ch' : 'ap';
     if (print === false) {
       return (
         <>
@@ -240,10 +258,10 @@ export class Approval extends Component {
     }
     return (
       <div class="armed" role="group" aria-label={t('ap_title')}>
-        <p class="armed-text">{t(buys ? 'ap_armed' : 'bk_armed', { merchant: terms.merchant.name, instrument: terms.instrument.label })}</p>
+        <p class="armed-text">{t(`${act}_armed`, { merchant: terms.merchant.name, instrument: terms.instrument.label })}</p>
         <div class="buttons">
           <button class="button" data-do="back" disabled={!!sent} onClick={this.unarm}>{t('ap_back')}</button>
-          <HoldButton label={t(buys ? 'ap_hold' : 'bk_hold', { total })} holding={t('ap_holding')} busy={!!sent} on_held={() => this.answer('approve')} />
+          <HoldButton label={t(`${act}_hold`, { total })} holding={t('ap_holding')} busy={!!sent} on_held={() => this.answer('approve')} />
         </div>
         <p class="armed-hint">{t('ap_hold_hint')}</p>
       </div>
@@ -254,13 +272,13 @@ export class Approval extends Component {
     const { terms } = approval;
     const left_ms = approval.expires_ms - now_ms;
     const shown = approval.state === 'pending' && left_ms <= 0 ? 'expired' : approval.state;
-    const buys = !approval.kind || approval.kind === 'purchase';
-    const total = money(buys ? terms.total_minor : terms.back_minor, terms.currency);
+    const bought = !approval.kind || approval.kind === 'purchase', back_minor = terms.change?.back_minor || terms.back_minor;
+    const total = money(back_minor || (gives_back(approval) ? 0 : terms.total_minor), terms.currency);
     const low = !!approval.wallet && approval.wallet.balance_minor < terms.total_minor;
     const head = (
       <>
         <span class={`ap-icon ap-icon-${shown}`}><Icon name={STATE_ICON[shown]} /></span>
-        <span class="ap-name">{!buys ? t(`bk_${approval.kind}`) : shown === 'pending' ? t('ap_title') : terms.lines[0]?.title}</span>
+        <span class="ap-name">{!bought ? t(`bk_${approval.kind}`) : shown === 'pending' ? t('ap_title') : terms.lines[0]?.title}</span>
         <strong class="ap-total">{total}</strong>
         <span class={`pill st-${shown}`}>{t(`st_${shown}`)}</span>
       </>
@@ -285,8 +303,8 @@ export class Approval extends Component {
         <header class="ap-head">{head}</header>
         {terms.merchant.sandbox && <p class="ap-sandbox"><Icon name="info" size={14} />{t('ap_sandbox')}</p>}
         <Diff approval={approval} />
-        <Terms approval={approval} print={print} on_change={this.change} />
-        {buys && <Edits key={approval.id} approval={approval} on_change={this.change} busy={!!this.state.sent} />}
+        <Terms approval={approval} print={print} on_change={bought ? this.change : null} />
+        {bought && <Edits key={approval.id} approval={approval} on_change={this.change} busy={!!this.state.sent} />}
         <footer class="ap-foot" ref={(el) => { this.foot = el; }}>
           <span class={`ap-clock ${left_ms < 60_000 ? 'warn' : ''}`}><Icon name="clock" size={15} />{t('ap_expires', { left: time_left(left_ms) })}</span>
           {this.buttons(total, low)}
