@@ -211,7 +211,7 @@ static void money_back(struct admin *a, const char *id, const json_t *order, con
   char path[128], name[24], label[300], most[40], key[37];
   size_t i;
   json_t *line;
-  int64_t left = rk_json_i64(order, "total_minor", 0) - rk_shop_store_refunded(a->s->db, id);
+  int64_t left = refund_charged(order) - rk_shop_store_refunded(a->s->db, id);
   rk_buf_addf(&a->b, "<h2>%s</h2><div class=card>", admin_word(a, "退款", "Money back"));
   adjustments(a, id, view);
   if (left > 0) {

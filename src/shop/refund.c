@@ -162,7 +162,7 @@ static bool work_out(struct quote *q, struct rk_shop_answer *out) {
     refuse(out, "refund_not_possible", q->en ? "Nothing of this order is left to give back" : "该订单没有可退的内容");
     return false;
   }
-  int64_t left = rk_json_i64(q->order, "total_minor", 0) - rk_shop_store_refunded(q->s->db, rk_json_cstr(q->order, "id", ""));
+  int64_t left = refund_charged(q->order) - rk_shop_store_refunded(q->s->db, rk_json_cstr(q->order, "id", ""));
   if (all) close_order(q);
   if (q->paid_minor > left) q->paid_minor = left > 0 ? left : 0; /* the seller gave some of it back already */
   if (q->fee_minor > q->paid_minor) q->fee_minor = q->paid_minor;
