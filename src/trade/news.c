@@ -43,7 +43,7 @@ static int64_t paid_back(const json_t *theirs, int64_t charged) {
 /* UCP: a line's status follows from its quantities; a cancellation or refund is an adjustment of the order. Money back
  * for a part of the order leaves the rest what it is. */
 static const char *status_of(const json_t *theirs, int64_t back, int64_t charged) {
-  size_t i, n = 0, fulfilled = 0;
+  size_t i, n = 0, fulfilled = 0, removed = 0;
   bool begun = json_array_size(rk_json_arr(rk_json_obj(theirs, "fulfillment"), "events")) > 0, refund = false, canceled = false;
   json_t *one;
   json_array_foreach(rk_json_arr(theirs, "adjustments"), i, one) {
@@ -54,10 +54,15 @@ static const char *status_of(const json_t *theirs, int64_t back, int64_t charged
   if (canceled) return "canceled";
   json_array_foreach(rk_json_arr(theirs, "line_items"), i, one) {
     rk_str s = rk_json_str(one, "status");
+    if (rk_str_eq_c(s, "removed")) {
+      removed++;
+      continue;
+    }
     n++;
     if (rk_str_eq_c(s, "fulfilled")) fulfilled++;
     if (rk_str_eq_c(s, "partial")) begun = true;
   }
+  if (refund && removed && !n) return "refunded"; /* all of it, less a fee */
   return n && fulfilled == n ? "fulfilled" : fulfilled || begun ? "processing" : "placed";
 }
 

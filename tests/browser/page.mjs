@@ -527,6 +527,49 @@ page_test('reduced motion and forced theme keep working', async ({ page }) => {
   await shot(page, 'page-reduced-dark');
 }, { reducedMotion: 'reduce', theme: 'dark' });
 
+page_test('plan: one sheet, one answer; every part, the whole, and what happens when a part fails', async ({ mock, page }) => {
+  const parts = () => page.locator('.plan .pl-part');
+  await say(page, '#plan trip');
+  await page.waitForSelector('.plan.ap-pending');
+  assert.equal(await parts().count(), 4);
+  assert.equal(await page.locator('.approval').count(), 1); // its parts have no cards of their own
+  const sheet = await page.locator('.plan').innerText();
+  for (const words of ['G2 Shanghai', 'G25 Beijing', 'Yunqi Hotels', 'Palace Museum', '张伟', '¥3,286.00', 'a fee of at most ¥66.20', 'not possible, so it is paid last', 'in full']) assert.ok(sheet.includes(words), words);
+  await page.waitForSelector('.plan .pl-print .good');
+  const before = mock.plans.values().next().value.plan.sheet_hash;
+  await page.locator('.pl-choice input').nth(1).click();
+  await until('another sheet', () => mock.plans.values().next().value.plan.sheet_hash !== before);
+  await page.waitForSelector('.plan .pl-chosen:nth-of-type(2)');
+  await page.locator('.pl-choice input').first().click();
+  await until('the first sheet again', () => mock.plans.values().next().value.plan.sheet_hash === before);
+  await page.waitForSelector('.pl-choice label:nth-of-type(1).pl-chosen');
+  await parts().first().locator('summary').first().click();
+  await shot(page, 'plan-sheet');
+  await page.locator('.plan [data-do=review]').click();
+  await shot(page, 'plan-armed');
+  await hold(page, 1250);
+  await page.waitForSelector('.plan .pl-mark .spinner');
+  await page.waitForSelector('.plan.ap-completed');
+  assert.equal(await page.locator('.pl-pill-stands').count(), 4);
+  assert.match(await page.locator('.pl-cost').innerText(), /3,286\.00/);
+  assert.equal(mock.requests.filter((r) => r.startsWith('POST /api/plans')).length, 1);
+});
+
+for (const lang of ['en', 'zh'])
+  page_test(`plan: what stands, what came back and what can be done (${lang})`, async ({ page }) => {
+    await say(page, lang === 'zh' ? '#plan_undone 北京' : '#plan_undone trip');
+    await page.waitForSelector('.plan.ap-pending');
+    await pay(page);
+    await page.waitForSelector('.plan.ap-partial');
+    assert.equal(await page.locator('.pl-pill-refunded').count(), 2);
+    assert.equal(await page.locator('.pl-pill-stands').count(), 1);
+    assert.equal(await page.locator('.pl-pill-failed').count(), 1);
+    const text = await page.locator('.plan').innerText();
+    for (const words of lang === 'zh' ? ['退回 ¥1,257.80，手续费 ¥66.20', '比计划单上写的高', '取消订单', '实际花费'] : ['¥1,257.80 back, fee ¥66.20', 'higher than the sheet said', 'Cancel the order', 'What it cost'])
+      assert.ok(text.includes(words), words);
+    await shot(page, `plan-partial-${lang}`);
+  }, { lang, viewport: lang === 'zh' ? PHONE : undefined });
+
 await run_tests();
 await browser.close();
 process.exit();

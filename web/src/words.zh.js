@@ -52,7 +52,7 @@ export const zh = {
   type_subtotal: '商品小计', type_items_discount: '商品优惠', type_discount: '优惠', type_fulfillment: '配送费', type_shipping: '配送费', type_tax: '税', type_fee: '服务费', type_total: '合计',
   // plans
   pl_title: '确认计划', pl_terms: '条款与修改', pl_terms_all: '各部分的条款', pl_more: ' 等，另有 {n} 项', pl_whole: '{n} 部分合计', pl_if_fails: '如果有一部分买不成', pl_undo: '退订：', pl_undo_never: '不能退，最后付款', pl_undo_unknown: '商家没有写明手续费；如果收费就保留', pl_undo_fee: '手续费最多 {fee}', pl_undo_free: '全额退',
-  pl_keep_text: '其余部分照买，已买的保留。', pl_keep: '保留其余', pl_undo_text: '还没买的取消占用，已买的退掉，退订费最多为上面写明的数额；退不了的保留并告诉你。', pl_armed: '将一次批准 {n} 笔购买', pl_renew: '延长占用', pl_paid: '已付', pl_cost: '实际花费', pl_unknown: '还不知道', pl_back: '退回 {back}，手续费 {fee}',
+  pl_way_keep_text: '其余部分照买，已买的保留。', pl_way_keep: '保留其余。', pl_way_undo: '全部撤回。', pl_way_undo_text: '还没买的取消占用，已买的退掉，退订费最多为上面写明的数额；退不了的保留并告诉你。', pl_armed: '将一次批准 {n} 笔购买', pl_renew: '延长占用', pl_paid: '已付', pl_cost: '实际花费', pl_unknown: '还不知道', pl_back: '退回 {back}，手续费 {fee}', pl_back_all: '全额退回 {back}',
   pl_is_pending: '待你批准', pl_is_approved: '已批准', pl_is_completing: '正在付款', pl_is_undoing: '正在撤回', pl_is_completed: '全部买好', pl_is_undone: '没有买成', pl_is_partial: '部分成立', pl_is_refused: '已拒绝', pl_is_expired: '已过期',
   pl_say_approved: '已批准，正在逐一核对各部分的条款；还没有付款。', pl_say_completing: '正在逐一付款：先付能退的，最后付不能退的。', pl_say_undoing: '有一部分没有成功，正在撤回其余部分。', pl_say_completed: '全部买好了。', pl_say_undone: '没有买成，没有留下任何订单。', pl_say_partial: '只有一部分成立，见下。',
   pl_st_stands: '成立', pl_st_refunded: '已退款', pl_st_released: '已取消占用', pl_st_failed: '未成功', pl_st_unknown: '结果未知', pl_st_working: '正在处理', pl_st_waiting: '还没开始', pl_do_wait: '会继续核对，不会再发送付款。', pl_do_order_page: '请到商家的订单页面处理。',

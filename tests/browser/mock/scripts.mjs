@@ -57,6 +57,56 @@ export function terms_of(c, zh, kind = 'wallet') {
   };
 }
 
+// Train out, train back, a room, tickets: what a plan is made of.
+function trip(zh) {
+  const day = date_in(9), next = date_in(10);
+  const part = (shop, title, unit, quantity, travelers, date, undo, refund_rule) => ({
+    undo, terms: {
+      merchant: { origin: `http://127.0.0.2:${shop[2]}`, name: zh ? shop[0] : shop[1], key_thumbprint: 'q7h1', sandbox: true },
+      lines: [{ item_id: `${shop[2]}-${title}`, title, options: {}, quantity, unit_minor: unit }], discounts: [],
+      totals: [{ type: 'subtotal', text: '', amount_minor: unit * quantity }, { type: 'total', text: '', amount_minor: unit * quantity }],
+      fulfilment: { id: 'seat', method: zh ? '电子票' : 'E-ticket', date, address: { name: '', phone: '', street: '', city: '' } },
+      instrument: { id: 'card', kind: 'card', label: zh ? '沙盒银行卡 ••4242' : 'Sandbox card ••4242' }, refund_rule, currency: CNY, total_minor: unit * quantity, expires_ms: 0,
+      ...(travelers ? { travelers: [{ name: '张伟', kind: 'adult' }, { name: '李娜', kind: 'adult' }] } : {}),
+    },
+  });
+  const rail = ['通途铁路', 'Tongtu Rail', 9103], stay = ['云栖酒店', 'Yunqi Hotels', 9104], zoo = ['畅游门票', 'Changyou Tickets', 9105];
+  const rule = zh ? '开车前8天以上退票免费，48小时以上扣5%。' : 'Free up to 8 days before departure, then 5%.';
+  return [
+    part(rail, zh ? 'G2 上海虹桥 → 北京南 07:00–11:29 二等座' : 'G2 Shanghai Hongqiao → Beijing South 07:00–11:29 second class', 66200, 2, true, day, { fee_minor: 6620 }, rule),
+    part(rail, zh ? 'G25 北京南 → 上海虹桥 17:00–21:36 二等座' : 'G25 Beijing South → Shanghai Hongqiao 17:00–21:36 second class', 66200, 2, true, next, { fee_minor: 6620 }, rule),
+    part(stay, zh ? '云栖北京 高级大床房，特惠价，一晚' : 'Yunqi Beijing, superior room, saver rate, one night', 51800, 1, true, day, undefined, zh ? '特惠价不可取消。' : 'Saver rate: no refund.'),
+    part(zoo, zh ? '故宫博物院 成人票' : 'Palace Museum, adult', 6000, 2, false, next, { fee_minor: 0 }, zh ? '参观日前一天24:00前免费退票。' : 'Free until midnight before the day of the visit.'),
+  ];
+}
+
+async function plan_ends(s, state, outcome) {
+  const plan = await s.plan(s.zh ? '北京周末' : 'Weekend in Beijing', trip(s.zh));
+  if (plan.state !== 'approved') { s.plan_event(plan); return s.done(await s.say(s.zh ? '好的，什么也没买。' : 'All right, nothing was bought.')); }
+  const parts = plan.approvals.map((a) => ({ approval_id: a.id, title: a.terms.lines[0].title, n_lines: 1, merchant: a.terms.merchant, state: 'waiting', currency: CNY, total_minor: a.terms.total_minor, paid_minor: 0, back_minor: 0, fee_minor: 0, why: '', what_can_be_done: 'wait' }));
+  const show = (now, ends) => {
+    plan.state = now;
+    const paid_minor = parts.reduce((n, p) => n + p.paid_minor, 0), back_minor = parts.reduce((n, p) => n + p.back_minor, 0);
+    plan.result = { state: now, parts, totals: { [CNY]: { paid_minor, back_minor, cost_minor: paid_minor - back_minor, unknown_minor: 0 } } };
+    s.plan_event(plan);
+    return ends;
+  };
+  const paid = (p, i) => Object.assign(p, { state: 'stands', paid_minor: p.total_minor, merchant_order_id: `TT-24${i}7`, order_id: `o${i}`, what_can_be_done: 'cancel' });
+  show('completing');
+  for (const i of [3, 0, 1]) { parts[i].state = 'working'; show('completing'); await s.wait(s.mock.pace_ms * 30); paid(parts[i], i); }
+  for (const [i, change] of Object.entries(outcome)) Object.assign(parts[i], change === 'paid' ? paid(parts[i], i) : change);
+  show(state);
+  s.done(await s.say(s.zh ? '结果见上面的计划单。' : 'The sheet above says how it ended.'));
+}
+
+export const plan = (s) => plan_ends(s, 'completed', { 2: 'paid' });
+export const plan_undone = (s) => plan_ends(s, 'partial', {
+  0: { state: 'refunded', back_minor: 125780, fee_minor: 6620, what_can_be_done: 'none' },
+  1: { why: 'fee_higher' },
+  2: { state: 'failed', why: 'payment_refused', what_can_be_done: 'again' },
+  3: { state: 'refunded', back_minor: 12000, what_can_be_done: 'none' },
+});
+
 const found = (zh, shops) => ({ summary: zh ? '2 家店，4 个商品' : '2 shops, 4 offers', shops: shops ?? Object.values(SHOPS).map((s) => ({ shop_id: s.shop_id, name: zh ? s.zh : s.en, ok: true, n_offers: 2 })) });
 const query = (zh) => (zh ? { query: '跑步鞋', max_total: 500 } : { query: 'running shoes', max_total: 500 });
 

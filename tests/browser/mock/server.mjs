@@ -31,6 +31,7 @@ export class Mock {
     this.chats = new Map();
     this.turns = new Map();
     this.approvals = new Map();
+    this.plans = new Map();
     this.orders = [];
     this.ledger = [];
     this.live = new Map();
@@ -105,6 +106,22 @@ export class Mock {
         while (held.now) held = mock.approvals.get(held.now.id);
         return held.approval;
       },
+      // Several purchases on one sheet; gives the plan when it is decided.
+      async plan(title, parts) {
+        const plan = { id: randomUUID(), title, state: 'pending', on_failure: 'undo', created_ms: Date.now(), expires_ms: Date.now() + mock.expires_ms, chat_id: turn.chat_id, turn_id: turn.id, approvals: [] };
+        for (const { terms, undo } of parts) {
+          terms.expires_ms = plan.expires_ms;
+          const a = { id: randomUUID(), plan_id: plan.id, state: 'pending', terms, terms_hash: await terms_fingerprint(terms), created_ms: Date.now(), expires_ms: plan.expires_ms, chat_id: turn.chat_id, turn_id: turn.id, demo_profile: mock.profile.demo, wallet: null, ...(undo ? { undo } : {}) };
+          plan.approvals.push(a);
+          this.emit('approval_request', { approval: { ...structuredClone(a), plan_id: undefined, in_plan: true } });
+        }
+        const decided = new Promise((done) => mock.plans.set(plan.id, { plan, turn, done }));
+        await mock.plan_sheet(plan);
+        this.plan_event(plan);
+        await decided;
+        return plan;
+      },
+      plan_event(plan) { this.emit('plan', { plan: structuredClone(plan) }); },
       // A turn as the real program sent it (tests/tools/record_stream.py), with the ids of this turn; the approval
       // gets a new time and waits for the page, which must decide as was recorded.
       async replay(name) {
@@ -171,6 +188,12 @@ export class Mock {
     this.emit(turn, 'message', { message_id: turn.message_id, parent_id: null, role: 'user', text });
     this.play(turn);
     return { chat_id: id, turn_id: turn.id };
+  }
+
+  async plan_sheet(plan) {
+    plan.totals = {};
+    for (const { terms } of plan.approvals) plan.totals[terms.currency] = (plan.totals[terms.currency] ?? 0) + terms.total_minor;
+    plan.sheet_hash = await terms_fingerprint({ on_failure: plan.on_failure, parts: plan.approvals.map((a) => ({ terms_hash: a.terms_hash, undo_fee_minor: a.undo?.fee_minor ?? null })) });
   }
 
   decide_end(a, decision, by = 'page') {
@@ -269,6 +292,22 @@ export class Mock {
         return json(200, { approval });
       }
       case 'PATCH approvals/ID': return json(200, { approval: await this.instrument_change(this.approvals.get(id), body.changes.instrument_id) });
+      case 'GET plans/ID': return json(200, { plan: this.plans.get(id).plan });
+      case 'POST plans/ID': {
+        const { plan, done } = this.plans.get(id);
+        if (body.sheet_hash !== plan.sheet_hash) return fail(409, 'conflict', 'this is not the sheet that is waiting');
+        plan.state = { approve: 'approved', refuse: 'refused' }[body.decision];
+        for (const a of plan.approvals) a.state = plan.state;
+        done();
+        return json(200, { plan });
+      }
+      case 'PATCH plans/ID': {
+        const { plan, turn } = this.plans.get(id);
+        plan.on_failure = body.changes.on_failure;
+        await this.plan_sheet(plan);
+        this.emit(turn, 'plan', { plan: structuredClone(plan) });
+        return json(200, { plan });
+      }
       case 'GET orders': return json(200, { orders: this.orders });
       case 'GET permissions': return json(200, { permissions: [] });
       case 'GET ledger': return json(200, { entries: this.ledger });

@@ -26,9 +26,10 @@ function part_title({ terms }) {
   return `${terms.lines[0]?.title ?? ''}${terms.lines[0]?.quantity > 1 ? ` × ${terms.lines[0].quantity}` : ''}${more > 0 ? t('pl_more', { n: more }) : ''}`;
 }
 
+// The day, what the merchant says of the line (hours, class, seats), and who goes.
 function when_who({ terms }) {
   const date = terms.fulfilment?.date;
-  return [date && day(date), terms.travelers?.map((p) => p.name).join('、')].filter(Boolean).join(' · ');
+  return [date && day(date), ...Object.values(terms.lines[0]?.options ?? {}), terms.travelers?.map((p) => p.name).join('、')].filter(Boolean).join(' · ');
 }
 
 // One part as it is agreed to; its terms unfold, and are edited there.
@@ -56,7 +57,7 @@ function Part({ approval, number, on_change, busy }) {
 }
 
 function Result({ part, number, chat }) {
-  const paid = part.state === 'stands' ? money(part.paid_minor, part.currency) : part.state === 'refunded' ? t('pl_back', { back: money(part.back_minor, part.currency), fee: money(part.fee_minor, part.currency) }) : '';
+  const paid = part.state === 'stands' ? money(part.paid_minor, part.currency) : part.state !== 'refunded' ? '' : t(part.fee_minor ? 'pl_back' : 'pl_back_all', { back: money(part.back_minor, part.currency), fee: money(part.fee_minor, part.currency) });
   const why = part.state === 'failed' ? t_or(`fail_${part.why}`, '') : part.why && ['stands', 'unknown'].includes(part.state) ? t_or(`pl_why_${part.why}`, '') : '';
   return (
     <li class={`pl-part pl-${part.state}`}>
@@ -174,7 +175,7 @@ export class Plan extends Component {
           {['undo', 'keep'].map((way) => (
             <label key={way} class={way === plan.on_failure ? 'pl-chosen' : ''}>
               <input type="radio" name={`on_failure_${plan.id}`} checked={way === plan.on_failure} onChange={() => this.doing('change', () => plan_change(chat, plan, way))} />
-              <span><b>{t(`pl_${way}`)}</b> {t(`pl_${way}_text`)}</span>
+              <span><b>{t(`pl_way_${way}`)}</b> {t(`pl_way_${way}_text`)}</span>
             </label>
           ))}
         </fieldset>
