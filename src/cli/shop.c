@@ -28,7 +28,7 @@ static void print_shop(const struct rk_cli *c, const char *name, const char *ori
   } else printf("%-16s %s\n", name, origin);
 }
 
-/* SIGTERM, SIGINT, and SIGTERM when the process that started us ends. */
+/* SIGTERM or SIGINT. */
 static void wait_for_end(void) {
   sigset_t set;
   int sig;
@@ -68,8 +68,8 @@ static int serve(struct rk_cli *c) {
   if (port < 0 || port > 65535 - RK_MAX_SHOPS_SERVED) return usage("--port is 0 (free ports) to 65519");
 
   pid_t parent = getppid();
-  prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (getppid() != parent) return RK_EXIT_FAILED; /* it ended meanwhile */
+  if (sandbox) prctl(PR_SET_PDEATHSIG, SIGTERM); /* sandbox shops go with the agent that started them; a real one outlives the shell it was typed in */
+  if (sandbox && getppid() != parent) return RK_EXIT_FAILED; /* it ended meanwhile */
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);

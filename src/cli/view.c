@@ -62,6 +62,16 @@ static void show_when(const json_t *travel) {
   printf("adults %lld children %lld  ", (long long)rk_json_i64(travel, "adults", 0), (long long)rk_json_i64(travel, "children", 0));
 }
 
+static void show_warnings(const json_t *list) {
+  size_t i;
+  json_t *v;
+  json_array_foreach(list, i, v) {
+    printf("       ! ");
+    put(json_string_value(v));
+    putchar('\n');
+  }
+}
+
 static void show_cards(struct rk_view *v, const json_t *data) {
   size_t i;
   json_t *c;
@@ -94,7 +104,9 @@ static void show_cards(struct rk_view *v, const json_t *data) {
       printf(" ");
       put(rk_json_cstr(delivery, "date", ""));
     }
-    printf("  %.1f/5\n", json_number_value(json_object_get(c, "rating")));
+    if (rk_json_i64(c, "n_reviews", 0)) printf("  %.1f/5", json_number_value(json_object_get(c, "rating")));
+    putchar('\n');
+    show_warnings(rk_json_arr(c, "warnings"));
   }
   put(rk_json_cstr(data, "reason", ""));
   putchar('\n');

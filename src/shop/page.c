@@ -1,5 +1,6 @@
 /* page.c - the few pages that a buyer sees: the shop's terms, the consent to
- * link an account, and in the sandbox the payment that an agent cannot finish.
+ * link an account, and the payment that an agent cannot finish: play money in
+ * the sandbox, on delivery where the shop takes that.
  * Plain HTML without scripts; every text is escaped. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,7 +56,24 @@ static bool pay_id(rk_str path, char id[MAX_ID_BYTES]) {
   return true;
 }
 
-static void show_payment(const struct rk_shop *s, const struct session *x, bool done, struct rk_shop_answer *out) {
+static void show_delivery(const struct rk_shop *s, const struct session *x, struct rk_buf *b) {
+  static const char *const keys[] = {"first_name", "last_name", "address_locality", "street_address"};
+  char date[11];
+  if (!x->delivery) return;
+  session_promise(s, x, x->delivery, date);
+  rk_buf_adds(b, "<p>");
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    html_text(b, rk_json_cstr(rk_json_obj(x->state, "address"), keys[i], ""));
+    rk_buf_adds(b, " ");
+  }
+  rk_buf_adds(b, "<br>");
+  html_text(b, x->delivery->title.zh);
+  rk_buf_addf(b, " · %s · ", date);
+  html_money(b, x->fee, s->catalog.currency);
+  rk_buf_adds(b, "</p>");
+}
+
+static void show_payment(const struct rk_shop *s, const struct session *x, bool done, const char *kind, struct rk_shop_answer *out) {
   struct rk_buf b;
   begin(s, &b);
   for (int32_t i = 0; i < x->n_lines; i++) {
@@ -63,21 +81,25 @@ static void show_payment(const struct rk_shop *s, const struct session *x, bool 
     html_text(&b, x->lines[i].item->product->title.zh);
     rk_buf_adds(&b, "</p>");
   }
+  show_delivery(s, x, &b);
   rk_buf_adds(&b, "<p><b>");
   html_money(&b, x->total, s->catalog.currency);
   rk_buf_adds(&b, "</b></p>");
   if (done) rk_buf_adds(&b, "<p>已完成，可以回到助手。Done; you can go back to your assistant.</p>");
-  else if (s->o.sandbox) rk_buf_adds(&b, "<form method=post><button>确认付款（沙盒）· Confirm the payment (sandbox)</button></form>");
+  else if (kind && strcmp(kind, "page") == 0) rk_buf_adds(&b, "<form method=post><button>确认付款（沙盒）· Confirm the payment (sandbox)</button></form>");
+  else if (kind)
+    rk_buf_addf(&b, "<form method=post><input type=hidden name=total value=%lld><button>下单，货到付款 · Order, pay on delivery</button></form>", (long long)x->total);
   else rk_buf_adds(&b, "<p>请联系本店付款。Please contact the shop to pay.</p>");
   finish(&b, 200, out);
 }
 
 /* The buyer has confirmed: the order is placed as the agent would have it. */
-static rk_err confirm(struct rk_shop *s, json_t *row, struct session *x, struct rk_error *e) {
+static rk_err confirm(struct rk_shop *s, json_t *row, struct session *x, const char *kind, struct rk_error *e) {
   char header[AGENT_URL_BYTES + 16];
   struct caller c;
   struct rk_shop_answer answer = {0};
-  struct payment p = {.kind = "page"};
+  struct payment p = {0};
+  snprintf(p.kind, sizeof p.kind, "%s", kind);
   snprintf(header, sizeof header, "profile=\"%s\"", rk_json_cstr(row, "agent", ""));
   rk_uuid7(p.jti);
   rk_err err = caller_find(s, rk_str_c(header), false, &c, &answer) ? rk_db_begin(s->db, e) : rk_fail(e, RK_EUPSTREAM, "the agent's profile cannot be read");
@@ -91,21 +113,36 @@ static rk_err confirm(struct rk_shop *s, json_t *row, struct session *x, struct 
   return err;
 }
 
+/* What a press of the button stands for here; NULL: nothing does. */
+static const char *payable_by(const struct rk_shop *s, const struct session *x) {
+  if (s->o.sandbox) return rk_json_bool(x->state, "escalated", false) ? "page" : NULL;
+  return payment_on_a_page(s, x) ? "on_delivery" : NULL;
+}
+
+/* The button is pressed for what the page showed. */
+static bool is_pressed(const struct rk_shop_request *r, const struct session *x, const char *kind) {
+  char total[24];
+  int64_t seen;
+  if (!kind || !x->ready || !rk_str_eq(r->method, RK_STR("POST"))) return false;
+  return strcmp(kind, "on_delivery") != 0 || (form_value(r->body, "total", total, sizeof total) && rk_str_i64(rk_str_c(total), &seen) && seen == x->total);
+}
+
 static void payment(struct rk_shop *s, const struct rk_shop_request *r, const char *id, struct rk_shop_answer *out) {
   struct rk_error e = {0};
   json_t *row = rk_shop_store_checkout(s->db, id);
-  if (!row || !rk_json_bool(rk_json_obj(row, "state"), "escalated", false)) {
+  struct session x;
+  if (!row) {
     answer_error(out, 404, "not_found", "there is no payment to confirm here");
-    json_decref(row);
     return;
   }
-  struct session x;
   session_work_out(s, row, false, &x);
   bool open = checkout_is_open(row) && rk_now_ms() < rk_json_i64(row, "expires_ms", 0);
-  bool confirmed = open && s->o.sandbox && x.ready && rk_str_eq(r->method, RK_STR("POST"));
-  rk_err err = confirmed ? confirm(s, row, &x, &e) : RK_OK;
-  if (err) answer_error(out, 503, "unavailable", "%s", e.msg);
-  else show_payment(s, &x, confirmed || !open, out);
+  const char *kind = payable_by(s, &x);
+  bool confirmed = open && is_pressed(r, &x, kind);
+  rk_err err = confirmed ? confirm(s, row, &x, kind, &e) : RK_OK;
+  if (s->o.sandbox && !kind) answer_error(out, 404, "not_found", "there is no payment to confirm here");
+  else if (err) answer_error(out, 503, "unavailable", "%s", e.msg);
+  else show_payment(s, &x, confirmed || !open, x.ready ? kind : NULL, out);
   session_release(&x);
   json_decref(row);
 }

@@ -30,6 +30,8 @@ static bool takes_on_delivery(const struct rk_shop *s, const struct session *x) 
   return s->catalog.on_delivery_max_minor > 0 && !s->catalog.travel && (!x || x->total <= s->catalog.on_delivery_max_minor);
 }
 
+bool payment_on_a_page(const struct rk_shop *s, const struct session *x) { return !s->o.sandbox && takes_on_delivery(s, x); }
+
 json_t *payment_handlers(const struct rk_shop *s, const struct session *x) {
   json_t *out = json_object();
   if (s->o.sandbox)

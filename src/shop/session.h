@@ -69,6 +69,8 @@ enum payment_outcome { PAYMENT_TAKEN, PAYMENT_REFUSED, PAYMENT_ESCALATED };
 struct payment { const json_t *instrument; char jti[40], kind[16], text[480]; struct rk_text fault; };
 /* Of a completion's body. Nothing is charged here: order.c does, with the order. */
 enum payment_outcome payment_take(struct rk_shop *s, const struct caller *c, const struct session *x, const json_t *body, struct payment *p);
+/* An agent that has no handler of this shop's may send the buyer to its page, where it is ordered to be paid on delivery. */
+bool payment_on_a_page(const struct rk_shop *s, const struct session *x);
 void payment_continue_url(const struct rk_shop *s, const char *checkout_id, char out[RK_MAX_CONTINUE_URL]);
 
 /* ---- order.c ---- */

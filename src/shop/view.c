@@ -199,7 +199,7 @@ json_t *view_checkout(const struct rk_shop *s, const struct caller *c, const str
   if (x->arena) json_object_set_new(v, RK_UCP_TRAVEL_KEY, json_pack("{s:O}", "travelers", rk_json_arr(x->state, "travelers")));
   if (json_object_get(c->active, RK_UCP_REFUND)) json_object_set_new(v, RK_UCP_REFUND, refund_preview(s, x));
   if (x->change) json_object_set_new(v, RK_UCP_CHANGE, change_view(s, x));
-  if (strcmp(status, "requires_escalation") == 0) {
+  if (strcmp(status, "requires_escalation") == 0 || (strcmp(status, "ready_for_complete") == 0 && payment_on_a_page(s, x))) {
     char url[RK_MAX_CONTINUE_URL];
     payment_continue_url(s, x->id, url);
     json_object_set_new(v, "continue_url", json_string(url));

@@ -38,6 +38,7 @@ struct rk_offer {
   const struct rk_delivery *deliveries; int32_t n_deliveries;
   const struct rk_coupon *coupons; int32_t n_coupons;
   double relevance;                            /* 0..1 as the merchant ranked it; < 0: it does not say */
+  bool pays_elsewhere;                         /* its profile lists none of our means of payment: the buyer pays on its page, or on delivery */
   int64_t opens_ms;                            /* the merchant takes orders again from then on; 0: it does now */
   enum rk_sure quoted;                         /* RK_SURE_EXPECTED or _QUOTED: deliveries and fees are of a quote; else RK_SURE_NOT */
   int64_t fees_minor;                          /* of the quote: what is neither items nor coupon nor delivery; < 0: taken off by itself */

@@ -189,6 +189,8 @@ static rk_err check_limits(const struct attempt *a, bool demo, struct rk_error *
     return rk_fail(e, RK_EINVAL, "%s is a real shop and the profile is the demo one: fill in your own profile first", shop);
   if (co->status != RK_CO_READY && !wants_buyer(co))
     return rk_fail(e, RK_EUPSTREAM, "%s does not take this order: %s", shop, co->n_messages ? co->messages[0] : "it gave no reason");
+  if (!co->sandbox && !wants_buyer(co))
+    return rk_fail(e, RK_EUPSTREAM, "%s takes none of your means of payment and names no page to pay on", shop);
   if (by && *by && (!co->delivery || !co->delivery->date[0] || strcmp(co->delivery->date, by) > 0))
     return rk_fail(e, RK_EINVAL, "%s cannot deliver by %s", shop, by);
   if (a->p->max_total_minor > 0 && a->best_total > a->p->max_total_minor) {

@@ -140,7 +140,7 @@ static bool read_product(struct rk_foreign *r, const json_t *p, const struct rk_
   if (rk_json_str(p, "id").n == 0 || rk_json_str(p, "title").n == 0 || !rk_foreign_currency_ok(currency)) return false;
   *o = (struct rk_offer){.shop_id = m->id, .shop_name = m->name, .origin = m->origin, .travel_kind = m->travel_kind[0] ? m->travel_kind : NULL, .product_id = rk_foreign_field(r, p, "id"),
                          .title = rk_foreign_field(r, p, "title"), .description = rk_foreign_field(r, rk_json_obj(p, "description"), "plain"), .url = rk_foreign_field(r, p, "url"),
-                         .stock = -1, .quantity = 1};
+                         .stock = -1, .quantity = 1, .pays_elsewhere = !m->sandbox};
   memcpy(o->unit_price.currency, currency.p, 3);
   double value = json_number_value(json_object_get(rating, "value")), max = json_number_value(json_object_get(rating, "scale_max"));
   if (max > 0 && value >= 0 && value <= max) o->rating = value * 5 / max;

@@ -469,19 +469,21 @@ def test_orders_and_stock_survive_a_restart(agent, tmp_path):
         assert p.wait(10) == 0
 
 
-def test_ends_with_its_parent(agent, tmp_path):
-    args = " ".join([RUKOU, "shop", "serve", "shops/lanhai", "--json", "--data", str(tmp_path)])
+@pytest.mark.parametrize("sandbox", [True, False])
+def test_a_sandbox_shop_ends_with_its_parent_and_a_real_one_does_not(tmp_path, sandbox):
+    args = " ".join([RUKOU, "shop", "serve", "shops/lanhai", "--json", "--data", str(tmp_path)] + ["--sandbox"] * sandbox)
     parent = subprocess.Popen(["sh", "-c", f"{args} & echo $!; wait"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     pid = int(parent.stdout.readline())
     parent.stdout.readline()
     parent.kill()
     parent.wait()
-    for _ in range(100):
-        if not os.path.exists(f"/proc/{pid}"):
-            return
+    deadline = time.monotonic() + (5 if sandbox else 0.5)
+    while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
         time.sleep(0.05)
-    os.kill(pid, signal.SIGKILL)
-    pytest.fail("the shop outlived its parent")
+    left = os.path.exists(f"/proc/{pid}")
+    if left:
+        os.kill(pid, signal.SIGKILL)
+    assert left != sandbox
 
 
 def test_taken_port_is_an_error_that_names_it(shops, tmp_path):

@@ -57,8 +57,10 @@ static json_t *also_at(const struct rk_turn *t, const struct rk_offer *o) {
   return out;
 }
 
-/* A shop that sells only while it is open says when that is. */
-static void warn_closed(const struct rk_turn *t, const struct rk_offer *o, json_t *card) {
+/* What a buyer should know of the shop before choosing: payment on its own page, and when it opens. */
+static void warn(const struct rk_turn *t, const struct rk_offer *o, json_t *card) {
+  if (o->pays_elsewhere)
+    json_array_append_new(rk_json_arr(card, "warnings"), json_string(t->intent.chinese ? "在店铺自己的页面付款，或货到付款" : "Paid on the shop's own page, or on delivery"));
   if (o->opens_ms <= rk_now_ms()) return;
   struct rk_date d = rk_local_date(o->opens_ms);
   char date[11];
@@ -76,7 +78,7 @@ static void card_event(struct rk_turn *t, const char *call_id, const char *reaso
     json_object_set_new(card, "why", why(t, i));
     json_object_set_new(card, "score", rk_pick_score(&t->intent, o));
     json_object_set_new(card, "also_at", also_at(t, o));
-    warn_closed(t, o, card);
+    warn(t, o, card);
     json_array_append_new(cards, card);
     json_array_append_new(kept, json_pack("{s:i, s:s, s:s, s:s, s:f, s:I}", "number", i + 1, "origin", o->origin, "item_id", o->item_id,
                                           "title", o->title, "rating", o->rating, "total_minor", (json_int_t)o->total.minor));

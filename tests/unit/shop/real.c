@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "shop/own.h"
 #include "shop/shop.h"
 #include "trade/ucp.h"
 
@@ -47,6 +48,15 @@ static int stop(void **state) {
   (void)state;
   rk_shop_close(shop);
   return nftw(data_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* A page of the shop: whether it holds these words. */
+static bool page_says(const char *method, const char *path, const char *body, const char *words) {
+  struct rk_shop_answer a;
+  rk_shop_handle(shop, &(struct rk_shop_request){.method = rk_str_c(method), .path = rk_str_c(path), .body = rk_str_c(body)}, &a);
+  bool found = a.text && strstr(a.text, words);
+  rk_shop_answer_release(&a);
+  return found;
 }
 
 static json_t *ask(const char *method, const char *path, const char *body, int32_t expected) {
@@ -92,6 +102,59 @@ static void a_buyer_is_handed_over_when_all_else_is_known(void **state) {
   json_decref(co);
 }
 
+/* A small seller's own shop that is paid on delivery: its page takes the order of a buyer whose agent cannot. */
+static void a_buyer_orders_on_the_page_and_pays_on_delivery(void **state) {
+  static const char goods[] = "sku,title,price,stock\nmask,口罩,20,3\n";
+  char dir[64], path[200], total[300];
+  struct rk_error e = {0};
+  struct rk_import done;
+  struct rk_buf report;
+  struct rk_shop *before = shop;
+  (void)state;
+  snprintf(dir, sizeof dir, "%s/tea", data_dir);
+  assert_int_equal(rk_own_create(&(struct rk_own_new){dir, "茶小店", "Tea Corner", "CNY"}, &e), RK_OK);
+  snprintf(path, sizeof path, "%s/goods.csv", dir);
+  FILE *f = fopen(path, "w");
+  assert_true(fputs(goods, f) >= 0 && fclose(f) == 0);
+  rk_buf_init(&report, 4096);
+  assert_int_equal(rk_own_import(dir, path, false, &done, &report, &e), RK_OK);
+  rk_buf_release(&report);
+  snprintf(path, sizeof path, "%s/shop.conf", dir);
+  f = fopen(path, "a");
+  assert_true(fputs("pay_on_delivery_max = 100\n", f) >= 0 && fclose(f) == 0);
+  assert_int_equal(rk_shop_open(&(struct rk_shop_opts){.dir = dir, .data_dir = data_dir, .fetch = fetch}, &shop, &e), RK_OK);
+  rk_shop_set_origin(shop, "https://tea.example");
+
+  json_t *co = create("{\"street_address\":\"漕溪北路18号\"}");
+  assert_string_equal(rk_json_cstr(co, "status", ""), "ready_for_complete");
+  assert_non_null(json_object_get(rk_json_obj(rk_json_obj(co, "ucp"), "payment_handlers"), "example.rukou.on_delivery"));
+  snprintf(path, sizeof path, "/pay/%s", rk_json_cstr(co, "id", ""));
+  snprintf(total, sizeof total, "https://tea.example%s", path);
+  assert_string_equal(rk_json_cstr(co, "continue_url", ""), total);
+  snprintf(total, sizeof total, "total=%d", 2800);
+  assert_true(page_says("GET", path, "", "value=2800") && page_says("GET", path, "", "漕溪北路18号"));
+  assert_true(page_says("POST", path, "", "pay on delivery") && page_says("POST", path, "total=2700", "pay on delivery")); /* not what was shown */
+  assert_true(page_says("POST", path, total, "Done"));
+  assert_true(page_says("POST", path, total, "Done")); /* once */
+  snprintf(path, sizeof path, "/checkout-sessions/%s", rk_json_cstr(co, "id", ""));
+  json_t *after = ask("GET", path, "", 200), *orders;
+  assert_string_equal(rk_json_cstr(after, "status", ""), "completed");
+  assert_null(json_object_get(after, "continue_url"));
+  struct rk_db *db = NULL;
+  snprintf(path, sizeof path, "%s/shop.db", dir);
+  assert_int_equal(rk_shop_store_open(path, &db, &e), RK_OK);
+  assert_non_null(orders = rk_shop_store_orders(db, &e));
+  assert_int_equal(json_array_size(orders), 1);
+  assert_string_equal(rk_json_cstr(rk_json_obj(json_array_get(orders, 0), "payment"), "kind", ""), "on_delivery");
+  assert_int_equal(rk_shop_store_stock(db, "mask"), 2);
+  rk_db_close(db);
+  json_decref(orders);
+  json_decref(after);
+  json_decref(co);
+  rk_shop_close(shop);
+  shop = before;
+}
+
 static void orders_are_not_shown_to_a_claim(void **state) {
   (void)state;
   json_t *v = ask("GET", "/orders/LH261123-00000000", "", 401);
@@ -107,7 +170,8 @@ static void fixtures_of_tests_are_not_there(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(a_buyer_is_handed_over_when_all_else_is_known), cmocka_unit_test(orders_are_not_shown_to_a_claim),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(a_buyer_is_handed_over_when_all_else_is_known),
+                                     cmocka_unit_test(a_buyer_orders_on_the_page_and_pays_on_delivery), cmocka_unit_test(orders_are_not_shown_to_a_claim),
                                      cmocka_unit_test(fixtures_of_tests_are_not_there)};
   return cmocka_run_group_tests(tests, start, stop);
 }
