@@ -21,9 +21,12 @@ bool word_no_card(const struct rk_case *c, const json_t *arg, struct rk_buf *why
   return n == 0 || word_missed(why, "no_card: got %zu purchase approvals", n);
 }
 
-/* A tool that looks something up at shops, sellers or pages says so in its name: search_offers, web_search. */
+/* A tool that looks something up at shops, sellers or pages. */
 static bool is_search(const char *tool) {
+  static const char *const places[] = {"trains", "flights", "hotels", "tickets", "films"};
   size_t n = strlen(tool);
+  for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+    if (strcmp(tool, places[i]) == 0) return true;
   return strncmp(tool, "search_", 7) == 0 || (n > 7 && strcmp(tool + n - 7, "_search") == 0);
 }
 

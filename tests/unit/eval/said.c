@@ -25,6 +25,9 @@ static void tools(void **state) {
   FAILS("{\"searched\": true}", "searched");
   event("tool_result", 0, json_pack("{s:s, s:s, s:b}", "call_id", "b", "name", "search_offers", "ok", 1));
   HOLDS("{\"searched\": true}");
+  begin(1, "好的");
+  event("tool_result", 0, json_pack("{s:s, s:s, s:b}", "call_id", "b", "name", "trains", "ok", 1));
+  HOLDS("{\"searched\": true}");
 }
 
 static void questions(void **state) {
