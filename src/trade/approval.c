@@ -162,7 +162,7 @@ static rk_err announce(struct rk_trade *t, const char *id, const struct rk_draft
   if (!shown) return rk_fail(e, RK_EIO, "the approval cannot be read back");
   bool permitted = !d->ask && rk_trade_is_permitted(t, row);
   const char *by = permitted ? "permission" : d->by;
-  if (d->in_plan) json_object_set_new(shown, "in_plan", json_true());
+  if (rk_json_bool(d->asked, "in_plan", false)) json_object_set_new(shown, "in_plan", json_true());
   if (by) json_object_set_new(shown, "by", json_string(by));
   rk_err err = rk_trade_event(t, row, "approval_request", json_pack("{s:O}", "approval", shown), e);
   if (!err && permitted) err = rk_trade_use_permissions(t, row, e);
@@ -206,6 +206,16 @@ rk_err rk_trade_store_approval(struct rk_trade *t, const struct rk_draft *d, jso
     json_decref(*approval);
     *approval = NULL;
   }
+  return err;
+}
+
+rk_err rk_trade_ask_alone(struct rk_trade *t, const char *user_id, const char *approval_id, struct rk_error *e) {
+  json_t *row = rk_store_approval(t->store, approval_id);
+  rk_err err = RK_OK;
+  if (!row || !rk_str_eq_c(rk_json_str(row, "user_id"), user_id)) err = rk_fail(e, RK_ENOTFOUND, "there is no such approval");
+  else if (rk_json_bool(rk_json_obj(row, "asked"), "in_plan", false) && !json_is_string(json_object_get(row, "plan_id")))
+    err = rk_trade_event(t, row, "approval_request", json_pack("{s:o}", "approval", rk_trade_view(t, row)), e);
+  json_decref(row);
   return err;
 }
 

@@ -55,9 +55,8 @@ struct rk_draft {
   bool demo;
   const char *kind;                /* NULL: purchase */
   const char *supersedes, *subject_order_id, *category_claimed, *category_own;
-  const json_t *asked;
+  const json_t *asked;             /* with in_plan: the request says that it will be answered with others */
   bool ask;                        /* the user in any case: permissions are not looked at */
-  bool in_plan;                    /* said in the request: it will be answered with others */
   const char *by;                  /* who has agreed to it already ("plan"), NULL: nobody; the caller approves it in the same transaction */
 };
 /* Inside a transaction: the row, the approval_request event, and the approval where permissions give it. */

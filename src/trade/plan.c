@@ -6,6 +6,8 @@
 #include "base/utf8.h"
 #include "trade/internal.h"
 
+enum { MAX_TITLE_BYTES = 201 };
+
 /* ---- the sheet ---- */
 
 int64_t rk_trade_undo_fee(const json_t *approval_row) {
@@ -115,16 +117,19 @@ rk_err rk_trade_plan_lapse(struct rk_trade *t, const json_t *row, struct rk_erro
 static rk_err check_part(const json_t *row, const char *user_id, struct rk_error *e) {
   if (!row || !rk_str_eq_c(rk_json_str(row, "user_id"), user_id)) return rk_fail(e, RK_ENOTFOUND, "there is no such approval");
   if (!rk_str_eq_c(rk_json_str(row, "state"), "pending") || rk_trade_is_over(row)) return rk_fail(e, RK_EGONE, "an approval of the plan is no longer waiting");
+  if (!rk_str_eq_c(rk_json_str(row, "kind"), "purchase")) return rk_fail(e, RK_EINVAL, "a plan is of purchases");
   if (json_is_string(json_object_get(row, "plan_id"))) return rk_fail(e, RK_ECONFLICT, "an approval is part of another plan already");
   return RK_OK;
 }
 
 static rk_err make(struct rk_trade *t, const char *user_id, const char *title, const char *const *ids, int32_t n, char plan_id[37], struct rk_error *e) {
   rk_err err = RK_OK;
+  char name[MAX_TITLE_BYTES];
+  rk_utf8_copy(name, sizeof name, rk_str_c(title));
   for (int32_t i = 0; !err && i < n; i++) {
     json_t *row = rk_store_approval(t->store, ids[i]);
     err = check_part(row, user_id, e);
-    if (!err && i == 0) err = rk_store_plan_add(t->store, user_id, rk_json_cstr(row, "chat_id", ""), rk_json_cstr(row, "turn_id", ""), title, plan_id, e);
+    if (!err && i == 0) err = rk_store_plan_add(t->store, user_id, rk_json_cstr(row, "chat_id", ""), rk_json_cstr(row, "turn_id", ""), name, plan_id, e);
     if (!err) err = rk_store_plan_take(t->store, plan_id, ids[i], i, e);
     json_decref(row);
   }

@@ -261,9 +261,10 @@ static rk_err propose(struct attempt *a, const json_t *profile, json_t **approva
   if (p->lang && strcmp(p->lang, "en") == 0 && a->best.merchant_name_en) a->best.merchant_name = a->best.merchant_name_en;
   json_t *terms = rk_terms_project(&a->best, &(struct rk_terms_extra){lines, paid_with, rk_trade_expiry(&a->best)}, e);
   json_t *asked = rk_trade_asked(&a->best, p->lang);
+  if (p->in_plan) json_object_set_new(asked, "in_plan", json_true());
   if (terms)
     err = rk_trade_store_approval(a->t, &(struct rk_draft){.user_id = p->user_id, .chat_id = p->chat_id, .turn_id = p->turn_id, .origin = a->best.origin,
-        .checkout_id = a->best.id, .terms = terms, .demo = demo, .asked = asked, .ask = p->in_plan || is_mixed(p), .in_plan = p->in_plan, .category_claimed = attribute(p->offer, "category"), .category_own = p->category}, approval, e);
+        .checkout_id = a->best.id, .terms = terms, .demo = demo, .asked = asked, .ask = p->in_plan || is_mixed(p), .category_claimed = attribute(p->offer, "category"), .category_own = p->category}, approval, e);
   else err = RK_EUPSTREAM;
   json_decref(asked);
   json_decref(terms);

@@ -52,6 +52,9 @@ struct rk_prepare {
  * RK_EINVAL: over the limit (says by how much), address missing, lines that do not go together; RK_EUPSTREAM. */
 rk_err rk_trade_prepare(struct rk_trade *t, const struct rk_prepare *p, json_t **approval, struct rk_error *e) RK_MUST_USE;
 
+/* One that was prepared for a plan is to be answered by itself after all: its approval_request event comes once more, without in_plan.
+ * Of any other approval nothing happens. */
+rk_err rk_trade_ask_alone(struct rk_trade *t, const char *user_id, const char *approval_id, struct rk_error *e) RK_MUST_USE;
 json_t *rk_trade_approval(struct rk_trade *t, const char *user_id, const char *approval_id); /* NULL: none */
 /* The same, or the one that has superseded it (and so on). */
 json_t *rk_trade_approval_current(struct rk_trade *t, const char *user_id, const char *approval_id);

@@ -95,7 +95,7 @@ const HANDLERS = {
   approval_request(chat, turn, d) {
     const known = chat.approvals.get(d.approval.id);
     if (known) {
-      approval_set(chat, d.approval.id, { ...d.approval });
+      approval_set(chat, d.approval.id, { in_plan: false, ...d.approval });
       return;
     }
     const part = part_add(turn, { kind: 'approval', approval: { ...d.approval } });

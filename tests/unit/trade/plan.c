@@ -722,6 +722,40 @@ static void a_plan_is_held_whole_or_not_at_all(void **state) {
   setup(NULL);
 }
 
+static int count_asked(const char *approval_id, bool in_plan) {
+  json_t *events = rk_store_events(store, user(), 0, 1000), *one;
+  size_t i;
+  int n = 0;
+  json_array_foreach(events, i, one) {
+    const json_t *a = rk_json_obj(rk_json_obj(one, "data"), "approval");
+    n += rk_str_eq_c(rk_json_str(one, "type"), "approval_request") && rk_str_eq_c(rk_json_str(a, "id"), approval_id) && rk_json_bool(a, "in_plan", false) == in_plan;
+  }
+  json_decref(events);
+  return n;
+}
+
+/* The others could not be had: what was held for the plan is asked for as any purchase. */
+static void a_part_that_is_left_alone_is_asked_for(void **state) {
+  (void)state;
+  struct wishes w;
+  json_t *a = NULL;
+  make_wishes(&w);
+  w.parts[ZOO].in_plan = true;
+  assert_int_equal(rk_trade_prepare(trade, &w.parts[ZOO], &a, &e), RK_OK);
+  const char *id = rk_json_cstr(a, "id", "");
+  assert_true(count_asked(id, true) == 1 && count_asked(id, false) == 0);
+  assert_int_equal(rk_trade_ask_alone(trade, "somebody", id, &e), RK_ENOTFOUND);
+  assert_int_equal(rk_trade_ask_alone(trade, user(), id, &e), RK_OK);
+  assert_true(count_asked(id, true) == 1 && count_asked(id, false) == 1);
+  json_decref(a);
+  w.parts[ZOO].in_plan = false;
+  assert_int_equal(rk_trade_prepare(trade, &w.parts[ZOO], &a, &e), RK_OK);
+  assert_int_equal(rk_trade_ask_alone(trade, user(), rk_json_cstr(a, "id", ""), &e), RK_OK);
+  assert_int_equal(count_asked(rk_json_cstr(a, "id", ""), false), 1);
+  json_decref(a);
+  rk_arena_free(w.arena);
+}
+
 /* ---- every fault at every place ---- */
 
 static int n_runs, n_deaths, stride = 4;
@@ -819,7 +853,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       T(what_is_lost_least_is_paid_first), T(a_declined_part_undoes_the_others), T(parts_are_kept_when_the_sheet_says_so), T(other_terms_are_found_before_anything_is_paid),
       T(a_plan_that_is_too_late_costs_nothing), T(who_takes_nothing_back_is_paid_last), T(a_seller_that_stops_taking_back_keeps_its_part),
-      T(a_refused_refund_is_asked_again_and_then_named), T(a_higher_fee_than_the_sheet_says_is_not_paid), T(a_plan_is_held_whole_or_not_at_all), T(each_fault_at_each_exchange), T(the_power_goes_at_each_step_and_write), T(any_faults_end_well)};
+      T(a_refused_refund_is_asked_again_and_then_named), T(a_higher_fee_than_the_sheet_says_is_not_paid), T(a_plan_is_held_whole_or_not_at_all), T(a_part_that_is_left_alone_is_asked_for), T(each_fault_at_each_exchange), T(the_power_goes_at_each_step_and_write), T(any_faults_end_well)};
   rk_log_level_set(RK_LOG_ERROR);
   if (getenv("PLAN_ALL")) stride = 1;
   if (open_shops(sellers, N_SELLERS) || !mkdtemp(buyer_dir)) return 1;
