@@ -53,7 +53,7 @@ static rk_err open_asker(const struct rk_cli *c, struct asker *a, struct rk_erro
   rk_err err = rk_key_load_or_make(path, &a->app.key, e);
   snprintf(path, sizeof path, "%s/links.json", c->cfg.data_dir);
   if (!err) err = rk_links_open(path, &a->app.links, e);
-  if (!err) err = rk_net_new(&a->app.net, e);
+  if (!err) err = rk_app_open_net(&c->cfg, &a->app.net, e);
   if (c->cfg.agent_profile_url[0]) snprintf(a->app.profile_url, sizeof a->app.profile_url, "%s", c->cfg.agent_profile_url);
   else snprintf(a->app.profile_url, sizeof a->app.profile_url, "%s/.well-known/ucp", origin);
   return err;
@@ -86,7 +86,7 @@ static void print_shop(const json_t *s) {
   json_t *v;
   bool ok = rk_json_bool(s, "ok", false);
   printf("%s  %s%s%s\n", rk_json_cstr(s, "origin", ""), ok ? "UCP " : "not usable: ", ok ? rk_json_cstr(s, "version", "") : rk_json_cstr(s, "message", ""),
-         rk_json_bool(s, "linked", false) ? "  account linked" : "");
+         rk_json_bool(s, "linked", false) ? "  account linked" : rk_json_bool(s, "link_ended", false) ? "  the account is no longer linked: link it again" : "");
   if (!ok) return;
   printf("    %s (its own words)%s%s\n   ", rk_json_cstr(s, "name", ""), rk_json_bool(s, "sandbox", false) ? ", takes sandbox money" : ", you pay on its own page",
          rk_json_bool(s, "signs", false) ? ", signs its answers" : "");
@@ -308,11 +308,12 @@ int rk_merchants_unlink(struct rk_cli *c) {
   if (!rk_opts(c, NULL, 0)) return RK_EXIT_USAGE;
   if (origin_of(c, origin, &e)) return usage(e.msg);
   rk_err err = open_asker(c, &a, &e), revoked = RK_OK;
-  if (!err && !rk_links_get(a.app.links, origin, &held)) err = rk_fail(&e, RK_ENOTFOUND, "no account is linked at %s", origin);
+  bool ended = !err && rk_links_ended(a.app.links, origin);
+  if (!err && !ended && !rk_links_get(a.app.links, origin, &held)) err = rk_fail(&e, RK_ENOTFOUND, "no account is linked at %s", origin);
   if (!err) {
     struct rk_platform p = platform_of(&a);
-    revoked = rk_net_allow(a.app.net, origin);
-    if (!revoked) revoked = rk_link_revoke(&p, &held, &why);
+    revoked = ended ? RK_OK : rk_net_allow(a.app.net, origin);
+    if (!revoked && !ended) revoked = rk_link_revoke(&p, &held, &why);
     err = rk_links_set(a.app.links, origin, NULL, &e);
   }
   close_asker(&a);

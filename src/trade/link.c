@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,7 +15,7 @@
 #include "base/log.h"
 #include "trade/ucp.h"
 
-enum { MAX_LINKS_BYTES = 1 << 20, MAX_METADATA_BYTES = 131072, PATH_BYTES = 4096 };
+enum { MAX_LINKS_BYTES = 1 << 20, MAX_METADATA_BYTES = 131072, PATH_BYTES = 4096, EARLY_MS = 10000 /* a token that runs out while it travels is no use */ };
 
 static bool copy(char *out, size_t size, rk_str s) {
   if (s.n >= size || (s.n && memchr(s.p, 0, s.n))) return false;
@@ -27,9 +28,10 @@ static bool copy(char *out, size_t size, rk_str s) {
 
 struct rk_links {
   char path[PATH_BYTES];
-  json_t *all;                    /* {origin: {access_token, ...}} */
+  json_t *all;                    /* {origin: {access_token, ...} or, ended, {}} */
   struct timespec written;        /* of the file when it was read */
-  pthread_mutex_t lock;
+  pthread_mutex_t lock;           /* of the above */
+  pthread_mutex_t renewal;        /* held while one thread renews a token, over the network */
 };
 
 /* What another process has linked meanwhile is read as well. */
@@ -57,6 +59,7 @@ rk_err rk_links_open(const char *path, struct rk_links **out, struct rk_error *e
   struct rk_links *l = calloc(1, sizeof *l);
   if (!l) return rk_fail(e, RK_ENOMEM, "out of memory");
   pthread_mutex_init(&l->lock, NULL);
+  pthread_mutex_init(&l->renewal, NULL);
   snprintf(l->path, sizeof l->path, "%s", path ? path : "");
   l->all = json_object();
   rk_err err = refresh(l, e);
@@ -68,6 +71,7 @@ rk_err rk_links_open(const char *path, struct rk_links **out, struct rk_error *e
 void rk_links_free(struct rk_links *l) {
   if (!l) return;
   json_decref(l->all);
+  pthread_mutex_destroy(&l->renewal);
   pthread_mutex_destroy(&l->lock);
   free(l);
 }
@@ -88,17 +92,22 @@ static rk_err save(const struct rk_links *l, struct rk_error *e) {
   return ok ? RK_OK : rk_fail(e, RK_EIO, "%s cannot be written: %s", l->path, strerror(errno));
 }
 
-rk_err rk_links_set(struct rk_links *l, const char *origin, const struct rk_linked *t, struct rk_error *e) {
+/* Takes v; NULL: forgets the origin. */
+static rk_err put(struct rk_links *l, const char *origin, json_t *v, struct rk_error *e) {
   pthread_mutex_lock(&l->lock);
   rk_err err = refresh(l, e);
-  if (!err && t)
-    json_object_set_new(l->all, origin, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "access_token", t->access_token, "refresh_token", t->refresh_token,
-                                                  "scope", t->scope, "revocation_endpoint", t->revocation_endpoint, "client_id", t->client_id,
-                                                  "expires_ms", (json_int_t)t->expires_ms));
+  if (!err && v) json_object_set(l->all, origin, v);
   else if (!err) json_object_del(l->all, origin);
   if (!err) err = save(l, e);
   pthread_mutex_unlock(&l->lock);
+  json_decref(v);
   return err;
+}
+
+rk_err rk_links_set(struct rk_links *l, const char *origin, const struct rk_linked *t, struct rk_error *e) {
+  return put(l, origin, t ? json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "access_token", t->access_token, "refresh_token", t->refresh_token,
+                                      "scope", t->scope, "token_endpoint", t->token_endpoint, "revocation_endpoint", t->revocation_endpoint,
+                                      "client_id", t->client_id, "expires_ms", (json_int_t)t->expires_ms) : NULL, e);
 }
 
 bool rk_links_get(struct rk_links *l, const char *origin, struct rk_linked *out) {
@@ -110,14 +119,61 @@ bool rk_links_get(struct rk_links *l, const char *origin, struct rk_linked *out)
   bool ok = v && copy(out->access_token, sizeof out->access_token, rk_json_str(v, "access_token")) &&
             copy(out->refresh_token, sizeof out->refresh_token, rk_json_str(v, "refresh_token")) &&
             copy(out->scope, sizeof out->scope, rk_json_str(v, "scope")) && copy(out->client_id, sizeof out->client_id, rk_json_str(v, "client_id")) &&
+            copy(out->token_endpoint, sizeof out->token_endpoint, rk_json_str(v, "token_endpoint")) &&
             copy(out->revocation_endpoint, sizeof out->revocation_endpoint, rk_json_str(v, "revocation_endpoint")) && out->access_token[0];
   pthread_mutex_unlock(&l->lock);
   return ok;
 }
 
-bool rk_links_token(struct rk_links *l, const char *origin, char *out, size_t size) {
+bool rk_links_ended(struct rk_links *l, const char *origin) {
   struct rk_linked t;
-  return rk_links_get(l, origin, &t) && (t.expires_ms == 0 || t.expires_ms > rk_now_ms()) && copy(out, size, rk_str_c(t.access_token));
+  bool linked = rk_links_get(l, origin, &t);
+  pthread_mutex_lock(&l->lock);
+  bool known = rk_json_obj(l->all, origin) != NULL;
+  pthread_mutex_unlock(&l->lock);
+  return known && !linked;
+}
+
+/* ---- renewal ---- */
+
+static bool is_current(const struct rk_linked *t, const char *refused) {
+  return (t->expires_ms == 0 || t->expires_ms > rk_now_ms() + EARLY_MS) && !(refused && strcmp(refused, t->access_token) == 0);
+}
+
+/* Other processes wait at the file; -1: there is none, or no lock is to be had. */
+static int lock_file(const struct rk_links *l) {
+  char path[PATH_BYTES + 8];
+  if (!l->path[0]) return -1;
+  snprintf(path, sizeof path, "%s.lock", l->path);
+  int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd >= 0 && flock(fd, LOCK_EX) != 0) rk_log(RK_LOG_WARN, "trade", "%s: %s", path, strerror(errno));
+  return fd;
+}
+
+/* *t: what is linked now, renewed if it still needs to be. False: no usable token. */
+static bool renew(struct rk_links *l, const struct rk_platform *p, const char *origin, const char *refused, struct rk_linked *t) {
+  struct rk_error e = {RK_OK, ""}, not_kept = {RK_OK, ""};
+  if (!rk_links_get(l, origin, t)) return false;
+  if (is_current(t, refused)) return true;
+  rk_err err = rk_link_renew(p, t, &e), kept = RK_OK;
+  if (!err) kept = rk_links_set(l, origin, t, &not_kept);
+  else if (err == RK_EAUTH) kept = put(l, origin, json_object(), &not_kept);
+  if (err == RK_EAUTH) rk_log(RK_LOG_WARN, "trade", "the account at %s is no longer linked (%s); `rukou shop link %s` links it again", origin, e.msg, origin);
+  else if (err) rk_log(RK_LOG_WARN, "trade", "the account at %s is not used now: %s", origin, e.msg);
+  if (kept) rk_log(RK_LOG_WARN, "trade", "%s", not_kept.msg);
+  return !err;
+}
+
+bool rk_links_access(struct rk_links *l, const struct rk_platform *p, const char *origin, const char *refused, char *out, size_t size) {
+  struct rk_linked t;
+  if (!rk_links_get(l, origin, &t)) return false;
+  if (is_current(&t, refused)) return copy(out, size, rk_str_c(t.access_token));
+  pthread_mutex_lock(&l->renewal);
+  int fd = lock_file(l);
+  bool ok = renew(l, p, origin, refused, &t) && copy(out, size, rk_str_c(t.access_token));
+  if (fd >= 0) close(fd);
+  pthread_mutex_unlock(&l->renewal);
+  return ok;
 }
 
 /* ---- one exchange with an authorization server ---- */
@@ -301,6 +357,15 @@ rk_err rk_link_check(const struct rk_link_server *s, const struct rk_link_reques
 
 /* ---- tokens ---- */
 
+/* Of what the server says only the codes of RFC 6749 section 5.2 are repeated: another text could hold what it was sent. */
+static rk_err refusal(const char *url, int32_t status, rk_str code, struct rk_error *e) {
+  static const char *const codes[] = {"invalid_grant", "invalid_client", "unauthorized_client", "invalid_request", "invalid_scope", "unsupported_grant_type"};
+  enum { N_OVER = 3 }; /* the first three: no other try helps */
+  for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+    if (rk_str_eq_c(code, codes[i])) return rk_fail(e, i < N_OVER ? RK_EAUTH : RK_EUPSTREAM, "%s answered HTTP %d %s", url, status, codes[i]);
+  return rk_fail(e, RK_EUPSTREAM, "%s answered HTTP %d", url, status);
+}
+
 /* POST of a form, as OAuth wants it (RFC 6749 appendix B). */
 static rk_err post_form(const struct rk_platform *p, const char *op, const char *url, const struct rk_buf *form, json_t **answer, struct rk_error *e) {
   struct rk_exchange x, *one = &x;
@@ -313,12 +378,22 @@ static rk_err post_form(const struct rk_platform *p, const char *op, const char 
   rk_err err = rk_exchange_check(p, &x, NULL, false, e);
   *answer = err || x.answer.err ? NULL : rk_json_parse(rk_buf_str(&x.answer.body), MAX_METADATA_BYTES, NULL);
   if (!err && x.answer.err) err = rk_fail(e, RK_EUNAVAIL, "%s: %s", url, x.answer.error.msg);
-  if (!err && x.answer.status != 200) {
-    rk_str code = rk_json_str(*answer, "error");
-    err = rk_fail(e, RK_EUPSTREAM, "%s answered HTTP %d %.*s", url, x.answer.status, (int)(code.n < 60 ? code.n : 60), code.n ? code.p : "");
-  }
+  if (!err && x.answer.status != 200) err = refusal(url, x.answer.status, rk_json_str(*answer, "error"), e);
   rk_exchange_release(&x);
   return err;
+}
+
+/* RFC 6749 section 5.1. What the answer leaves out stays as it was (section 6: the refresh token, the scope). */
+static rk_err read_tokens(const json_t *v, const char *endpoint, struct rk_linked *t, struct rk_error *e) {
+  rk_str refresh_token = rk_json_str(v, "refresh_token"), scope = rk_json_str(v, "scope");
+  int64_t seconds = rk_json_i64(v, "expires_in", 0);
+  if (rk_json_str(v, "access_token").n == 0 || !copy(t->access_token, sizeof t->access_token, rk_json_str(v, "access_token")) ||
+      strcasecmp(rk_json_cstr(v, "token_type", ""), "bearer") != 0)
+    return rk_fail(e, RK_EFORMAT, "%s: no bearer token in its answer", endpoint);
+  if (refresh_token.n && !copy(t->refresh_token, sizeof t->refresh_token, refresh_token)) return rk_fail(e, RK_EFORMAT, "%s: its refresh token is too long", endpoint);
+  if (scope.n && !copy(t->scope, sizeof t->scope, scope)) t->scope[0] = 0;
+  t->expires_ms = seconds > 0 && seconds < INT32_MAX ? rk_now_ms() + seconds * 1000 : 0;
+  return RK_OK;
 }
 
 rk_err rk_link_token(const struct rk_platform *p, const struct rk_link_server *s, const struct rk_link_request *r, rk_str code,
@@ -336,16 +411,26 @@ rk_err rk_link_token(const struct rk_platform *p, const struct rk_link_server *s
   add_param(&form, "code_verifier", r->verifier);
   if (r->scope[0]) add_param(&form, "scope", r->scope);
   rk_err err = post_form(p, "token", s->token_endpoint, &form, &v, e);
-  rk_str scope = rk_json_str(v, "scope");
-  int64_t seconds = rk_json_i64(v, "expires_in", 0);
-  if (!err && (!copy(out->access_token, sizeof out->access_token, rk_json_str(v, "access_token")) || !out->access_token[0] ||
-               strcasecmp(rk_json_cstr(v, "token_type", ""), "bearer") != 0))
-    err = rk_fail(e, RK_EFORMAT, "%s: no bearer token in its answer", s->token_endpoint);
-  if (!copy(out->refresh_token, sizeof out->refresh_token, rk_json_str(v, "refresh_token"))) out->refresh_token[0] = 0;
-  if (!copy(out->scope, sizeof out->scope, scope.n ? scope : rk_str_c(r->scope))) out->scope[0] = 0;
-  out->expires_ms = seconds > 0 && seconds < INT32_MAX ? rk_now_ms() + seconds * 1000 : 0;
+  snprintf(out->scope, sizeof out->scope, "%s", r->scope);
+  snprintf(out->token_endpoint, sizeof out->token_endpoint, "%s", s->token_endpoint);
   snprintf(out->revocation_endpoint, sizeof out->revocation_endpoint, "%s", s->revocation_endpoint);
   snprintf(out->client_id, sizeof out->client_id, "%s", r->client_id);
+  if (!err) err = read_tokens(v, s->token_endpoint, out, e);
+  json_decref(v);
+  rk_buf_release(&form);
+  return err;
+}
+
+rk_err rk_link_renew(const struct rk_platform *p, struct rk_linked *t, struct rk_error *e) {
+  struct rk_buf form;
+  json_t *v = NULL;
+  if (!t->refresh_token[0] || !t->token_endpoint[0]) return rk_fail(e, RK_EAUTH, "its token has run out, and the shop gave none to renew it with");
+  rk_buf_init(&form, 8192);
+  add_param(&form, "grant_type", "refresh_token");
+  add_param(&form, "refresh_token", t->refresh_token);
+  add_param(&form, "client_id", t->client_id);
+  rk_err err = form.err ? rk_fail(e, RK_ETOOBIG, "the refresh token is too long") : post_form(p, "refresh", t->token_endpoint, &form, &v, e);
+  if (!err) err = read_tokens(v, t->token_endpoint, t, e);
   json_decref(v);
   rk_buf_release(&form);
   return err;

@@ -195,10 +195,10 @@ json_t *rk_merchants_list(struct rk_merchants *m, struct rk_error *e) {
   for (int32_t i = 0; ok && i < m->n; i++) {
     struct rk_linked t;
     bool known = !errs[i].code;
-    json_array_append_new(list, json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:o, s:b, s:b, s:b}", "origin", m->list[i].origin, "ok", known, "message", errs[i].msg,
+    json_array_append_new(list, json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:o, s:b, s:b, s:b, s:b}", "origin", m->list[i].origin, "ok", known, "message", errs[i].msg,
                                           "name", found[i].name, "version", known ? found[i].version : "", "scopes", found[i].scopes, "capabilities", rk_ucp_capability_names(&found[i]),
                                           "sandbox", found[i].sandbox, "signs", found[i].signs_answers, "linked",
-                                          m->links && rk_links_get(m->links, m->list[i].origin, &t)));
+                                          m->links && rk_links_get(m->links, m->list[i].origin, &t), "link_ended", m->links && rk_links_ended(m->links, m->list[i].origin)));
   }
   free(errs);
   free(found);
@@ -247,31 +247,53 @@ static bool is_id(const char *id) {
   return true;
 }
 
+/* Of another service, at its own endpoint. */
+static bool is_lodging(const struct rk_call *c) { return rk_str_starts(rk_str_c(c->before), RK_STR("/booking-sessions")); }
+
+/* One try. x is initialised in any case. */
+static rk_err send_call(struct rk_merchants *m, int32_t i, const struct rk_call *c, const struct rk_ucp_merchant *found, const char *bearer,
+                        struct rk_exchange *x, struct rk_error *e) {
+  struct rk_exchange *one = x;
+  rk_exchange_init(x, c->op, c->method, found->version);
+  x->idempotency_key = c->key;
+  x->body = c->body ? rk_str_c(c->body) : (rk_str){NULL, 0};
+  x->bearer = bearer;
+  int n = snprintf(x->url, sizeof x->url, "%s%s%s%s", is_lodging(c) ? found->booking_endpoint : found->endpoint, c->before, c->id, c->after);
+  if (n < 0 || (size_t)n >= sizeof x->url) return rk_fail(e, RK_ETOOBIG, "the id %.40s... is too long", c->id);
+  rk_exchange_send(&m->platform, &one, 1);
+  struct rk_error why = {0};
+  rk_err err = check_answer(m, i, x, &why);
+  return err ? rk_fail(e, err, "%s: its answer is refused: %s", found->name, why.msg) : RK_OK;
+}
+
+/* RFC 6750 section 3.1: the request was not looked at, because of its token. */
+static bool refuses_token(const struct rk_exchange *x) {
+  return x->bearer && x->answer.status == 401 && rk_str_find(rk_net_header(&x->answer, "WWW-Authenticate"), RK_STR("error=\"invalid_token\"")) >= 0;
+}
+
 rk_err rk_merchants_call(struct rk_merchants *m, const char *origin, const struct rk_call *c, struct rk_ucp_merchant *found,
                          int32_t *status, json_t **answer, struct rk_error *e) {
   int32_t i = 0;
-  char token[2048];
+  char token[2048], refused[2048];
   *answer = NULL;
   *status = 0;
   rk_err err = rk_merchants_find(m, origin, &i, found, e);
   if (err) return err;
-  bool lodging = rk_str_starts(rk_str_c(c->before), RK_STR("/booking-sessions")); /* of another service, at its own endpoint */
-  if (lodging && !found->booking_endpoint[0]) return rk_fail(e, RK_EUPSTREAM, "%s no longer declares booking sessions", found->name);
+  if (is_lodging(c) && !found->booking_endpoint[0]) return rk_fail(e, RK_EUPSTREAM, "%s no longer declares booking sessions", found->name);
   if (!is_id(c->id)) return rk_fail(e, RK_EINVAL, "%s is no id of a checkout or an order", c->id);
-  struct rk_exchange x, *one = &x;
+  struct rk_exchange x;
   struct rk_error why = {0};
-  rk_exchange_init(&x, c->op, c->method, found->version);
-  x.idempotency_key = c->key;
-  x.body = c->body ? rk_str_c(c->body) : (rk_str){NULL, 0};
-  if (m->links && rk_links_token(m->links, origin, token, sizeof token)) x.bearer = token;
-  int n = snprintf(x.url, sizeof x.url, "%s%s%s%s", lodging ? found->booking_endpoint : found->endpoint, c->before, c->id, c->after);
-  if (n < 0 || (size_t)n >= sizeof x.url) return rk_fail(e, RK_ETOOBIG, "the id %.40s... is too long", c->id);
-  rk_exchange_send(&m->platform, &one, 1);
+  bool linked = m->links && rk_links_access(m->links, &m->platform, origin, NULL, token, sizeof token);
+  err = send_call(m, i, c, found, linked ? token : NULL, &x, e);
+  if (!err && refuses_token(&x)) { /* once more with a new one, or, when the link has ended, with none */
+    memcpy(refused, token, sizeof refused);
+    rk_exchange_release(&x);
+    linked = rk_links_access(m->links, &m->platform, origin, refused, token, sizeof token);
+    err = send_call(m, i, c, found, linked ? token : NULL, &x, e);
+  }
   *status = x.answer.status;
-  err = check_answer(m, i, &x, &why);
   if (!err) *answer = body_of(&x.answer, found->name, &why);
-  if (err) err = rk_fail(e, err, "%s: its answer is refused: %s", found->name, why.msg);
-  else if (!*answer) {
+  if (!err && !*answer) {
     forget(m, i);
     err = rk_fail(e, why.code, "%s", why.msg);
   }
@@ -287,7 +309,7 @@ rk_err rk_merchants_refusal(int32_t status, const json_t *answer, const struct r
   json_array_foreach(rk_json_arr(answer, "messages"), i, v) {
     rk_str code = rk_json_str(v, "code");
     if (rk_str_eq(code, RK_STR("identity_required")) || rk_str_eq(code, RK_STR("insufficient_scope")))
-      return rk_fail(e, RK_EAUTH, "%s wants your account there for this; link it with `rukou shop link %s`", found->name, found->origin);
+      return rk_fail(e, RK_EAUTH, "%s wants your account there for this; link it (again) with `rukou shop link %s`", found->name, found->origin);
   }
   return rk_fail(e, status == 404 ? RK_ENOTFOUND : RK_EUPSTREAM, "%s answered HTTP %d: %s", found->name, status, text);
 }

@@ -31,7 +31,8 @@ struct rk_merchants_opts {
 rk_err rk_merchants_new(const struct rk_merchants_opts *o, struct rk_merchants **out, struct rk_error *e) RK_MUST_USE;
 void rk_merchants_free(struct rk_merchants *m);
 
-/* Makes all known that answer: [{origin, ok, message (why not), name, version, scopes, capabilities: [name], sandbox, signs, linked}]. New reference. */
+/* Makes all known that answer: [{origin, ok, message (why not), name, version, scopes, capabilities: [name], sandbox, signs, linked,
+ * link_ended (the merchant took the link back)}]. New reference. */
 json_t *rk_merchants_list(struct rk_merchants *m, struct rk_error *e);
 
 /* Whether m is signed by the merchant of that origin (a webhook). A key that its
