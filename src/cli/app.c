@@ -92,10 +92,15 @@ static void settle_addresses(const struct rk_config *cfg, struct rk_app *a) {
   if (cfg->public_origin[0] || !cfg->agent_profile_url[0]) snprintf(a->webhook_url, sizeof a->webhook_url, "%s" RK_UCP_WEBHOOK_PATH, reached);
 }
 
+rk_err rk_app_open_net(const struct rk_config *cfg, struct rk_net **out, struct rk_error *e) {
+  rk_err err = rk_net_new(out, e);
+  return err || !cfg->ca_file[0] ? err : rk_net_trust(*out, cfg->ca_file, e);
+}
+
 rk_err rk_app_open_data(const struct rk_cli *c, struct rk_app *a, struct rk_error *e) {
   *a = (struct rk_app){0};
   rk_err err = rk_store_open(c->cfg.data_dir, &a->store, e);
-  if (!err) err = rk_net_new(&a->net, e);
+  if (!err) err = rk_app_open_net(&c->cfg, &a->net, e);
   char pem[PATH_BYTES];
   snprintf(pem, sizeof pem, "%s/approval.pem", c->cfg.data_dir);
   if (!err) err = rk_key_load_or_make(pem, &a->key, e);

@@ -30,6 +30,8 @@ struct rk_app {
 
 /* The data directory: lock, database, approval key, network. RK_ECONFLICT: in use. */
 rk_err rk_app_open_data(const struct rk_cli *c, struct rk_app *a, struct rk_error *e) RK_MUST_USE;
+/* The network as the settings want it. */
+rk_err rk_app_open_net(const struct rk_config *cfg, struct rk_net **out, struct rk_error *e) RK_MUST_USE;
 /* What cfg names as the model, remote ones over net. */
 rk_err rk_app_open_model(const struct rk_cli *c, bool no_pull, struct rk_net *net, struct rk_chat_model **out, struct rk_error *e) RK_MUST_USE;
 /* Model (unless one is lent), shops, agent. Call when our listener's port is settled (a->port). */

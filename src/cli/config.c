@@ -47,6 +47,8 @@ static const struct setting settings[] = {
   {"tls_key", 's', AT(tls_key), "", 0, 0, NULL, "Its private key, PEM file."},
   {"trusted_proxy", 's', AT(trusted_proxy), "", 0, 0, NULL, "Address of the proxy in front that ends TLS."},
   {"public_origin", 's', AT(public_origin), "", 0, 0, NULL, "What the browser sees, for example https://rukou.example"},
+  {"ca_file", 's', AT(ca_file), "", 0, 0, NULL,
+   "Certificate authorities, PEM file, trusted beside the system's for shops and remote models."},
   {"shops", 's', AT(shops), "", 0, 0, NULL, "Origins of the merchants, comma separated. Empty: the sandbox shops."},
   {"sandbox_shops", 's', AT(sandbox_shops), "", 0, 0, NULL,
    "Directories of the sandbox merchants, comma separated. Empty: those found beside the program."},

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "chat/chat.h"
+#include "cli/app.h"
 #include "cli/config.h"
 #include "net/net.h"
 
@@ -117,7 +118,7 @@ static rk_err open_model(const struct rk_cli *c, bool no_pull, struct rk_net **n
                                                            .n_ctx = c->cfg.ctx, .kv_type = c->cfg.kv_type, .n_slots = 1}, m, e);
   }
   if (rk_net_origin(c->cfg.base_url, origin, sizeof origin)) return rk_fail(e, RK_EINVAL, "base_url %s is no http(s) address", c->cfg.base_url);
-  rk_err err = rk_net_new(net, e);
+  rk_err err = rk_app_open_net(&c->cfg, net, e);
   if (!err) err = rk_net_allow(*net, origin);
   if (err) return err;
   return rk_chat_open_remote(&(struct rk_chat_remote_opts){.net = *net, .base_url = c->cfg.base_url,

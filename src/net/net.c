@@ -4,6 +4,7 @@
 #include "net/net.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,7 @@ struct rk_net {
   pthread_mutex_t mu;
   struct op *pending;          /* oldest first */
   bool closing;
+  char *ca_file;               /* PEM, NULL: only the system's authorities */
   char *allowed[MAX_ALLOWED];
   int32_t n_allowed;
   struct op *active[RK_MAX_FETCH_AT_ONCE]; /* of the net thread */
@@ -252,6 +254,7 @@ static rk_err set_up(struct op *op, struct rk_error *e) {
   curl_easy_setopt(c, CURLOPT_WRITEDATA, op);
   curl_easy_setopt(c, CURLOPT_ERRORBUFFER, op->errbuf);
   curl_easy_setopt(c, CURLOPT_PRIVATE, op);
+  if (op->net->ca_file) curl_easy_setopt(c, CURLOPT_CAINFO, op->net->ca_file); /* the system's stay: they are its CAPATH */
   set_method(op);
   set_times(op);
   return RK_OK;
@@ -452,6 +455,12 @@ rk_err rk_net_new(struct rk_net **out, struct rk_error *e) {
   return RK_OK;
 }
 
+rk_err rk_net_trust(struct rk_net *n, const char *pem_path, struct rk_error *e) {
+  if (access(pem_path, R_OK) != 0) return rk_fail(e, RK_EINVAL, "%s: %s", pem_path, strerror(errno));
+  n->ca_file = strdup(pem_path);
+  return n->ca_file ? RK_OK : rk_fail(e, RK_ENOMEM, "out of memory");
+}
+
 void rk_net_free(struct rk_net *n) {
   if (!n) return;
   pthread_mutex_lock(&n->mu);
@@ -461,6 +470,7 @@ void rk_net_free(struct rk_net *n) {
   pthread_join(n->thread, NULL);
   curl_multi_cleanup(n->multi);
   for (int32_t i = 0; i < n->n_allowed; i++) free(n->allowed[i]);
+  free(n->ca_file);
   pthread_mutex_destroy(&n->mu);
   free(n);
 }

@@ -25,6 +25,9 @@ void rk_net_free(struct rk_net *n);
 /* Any thread. origin: "http://127.0.0.2:7101" (scheme, host, port), or "http://127.0.0.2:*": every port of that host. */
 rk_err rk_net_allow(struct rk_net *n, const char *origin) RK_MUST_USE;
 
+/* Certificate authorities of a PEM file are trusted beside the system's. Before the first request. RK_EINVAL names the file. */
+rk_err rk_net_trust(struct rk_net *n, const char *pem_path, struct rk_error *e) RK_MUST_USE;
+
 struct rk_header { const char *name, *value; };
 
 struct rk_net_request {
