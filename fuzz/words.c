@@ -34,6 +34,9 @@ static void check_words(rk_str said, int64_t now_ms) {
     if (rk_words_measure(said, from, &at, &n)) RK_ASSERT(at >= from && at + n <= said.n);
     if (from % 64 == 63) break; /* quadratic otherwise */
   }
+  struct rk_measure demands[4];
+  int32_t n_demands = rk_intent_demands(said, demands, 4);
+  for (int32_t i = 0; i < n_demands; i++) RK_ASSERT(demands[i].n > 0 && demands[i].at + demands[i].n <= said.n);
   char day[11];
   size_t at, n;
   if (rk_dates_find(said, now_ms, day, &at, &n)) RK_ASSERT(strlen(day) == 10 && at + n <= said.n);

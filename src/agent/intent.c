@@ -182,7 +182,10 @@ static int32_t english_quantity(rk_str s, size_t at, size_t n, double v, bool wo
   return plural || leads ? (int32_t)v : 0;
 }
 
+static bool is_in_range(double v) { return v >= 1 && v <= RK_MAX_QUANTITY && v == (double)(int32_t)v; }
+
 static void read_quantity(rk_str s, struct rk_intent *out) {
+  bool beyond = false;
   for (size_t at = 0; at < s.n; at++) {
     double v;
     bool word;
@@ -190,14 +193,16 @@ static void read_quantity(rk_str s, struct rk_intent *out) {
                   !(s.p[at - 1] == 'x');
     size_t n = inside ? 0 : rk_words_number(from(s, at), &v, &word);
     if (!n) continue;
-    if (v >= 1 && v <= RK_MAX_QUANTITY && v == (double)(int32_t)v && !part_of_amount(s, at)) {
-      int32_t q = han_quantity(s, at, n, v);
-      if (!q) q = english_quantity(s, at, n, v, word);
-      if (q) out->quantity = q;
+    if (!part_of_amount(s, at)) {
+      double some = is_in_range(v) ? v : 2; /* where a number counts things, it does whatever it is */
+      int32_t q = han_quantity(s, at, n, some);
+      if (!q) q = english_quantity(s, at, n, some, word);
+      if (q && is_in_range(v)) out->quantity = q;
+      else if (q && !rk_words_ends(upto(s, at), "a |an ")) beyond = true; /* "a 1000 lumen lamp" */
     }
     at += n - 1;
   }
-  out->quantity_vague = out->quantity == 0 && rk_words_has(s, vague_words);
+  out->quantity_vague = out->quantity == 0 && (beyond || rk_words_has(s, vague_words));
   if (out->quantity_vague) return;
   if (!out->quantity && rk_words_has(s, "a pair of|a pair|a couple of|a dozen"))
     out->quantity = rk_words_has(s, "a couple of") ? 2 : rk_words_has(s, "a dozen") ? 12 : 1;
@@ -377,17 +382,33 @@ void rk_intent_text(const struct rk_intent *in, struct rk_buf *out) {
   rk_buf_adds(out, orders[in->wish]);
 }
 
-/* "for two", "for 3, please": people, when nothing else follows. */
-static rk_err add_persons(rk_str s, struct rk_buf *out) {
+/* "for two", "for 3, please": people, when nothing else follows. False: none. */
+static bool find_persons(rk_str s, struct rk_measure *out) {
   for (size_t at = 0; at < s.n; at++) {
     if (!rk_words_ends(upto(s, at), "for ")) continue;
     double v;
     size_t n = rk_words_number(from(s, at), &v, NULL);
     rk_str right = after_space(from(s, at + n));
     bool ends = right.n == 0 || strchr(",.;!?", right.p[0]) || rk_words_starts(right, "please|and|under|below|up to|at most|with|max");
-    if (n && v >= 1 && v <= 12 && ends && !part_of_amount(s, at)) return rk_buf_addf(out, "%s%.0f people", out->n ? "|" : "", v);
+    if (!n || v < 1 || v > 12 || !ends || part_of_amount(s, at)) continue;
+    *out = (struct rk_measure){RK_DIM_PEOPLE, v, at, n};
+    return true;
   }
-  return RK_OK;
+  return false;
+}
+
+int32_t rk_intent_demands(rk_str s, struct rk_measure *out, int32_t max) {
+  int32_t n = 0;
+  struct rk_measure m;
+  rk_str rest;
+  for (size_t at = 0; n < max && rk_words_quantity(s, at, &m); at = m.at + m.n) {
+    rk_str left = upto(s, m.at), right = after_space(from(s, m.at + m.n));
+    bool compared = rk_words_starts(right, max_after) || rk_words_starts(right, min_after) || rk_words_starts(right, around_after) ||
+                    ends_with(left, max_before, &rest) || ends_with(left, min_before, &rest) || ends_with(left, around_before, &rest);
+    if (!compared) out[n++] = m;
+  }
+  if (n < max && find_persons(s, &m)) out[n++] = m;
+  return n;
 }
 
 rk_err rk_intent_measures(struct rk_buf *out, rk_str said) {
@@ -397,7 +418,8 @@ rk_err rk_intent_measures(struct rk_buf *out, rk_str said) {
   size_t n;
   for (size_t at = 0; !err && rk_words_measure(rk_buf_str(&text), at, &at, &n); at += n)
     err = rk_buf_addf(out, "%s%.*s", out->n ? "|" : "", (int)n, text.p + at);
-  if (!err) err = add_persons(rk_buf_str(&text), out);
+  struct rk_measure people;
+  if (!err && find_persons(rk_buf_str(&text), &people)) err = rk_buf_addf(out, "%s%.0f people", out->n ? "|" : "", people.value);
   rk_buf_release(&text);
   return err;
 }

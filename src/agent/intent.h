@@ -19,7 +19,7 @@ struct rk_intent {
   struct rk_weights weights;  /* what the order of offers goes by; never all 0 */
   bool chinese;               /* answer in Chinese */
   int32_t quantity;           /* 0: not said */
-  bool quantity_vague;        /* "some": must be asked before buying */
+  bool quantity_vague;        /* "some", or a number that nobody sells ("0", "a million"): must be asked before buying */
   int64_t max_minor, min_minor;   /* 0: no limit; in currency */
   char currency[4];           /* of the limits; "" : none was named, the shop's own holds */
   bool around, per_unit;      /* "about 300": max is 10 % above; the limit is for one piece */
@@ -42,6 +42,8 @@ struct rk_intent {
 void rk_intent_read(rk_str said, int64_t now_ms, struct rk_intent *out);
 /* Numbers with a unit that is no money ("500ml", "两人", "65w"), joined by '|': features the model may have dropped. */
 rk_err rk_intent_measures(struct rk_buf *out, rk_str said) RK_MUST_USE;
+/* Of those the ones that something must be, as they stand: not "at most 2 kg". Returns how many. said: normal form. */
+int32_t rk_intent_demands(rk_str said, struct rk_measure *out, int32_t max);
 /* One line for the result and the card: "<= 500.00 CNY, qty 2, by 2026-11-28". */
 void rk_intent_text(const struct rk_intent *in, struct rk_buf *out);
 /* The model's query without what code has read already: amounts, wishes, measures, dates. Appends to out. */

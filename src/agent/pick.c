@@ -207,35 +207,6 @@ static double least_relevance(const struct rk_offer *offers, int32_t n) {
   return best * 0.999;
 }
 
-/* Does the offer's text have a word of the query, or half of the Han characters of one? */
-static bool covers(const struct rk_offer *o, rk_str query) {
-  struct rk_buf text, all;
-  rk_buf_init(&text, 65536);
-  rk_buf_init(&all, 65536);
-  rk_buf_addf(&all, "%s %s", o->title, o->description);
-  for (int32_t i = 0; i < o->n_attrs; i++) rk_buf_addf(&all, " %s", o->attrs[i].value);
-  bool hit = all.err || rk_words_normal(&text, rk_buf_str(&all));
-  rk_str rest = query, word, hay = rk_buf_str(&text);
-  while (!hit && rest.n) {
-    rk_str_cut(rest, ' ', &word, &rest);
-    if (!rk_words_has_han(word)) hit = word.n > 2 && rk_str_find(hay, word) >= 0;
-    size_t n_found = 0;
-    for (size_t i = 0; rk_words_has_han(word) && i + 3 <= word.n; i += 3) n_found += rk_str_find(hay, (rk_str){word.p + i, 3}) >= 0;
-    hit = hit || (n_found > 0 && n_found * 6 >= word.n);
-  }
-  rk_buf_release(&text);
-  rk_buf_release(&all);
-  return hit;
-}
-
-void rk_pick_relevance(struct rk_offer *offers, int32_t n, rk_str query) {
-  double best = 0;
-  for (int32_t i = 0; i < n; i++)
-    if (offers[i].relevance > best) best = offers[i].relevance;
-  for (int32_t i = 0; i < n; i++)
-    if (offers[i].relevance < 0) offers[i].relevance = covers(&offers[i], query) ? (best > 0 ? best : 1) : 0;
-}
-
 /* Three times as many as there are cards: coupons and fees move an offer by some places. */
 enum { ASKED_PRODUCTS = 3 * RK_MAX_CARDS };
 
@@ -320,14 +291,34 @@ static void settle(struct choice *c) {
   if (c->out->n_unchecked > c->n) c->out->n_unchecked = c->n;
 }
 
-static struct scale scale_of(const struct rk_intent *in, const struct rk_offer *offers, int32_t n, double least) {
+static struct scale scale_of(const struct rk_intent *in, const struct rk_offer *offers, int32_t n, double least, const char *currency) {
   char now[32];
   rk_time_rfc3339(rk_now_ms(), now);
   struct scale s = {.lowest_minor = INT64_MAX, .today = day_number(now)};
   for (int32_t i = 0; i < n; i++)
-    if (offers[i].relevance >= least && offers[i].unit_price.minor < s.lowest_minor) s.lowest_minor = offers[i].unit_price.minor;
+    if (offers[i].relevance >= least && strcmp(offers[i].unit_price.currency, currency) == 0 && offers[i].unit_price.minor < s.lowest_minor) s.lowest_minor = offers[i].unit_price.minor;
   if (s.lowest_minor < (int64_t)RK_MAX_TOTAL_MINOR) s.lowest_minor *= in->quantity > 0 ? in->quantity : 1;
   return s;
+}
+
+/* The currency that is compared: the limit's where something is sold in it, else the one of most offers, of as many the first by
+ * name. "": there are no offers. */
+static const char *compared_currency(const struct rk_intent *in, const struct rk_offer *offers, int32_t n, double least) {
+  enum { MAX_CURRENCIES = 8 };
+  struct { const char *code; int32_t n; } found[MAX_CURRENCIES];
+  int32_t n_found = 0, best = -1;
+  for (int32_t i = 0; i < n; i++) {
+    const char *code = offers[i].unit_price.currency;
+    int32_t k = 0;
+    if (offers[i].relevance < least || offers[i].relevance <= 0) continue;
+    if (strcmp(code, in->currency) == 0) return code;
+    while (k < n_found && strcmp(found[k].code, code) != 0) k++;
+    if (k == n_found && n_found < MAX_CURRENCIES) found[n_found].code = code, found[n_found++].n = 0;
+    if (k < n_found) found[k].n++;
+  }
+  for (int32_t k = 0; k < n_found; k++)
+    if (best < 0 || found[k].n > found[best].n || (found[k].n == found[best].n && strcmp(found[k].code, found[best].code) < 0)) best = k;
+  return best < 0 ? "" : found[best].code;
 }
 
 void rk_pick(const struct rk_intent *in, struct rk_offer *offers, int32_t n, const struct rk_quoter *quoter, struct rk_picked *out) {
@@ -336,12 +327,21 @@ void rk_pick(const struct rk_intent *in, struct rk_offer *offers, int32_t n, con
   struct choice c = {.in = in, .list = good, .out = out};
   double least = least_relevance(offers, n);
   int32_t n_kinds = 0;
-  c.scale = scale_of(in, offers, n, least);
+  const char *currency = compared_currency(in, offers, n, least);
+  c.scale = scale_of(in, offers, n, least, currency);
   for (int32_t i = 0; good && kinds && i < n; i++) {
     struct rk_offer *o = &offers[i];
     if (o->relevance < least || o->relevance <= 0 || seen(kinds, n_kinds, o)) continue;
     if (is_excluded(in, o)) {
       out->n_excluded++;
+      continue;
+    }
+    if (strcmp(o->unit_price.currency, currency) != 0) {
+      out->n_currency++;
+      continue;
+    }
+    if (o->unsaid) {
+      out->unsaid = o->unsaid;
       continue;
     }
     rk_err err = price(in, o);
@@ -399,7 +399,9 @@ static void sum(const struct rk_offer *o, bool zh, struct rk_buf *b) {
 static void why_first(const struct rk_intent *in, const struct rk_picked *p, struct rk_buf *b) {
   const struct rk_offer *o = p->shown[0], *next = p->n_shown > 1 ? p->shown[1] : NULL;
   bool zh = in->chinese;
-  if (in->wish == RK_WISH_RATING) {
+  bool rated = o->n_reviews > 0 || o->rating > 0;
+  if (in->wish == RK_WISH_RATING && !rated) rk_buf_adds(b, zh ? "店铺没有给出评分，改按总价比较：" : "The shops give no ratings; compared by total instead: ");
+  if (in->wish == RK_WISH_RATING && rated) {
     rk_buf_addf(b, zh ? "%s的“%s”评分最高：%.1f 分，%d 条评价，合计" : "“%2$s” at %1$s is rated highest: %3$.1f with %4$d reviews, total ", o->shop_name,
                 o->title, o->rating, o->n_reviews);
     money(b, o->total);
@@ -447,42 +449,12 @@ rk_err rk_pick_reason(const struct rk_intent *in, const struct rk_picked *p, str
   else why_none(in, p, out);
   if (p->n_unchecked) rk_buf_addf(out, zh ? "另有%d个报价的运费没能核对，也许更好。" : " %d more could be better: what they cost delivered could not be checked.", p->n_unchecked);
   if (p->n_unknown) rk_buf_addf(out, zh ? "有%d个商品没有列入，因为商家没有说明运费或送达日期。" : " %d were left out, as their shops do not say what delivery costs or when it comes.", p->n_unknown);
+  if (p->unsaid) rk_buf_addf(out, zh ? "没有写明“%s”的商品没有列入。" : " What does not say “%s” was left out.", p->unsaid);
+  if (p->n_currency) rk_buf_addf(out, "%s", zh ? "按另一种货币标价的商品没有列入比较。" : " What is priced in another currency was not compared.");
   return out->err;
 }
 
-/* ---- options ---- */
-
-/* Says the user this value? Its label as a word of its own, when it is long enough to be one ("少糖", "no ice"); the
- * value beside the option's name ("less sugar"); none as its lack. */
-static bool names_option(rk_str said, const struct rk_option *o, const char *label) {
-  struct rk_buf value, name, shown, phrases;
-  rk_buf_init(&value, 256);
-  rk_buf_init(&name, 256);
-  rk_buf_init(&shown, 256);
-  rk_buf_init(&phrases, 2048);
-  bool ok = !rk_words_normal(&value, rk_str_c(o->value)) && !rk_words_normal(&name, rk_str_c(o->name)) && !rk_words_normal(&shown, rk_str_c(label)) && value.n && name.n;
-  rk_str text = rk_buf_str(&shown);
-  if (ok && text.n >= 4 && (rk_words_has_han(text) || rk_str_find(text, RK_STR(" ")) > 0)) rk_buf_addf(&phrases, "%s|", shown.p);
-  if (ok) rk_buf_addf(&phrases, "%s %s|%s %s", value.p, name.p, name.p, value.p);
-  if (ok && strcmp(value.p, "none") == 0) rk_buf_addf(&phrases, "|no %s|without %s|%s free|%s-free|zero %s", name.p, name.p, name.p, name.p, name.p);
-  bool hit = ok && !phrases.err && rk_words_has(said, phrases.p);
-  rk_buf_release(&value);
-  rk_buf_release(&name);
-  rk_buf_release(&shown);
-  rk_buf_release(&phrases);
-  return hit;
-}
-
-int32_t rk_pick_options(rk_str said, const struct rk_offer *offers, int32_t n, struct rk_option *out, int32_t max) {
-  int32_t n_out = 0;
-  for (int32_t i = 0; i < n; i++)
-    for (int32_t k = 0; k < offers[i].n_options && n_out < max; k++) {
-      const struct rk_option *o = &offers[i].options[k];
-      if (value_of(out, n_out, o->name) || !names_option(said, o, offers[i].option_labels ? offers[i].option_labels[k] : NULL)) continue;
-      out[n_out++] = *o;
-    }
-  return n_out;
-}
+/* ---- sizes ---- */
 
 int32_t rk_pick_sizes(const struct rk_intent *in, const struct rk_picked *p, const struct rk_offer *offers, int32_t n,
                       bool (*known)(void *, const char *), void *ud, const char **values, int32_t max) {

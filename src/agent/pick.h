@@ -2,7 +2,8 @@
  *
  * One offer a product: the variant that fits what the user said. An offer that
  * breaks a limit of the user's words is no candidate; one of which a limit
- * cannot be checked is left out and counted. The order goes by what the user
+ * cannot be checked is left out and counted. Amounts of two currencies are not
+ * compared: the limit's, else the one of most offers holds. The order goes by what the user
  * gets and pays: total, rating, promised date, or all of them weighed by the
  * user's words. Neither a merchant's name nor its place in the list counts,
  * and a merchant has no field to ask for a better place: its relevance decides
@@ -40,6 +41,8 @@ struct rk_picked {
   int32_t n_quotes;                /* asked for */
   int32_t n_unchecked;             /* shown behind the first though their delivery, not known, may make them better */
   int32_t n_unknown;               /* left out: a limit hangs on what their merchant does not say */
+  int32_t n_currency;              /* left out: priced in another currency than the others */
+  const char *unsaid;              /* left out: offers that do not say this, which the user demands; NULL: none */
 };
 
 /* What the merchants are asked: their first products by the order that the user wants, not far below the wanted price. A merchant
@@ -47,9 +50,14 @@ struct rk_picked {
 void rk_pick_search(const struct rk_intent *in, struct rk_search *q);
 /* offers: as found. Prices them for the intent's quantity and date. quoter may be NULL. */
 void rk_pick(const struct rk_intent *in, struct rk_offer *offers, int32_t n, const struct rk_quoter *quoter, struct rk_picked *out);
-/* Merchants that do not say how well their offers fit (relevance < 0) are believed where a word of the query stands in the
- * offer; else it fits not at all (0). query: normal form. */
+/* Merchants that do not say how well their offers fit (relevance < 0) are judged by the words of the query that stand in the
+ * offer: it fits when it has about as many of them as the best of all offers has, else not at all (0). query: normal form. */
 void rk_pick_relevance(struct rk_offer *offers, int32_t n, rk_str query);
+/* Of plain offers: one that says otherwise than the user's words demand ("65W", "一斤", an option, a size) fits not at all; one that
+ * does not say it gets `unsaid` (text in a), and rk_pick leaves it out. Merchants with fields of ours were asked for it by them.
+ * After rk_pick_relevance(). said: normal form; wanted: the options that it names. */
+void rk_pick_demands(const struct rk_intent *in, rk_str said, const struct rk_option *wanted, int32_t n_wanted, struct rk_offer *offers, int32_t n,
+                     struct rk_arena *a);
 /* {"all": 0..1, "parts": [{"part": total|rating|date, "value": 0..1, "weight": 1}]}: what the order went by. New reference. */
 json_t *rk_pick_score(const struct rk_intent *in, const struct rk_offer *o);
 /* Do both sell the same thing: words of the title the same, and no fact that differs? */

@@ -1,5 +1,8 @@
 #include "agent/say.h"
 
+#include "base/limits.h"
+
+#include <stdio.h>
 #include <string.h>
 
 #include "trade/tell.h"
@@ -44,7 +47,7 @@ json_t *rk_say_question(struct rk_turn *t) {
   rk_buf_init(&what, 4096);
   if (t->intent.quantity_vague) {
     add_slot(slots, "qty", "integer", NULL);
-    add_words(&what, zh, "数量", "how many");
+    rk_buf_addf(&what, zh ? "数量（1 到 %d）" : "how many (1 to %d)", RK_MAX_QUANTITY);
   }
   ask_size(t, slots, &what);
   if (!rk_turn_address(t, &address)) {
@@ -70,14 +73,27 @@ static void total_text(const json_t *v, char out[40]) {
   rk_money_text(m, out);
 }
 
+/* " (¥5.00 less than you approved)": the merchant took less at the end. "": it took what was approved. */
+static void less_text(const json_t *order, bool zh, char *out, size_t size) {
+  char less[40];
+  struct rk_money m = {rk_json_i64(order, "approved_minor", 0) - rk_json_i64(order, "total_minor", 0), ""};
+  rk_str currency = rk_json_str(order, "currency");
+  out[0] = 0;
+  if (!json_object_get(order, "approved_minor") || m.minor <= 0) return;
+  memcpy(m.currency, currency.p, currency.n < 3 ? currency.n : 3);
+  rk_money_text(m, less);
+  snprintf(out, size, zh ? "（店铺降价，比你确认的少 %s）" : " (the shop lowered it: %s less than you approved)", less);
+}
+
 json_t *rk_say_order(struct rk_turn *t, const json_t *order, json_t **close) {
-  char total[40];
+  char total[40], less[120];
   total_text(order, total);
+  less_text(order, t->intent.chinese, less, sizeof less);
   const char *number = rk_json_cstr(order, "merchant_order_id", rk_json_cstr(order, "id", ""));
   const char *shop = rk_json_cstr(rk_json_obj(order, "merchant"), "name", ""), *date = rk_json_cstr(rk_json_obj(order, "delivery"), "date", "");
   const char *title = rk_json_cstr(json_array_get(rk_json_arr(order, "lines"), 0), "title", "");
-  *close = t->intent.chinese ? json_sprintf("订单号 %s（%s），合计 %s%s%s。", number, shop, total, date[0] ? "，预计送达 " : "", date)
-                             : json_sprintf("Order %s (%s), total %s%s%s.", number, shop, total, date[0] ? ", delivery promised for " : "", date);
+  *close = t->intent.chinese ? json_sprintf("订单号 %s（%s），合计 %s%s%s%s。", number, shop, total, less, date[0] ? "，预计送达 " : "", date)
+                             : json_sprintf("Order %s (%s), total %s%s%s%s.", number, shop, total, less, date[0] ? ", delivery promised for " : "", date);
   return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "status", "ordered", "order", number, "shop", shop, "title", title, "total", total, "delivery",
                    date, "answer_in", t->intent.chinese ? "中文" : "English");
 }

@@ -110,7 +110,7 @@ rk_err rk_turn_search(struct rk_turn *t, const char *query, json_t **reports, st
   rk_buf_init(&full, 4096);
   rk_buf_init(&said, RK_MAX_MESSAGE_BYTES + 64);
   struct rk_shop_report *r = NULL;
-  int32_t n = 0, n_wanted = 0;
+  int32_t n = 0, n_wanted = 0, n_more = 0;
   struct rk_option wanted[MAX_WANTED + 1];
   rk_err err = rk_words_normal(&said, rk_str_c(t->words));
   if (!err) err = full_query(t, query, rk_buf_str(&said), &full);
@@ -120,12 +120,13 @@ rk_err rk_turn_search(struct rk_turn *t, const char *query, json_t **reports, st
   if (!err && drop_invented(t, rk_buf_str(&said), &full)) err = ask(t, full.p, wanted, n_wanted, &r, &n, e);
   if (!err) {
     /* What the user said about options is known only now that their values are. */
-    int32_t more = rk_pick_options(rk_buf_str(&said), t->offers, t->n_offers, wanted + n_wanted, MAX_WANTED - n_wanted);
-    if (more > 0) err = ask(t, full.p ? full.p : "", wanted, n_wanted + more, &r, &n, e);
+    n_more = rk_pick_options(rk_buf_str(&said), t->offers, t->n_offers, wanted + n_wanted, MAX_WANTED - n_wanted);
+    if (n_more > 0) err = ask(t, full.p ? full.p : "", wanted, n_wanted + n_more, &r, &n, e);
   }
   if (reports) *reports = report_list(r, r ? n : 0);
   if (!err) {
     rk_pick_relevance(t->offers, t->n_offers, rk_buf_str(&full));
+    rk_pick_demands(&t->intent, rk_buf_str(&said), wanted + n_wanted, n_more, t->offers, t->n_offers, t->arena);
     rk_pick(&t->intent, t->offers, t->n_offers, &(struct rk_quoter){quote, t}, &t->picked);
     t->searched = true;
   }

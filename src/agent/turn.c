@@ -454,8 +454,9 @@ static void take_reply(struct rk_turn *t, const json_t *question, const char *te
   if (asked_for(question, "qty") && !t->intent.quantity) {
     double v;
     rk_str s = rk_str_trim(rk_str_c(rest));
-    t->intent.quantity = rk_words_number(s, &v, NULL) && v >= 1 && v <= RK_MAX_QUANTITY ? (int32_t)v : 1;
-    t->intent.quantity_vague = false;
+    bool number = rk_words_number(s, &v, NULL) > 0, fits = number && v >= 1 && v <= RK_MAX_QUANTITY;
+    t->intent.quantity = fits ? (int32_t)v : number ? 0 : 1;
+    t->intent.quantity_vague = number && !fits;
   }
   size_t i;
   json_t *slot;

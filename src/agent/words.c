@@ -107,7 +107,7 @@ static const struct word_value en_small[] = {
     {"ten", 10}, {"eleven", 11}, {"twelve", 12}, {"thirteen", 13}, {"fourteen", 14}, {"fifteen", 15}, {"sixteen", 16},
     {"seventeen", 17}, {"eighteen", 18}, {"nineteen", 19}, {"twenty", 20}, {"thirty", 30}, {"forty", 40}, {"fifty", 50},
     {"sixty", 60}, {"seventy", 70}, {"eighty", 80}, {"ninety", 90}};
-static const struct word_value en_scales[] = {{"hundred", 100}, {"thousand", 1000}, {"grand", 1000}};
+static const struct word_value en_scales[] = {{"hundred", 100}, {"thousand", 1000}, {"grand", 1000}, {"million", 1000000}};
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
@@ -206,10 +206,6 @@ size_t rk_words_number(rk_str s, double *value, bool *word) {
 
 /* ---- amounts ---- */
 
-/* Of those, the ones that describe a thing. */
-static const char feature_units[] =
-    "ml|毫升|升|l|liter|liters|litre|litres|w|瓦|watt|watts|g|克|kg|公斤|千克|斤|gb|tb|mah|毫安|寸|英寸|inch|inches|cm|厘米|人|person|people|man|只装|片装|个装|枝|朵";
-
 struct currency { const char *words, *code; };
 static const struct currency before_words[] = {{"¥|rmb|cny|cn¥", "CNY"}, {"us$|usd|$", "USD"}, {"eur|€", "EUR"}, {"gbp|£", "GBP"}};
 static const struct currency after_words[] = {{"元钱|元|块钱|块|圆|rmb|cny|yuan|yuans|人民币|kuai|renminbi", "CNY"},
@@ -275,7 +271,15 @@ bool rk_words_amount(rk_str s, size_t at, struct rk_amount *out) {
   return false;
 }
 
-bool rk_words_measure(rk_str s, size_t start, size_t *at, size_t *n) {
+/* Longer words first: "kg" is not "k" and "g", "毫升" not "升". */
+static const struct { const char *words; enum rk_dimension dimension; double factor; } units[] = {
+    {"ml|毫升", RK_DIM_VOLUME_ML, 1}, {"升|l|liter|liters|litre|litres", RK_DIM_VOLUME_ML, 1000}, {"w|瓦|watt|watts", RK_DIM_POWER_W, 1},
+    {"kg|公斤|千克", RK_DIM_WEIGHT_G, 1000}, {"g|克", RK_DIM_WEIGHT_G, 1}, {"斤", RK_DIM_WEIGHT_G, 500}, {"gb", RK_DIM_STORAGE_GB, 1},
+    {"tb", RK_DIM_STORAGE_GB, 1024}, {"mah|毫安", RK_DIM_CHARGE_MAH, 1}, {"cm|厘米", RK_DIM_LENGTH_CM, 1}, {"寸|英寸|inch|inches", RK_DIM_LENGTH_CM, 2.54},
+    {"人|person|people|man", RK_DIM_PEOPLE, 1}, {"只装|片装|个装|枝|朵", RK_DIM_PIECES, 1}};
+enum { N_UNITS = sizeof units / sizeof *units };
+
+bool rk_words_quantity(rk_str s, size_t start, struct rk_measure *out) {
   for (size_t i = start; i < s.n;) {
     double v;
     bool inside = i > 0 && is_word(s.p[i - 1]) && is_word(s.p[i]);
@@ -286,13 +290,21 @@ bool rk_words_measure(rk_str s, size_t start, size_t *at, size_t *n) {
     }
     size_t unit = skip_space(s, i + len);
     if (unit < s.n && s.p[unit] == '-') unit++;
-    size_t m = rk_words_starts(from(s, unit), feature_units);
-    if (m) {
-      *at = i;
-      *n = unit + m - i;
+    for (int u = 0; u < N_UNITS; u++) {
+      size_t m = rk_words_starts(from(s, unit), units[u].words);
+      if (!m) continue;
+      *out = (struct rk_measure){units[u].dimension, v * units[u].factor, i, unit + m - i};
       return true;
     }
     i += len;
   }
   return false;
+}
+
+bool rk_words_measure(rk_str s, size_t start, size_t *at, size_t *n) {
+  struct rk_measure m;
+  if (!rk_words_quantity(s, start, &m)) return false;
+  *at = m.at;
+  *n = m.n;
+  return true;
 }

@@ -35,6 +35,11 @@ struct rk_amount {
  * unit (ml, W, people, days, sizes ...) are passed over. */
 bool rk_words_amount(rk_str s, size_t from, struct rk_amount *out);
 
+/* A measure in units of one kind, so that "4升" is "4000 ml" and "一斤" is "500 g". */
+enum rk_dimension { RK_DIM_VOLUME_ML, RK_DIM_POWER_W, RK_DIM_WEIGHT_G, RK_DIM_STORAGE_GB, RK_DIM_CHARGE_MAH, RK_DIM_LENGTH_CM, RK_DIM_PEOPLE, RK_DIM_PIECES };
+struct rk_measure { enum rk_dimension dimension; double value; size_t at, n; /* where in the text, unit included */ };
+bool rk_words_quantity(rk_str s, size_t from, struct rk_measure *out);
+
 /* The next number with a unit that is no money ("500ml", "two-person", "三升"): where, unit included. */
 bool rk_words_measure(rk_str s, size_t from, size_t *at, size_t *n);
 

@@ -37,6 +37,7 @@ struct rk_offer {
   const char *const *reviews; int32_t n_reviews_text;
   const struct rk_delivery *deliveries; int32_t n_deliveries;
   const struct rk_coupon *coupons; int32_t n_coupons;
+  bool plain;                                  /* its merchant sends standard fields only: what its texts do not say is not known */
   double relevance;                            /* 0..1 as the merchant ranked it; < 0: it does not say */
   bool pays_elsewhere;                         /* its profile lists none of our means of payment: the buyer pays on its page, or on delivery */
   int64_t opens_ms;                            /* the merchant takes orders again from then on; 0: it does now */
@@ -48,6 +49,7 @@ struct rk_offer {
   const struct rk_delivery *delivery;          /* cheapest (that meets the wanted date) */
   struct rk_money subtotal, discount, total;
   enum rk_sure sure;
+  const char *unsaid;                          /* what the user demands and it does not say, by whoever ranks it; NULL: nothing */
   struct rk_score { double total, rating, date, all; } score; /* 0..1, by whoever ranks it */
 };
 

@@ -111,6 +111,7 @@ static json_t *receipt_of(const struct run *r, const struct rk_checkout *co) {
   json_object_set_new(receipt, "delivery", delivery);
   int64_t charged = rk_json_i64(r->intent, "amount_minor", 0);
   if (charged == rk_json_i64(terms, "total_minor", -1)) return receipt;
+  copy(receipt, "approved_minor", terms, "total_minor");
   json_object_set_new(receipt, "total_minor", json_integer(charged));
   json_t *fresh = rk_terms_project(co, &(struct rk_terms_extra){rk_json_arr(terms, "lines"), rk_json_obj(terms, "instrument"), 0}, NULL);
   if (rk_json_i64(fresh, "total_minor", -1) == charged) {

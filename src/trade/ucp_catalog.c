@@ -90,15 +90,24 @@ static void read_attrs(struct rk_foreign *r, const json_t *extra, struct rk_offe
   o->attrs = out;
 }
 
+/* A merchant that knows nothing of our names calls it by its own. */
+static bool is_size(rk_str name) {
+  static const char *const names[] = {"size", "尺码", "尺寸", "鞋码", "码数", "shoe size", "clothing size"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (name.n == strlen(names[i]) && strncasecmp(name.p, names[i], name.n) == 0) return true;
+  return false;
+}
+
 /* Sizes of shoes are numbers, of clothes letters; NULL: neither. */
 static const char *size_kind_of(const json_t *options) {
   size_t i, k;
   json_t *option, *value;
   json_array_foreach(options, i, option) {
-    if (!rk_str_eq(rk_json_str(option, "name"), RK_STR("size"))) continue;
+    if (!is_size(rk_json_str(option, "name"))) continue;
     size_t n_shoes = 0, n_clothes = 0, n = json_array_size(rk_json_arr(option, "values"));
     json_array_foreach(rk_json_arr(option, "values"), k, value) {
       rk_str text = rk_json_str(value, rk_json_str(value, "id").n ? "id" : "label");
+      if (rk_str_ends(text, RK_STR("码"))) text.n -= strlen("码");
       int64_t number;
       n_shoes += rk_str_i64(text, &number) && number >= 30 && number <= 52;
       n_clothes += text.n > 0 && text.n <= 4 && strchr("SML", text.p[text.n - 1]) != NULL && strspn(text.p, "X23") == text.n - 1;
@@ -140,7 +149,7 @@ static bool read_product(struct rk_foreign *r, const json_t *p, const struct rk_
   if (rk_json_str(p, "id").n == 0 || rk_json_str(p, "title").n == 0 || !rk_foreign_currency_ok(currency)) return false;
   *o = (struct rk_offer){.shop_id = m->id, .shop_name = m->name, .origin = m->origin, .travel_kind = m->travel_kind[0] ? m->travel_kind : NULL, .product_id = rk_foreign_field(r, p, "id"),
                          .title = rk_foreign_field(r, p, "title"), .description = rk_foreign_field(r, rk_json_obj(p, "description"), "plain"), .url = rk_foreign_field(r, p, "url"),
-                         .stock = -1, .quantity = 1, .pays_elsewhere = !m->sandbox};
+                         .stock = -1, .quantity = 1, .pays_elsewhere = !m->sandbox, .plain = !extra && !m->travel_kind[0]};
   memcpy(o->unit_price.currency, currency.p, 3);
   double value = json_number_value(json_object_get(rating, "value")), max = json_number_value(json_object_get(rating, "scale_max"));
   if (max > 0 && value >= 0 && value <= max) o->rating = value * 5 / max;
@@ -164,12 +173,27 @@ static const char *option_value(const struct rk_option *list, int32_t n, const c
   return NULL;
 }
 
-/* What the search wants of this option; NULL: anything. */
-static const char *wanted_value(const struct rk_search *q, const struct rk_offer *o, const char *option) {
-  const char *v = option_value(q->options, q->n_options, option);
+/* "42", "42码", "EU 42": the same size. */
+static bool same_size(const char *want, const char *value) {
+  size_t n = strlen(want);
+  if (strncasecmp(value, "EU", 2) == 0) value += 2;
+  while (*value == ' ') value++;
+  const char *end = value + n;
+  return strncasecmp(value, want, n) == 0 && (*end == 0 || strcmp(end, "码") == 0 || strcmp(end, "号") == 0);
+}
+
+/* Does the option have one of the values that the search wants of it, by value or label? What it does not ask for is wanted. */
+static bool is_wanted(const struct rk_search *q, const struct rk_offer *o, const struct rk_option *mine, const char *label) {
+  bool asked = false, size = strcmp(mine->name, "size") == 0;
+  for (int32_t i = 0; i < q->n_options; i++) {
+    const char *want = q->options[i].value;
+    if (strcmp(q->options[i].name, mine->name) != 0) continue;
+    if (strcasecmp(want, mine->value) == 0 || strcasecmp(want, label) == 0 || (size && same_size(want, mine->value))) return true;
+    asked = true;
+  }
   const char *kind = option_value(o->attrs, o->n_attrs, "size_kind");
-  if (!v && kind && strcmp(option, "size") == 0) v = option_value(q->sizes, q->n_sizes, kind);
-  return v;
+  const char *own = !asked && size && kind ? option_value(q->sizes, q->n_sizes, kind) : NULL;
+  return own ? same_size(own, mine->value) : !asked;
 }
 
 /* False: broken, sold out, or not the wanted options. */
@@ -186,11 +210,10 @@ static bool read_variant(struct rk_foreign *r, const json_t *v, const struct rk_
     rk_str value = rk_json_str(opt, "id");
     if (value.n == 0) value = rk_json_str(opt, "label");
     if (!out || !labels || o->n_options == MAX_ATTRS || rk_json_str(opt, "name").n == 0 || value.n == 0) continue;
-    labels[o->n_options] = rk_foreign_field(r, opt, "label");
+    const char *label = labels[o->n_options] = rk_foreign_field(r, opt, "label");
     struct rk_option *mine = &out[o->n_options++];
-    *mine = (struct rk_option){rk_foreign_field(r, opt, "name"), rk_foreign_text(r, value)};
-    const char *want = wanted_value(q, o, mine->name);
-    if (want && strcasecmp(want, mine->value) != 0) return false;
+    *mine = (struct rk_option){is_size(rk_json_str(opt, "name")) ? "size" : rk_foreign_field(r, opt, "name"), rk_foreign_text(r, value)};
+    if (!is_wanted(q, o, mine, label)) return false;
   }
   o->options = out;
   o->option_labels = labels;

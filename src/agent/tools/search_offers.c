@@ -36,7 +36,8 @@ static json_t *why(const struct rk_turn *t, int32_t i) {
   static const struct { const char *zh, *en; } firsts[] = {
       [RK_WISH_NONE] = {"总价最低", "lowest total"}, [RK_WISH_CHEAPEST] = {"总价最低", "lowest total"}, [RK_WISH_RATING] = {"评分最高", "rated highest"},
       [RK_WISH_SOONEST] = {"最早送到", "arrives first"}, [RK_WISH_WEIGHED] = {"综合得分最高", "best score for your wishes"}};
-  if (i == 0) return json_string(zh ? firsts[t->intent.wish].zh : firsts[t->intent.wish].en);
+  enum rk_wish wish = t->intent.wish == RK_WISH_RATING && best->n_reviews == 0 && best->rating <= 0 ? RK_WISH_NONE : t->intent.wish;
+  if (i == 0) return json_string(zh ? firsts[wish].zh : firsts[wish].en);
   char text[40];
   struct rk_money more = o->total;
   more.minor -= best->total.minor;

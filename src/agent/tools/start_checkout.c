@@ -51,6 +51,10 @@ static const struct { rk_err err; const char *zh, *en; } refusals[] = {
     {RK_EUPSTREAM, "店铺不接受这笔订单，或者它的结算对不上", "the shop does not take this order, or its figures do not add up"},
     {RK_EFORMAT, "店铺的结算对不上", "the shop's figures do not add up"},
     {RK_ECONFLICT, "店铺的结算已经变了", "the shop's checkout has changed"},
+    {RK_EAUTH, "店铺的回答不能采信，或者它要求关联账号", "its answer cannot be trusted, or it wants your account there"},
+    {RK_ENOTFOUND, "店铺不认得这件商品或这笔结算", "the shop does not know the item or the checkout"},
+    {RK_ETOOBIG, "店铺的回答太大", "the shop's answer is too large"},
+    {RK_EFORBIDDEN, "店铺指向了不允许的地址", "the shop points to an address that is not allowed"},
     {RK_EUNAVAIL, "店铺没有回应", "the shop did not answer"},
     {RK_ETIMEOUT, "店铺没有及时回应", "the shop did not answer in time"},
 };

@@ -81,6 +81,106 @@ static void rating_when_asked_and_weaker_matches_never(void **state) {
   assert_string_equal(p.shown[0]->item_id, "2");
 }
 
+static void two_currencies_are_not_compared(void **state) {
+  struct rk_offer offers[] = {offer("a", "1", "lamp", 400, 4), offer("a", "2", "lamp", 28000, 4), offer("b", "3", "lamp", 31000, 5)};
+  struct rk_delivery free_one = {"d", "d", {0, "USD"}, "2026-11-27"};
+  struct rk_buf reason;
+  struct rk_picked p;
+  strcpy(offers[0].unit_price.currency, "USD");
+  offers[0].deliveries = &free_one;
+  offers[0].n_deliveries = 1;
+  struct rk_intent in = intent_of("买个台灯，最便宜的");
+  rk_pick(&in, offers, 3, NULL, &p);
+  assert_int_equal(p.n_shown, 2);
+  assert_string_equal(p.shown[0]->item_id, "2");
+  rk_buf_init(&reason, 4096);
+  assert_int_equal(rk_pick_reason(&in, &p, &reason), RK_OK);
+  assert_non_null(strstr(reason.p, "另一种货币"));
+  rk_buf_release(&reason);
+  in = intent_of("buy a lamp under 50 dollars");
+  rk_pick(&in, offers, 3, NULL, &p);
+  assert_int_equal(p.n_shown, 1);
+  assert_string_equal(p.shown[0]->item_id, "1");
+}
+
+/* A shop without fields of ours: its words are all there is. */
+static struct rk_offer plain(const char *id, const char *title, int64_t price) {
+  struct rk_offer o = offer("plain", id, title, price, 4);
+  o.plain = true;
+  o.relevance = -1;
+  o.description = "";
+  return o;
+}
+
+static void choose(const char *said, const char *query, const struct rk_option *wanted, int32_t n_wanted, struct rk_offer *offers, int32_t n, struct rk_picked *p, char *why, size_t size) {
+  struct rk_intent in = intent_of(said);
+  struct rk_arena *a = rk_arena_new(1 << 20);
+  struct rk_buf normal, reason;
+  rk_buf_init(&normal, 4096);
+  rk_buf_init(&reason, 4096);
+  assert_int_equal(rk_words_normal(&normal, rk_str_c(said)), RK_OK);
+  rk_pick_relevance(offers, n, rk_str_c(query));
+  rk_pick_demands(&in, rk_buf_str(&normal), wanted, n_wanted, offers, n, a);
+  rk_pick(&in, offers, n, NULL, p);
+  assert_int_equal(rk_pick_reason(&in, p, &reason), RK_OK);
+  snprintf(why, size, "%s", reason.p);
+  rk_buf_release(&reason);
+  rk_buf_release(&normal);
+  rk_arena_free(a);
+}
+
+static void measures_are_met_or_said(void **state) {
+  static const struct { const char *said, *query, *titles[3]; int best; const char *unsaid; } cases[] = {
+    {"Order a 65W charger", "charger", {"charger 20 W", "charger 65 W", "charger"}, 1, "65w"},
+    {"Order a 65W charger", "charger", {"charger 20 W", "fast charger", NULL}, -1, "65w"},
+    {"买一斤咖啡豆", "咖啡豆", {"咖啡豆 250克", "咖啡豆 500g", "咖啡豆 1公斤"}, 1, NULL},
+    {"买个4升的电饭煲", "电饭煲", {"电饭煲 3升", "电饭煲 4000毫升", NULL}, 1, NULL},
+    {"buy a tent for two", "tent", {"tent for 4", "tent for 2, green", NULL}, 1, NULL},
+    {"coffee for two people: buy coffee beans", "coffee beans", {"coffee beans, dark", "coffee beans, light", NULL}, 0, NULL},
+    {"买个2公斤以内的帐篷", "帐篷", {"帐篷 1.5公斤", "帐篷 1.8公斤", NULL}, 0, NULL},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct rk_offer offers[3];
+    struct rk_picked p;
+    char why[4096], id[3][2] = {"0", "1", "2"};
+    int32_t n = 0;
+    for (; n < 3 && cases[i].titles[n]; n++) offers[n] = plain(id[n], cases[i].titles[n], 1000 + 100 * n);
+    choose(cases[i].said, cases[i].query, NULL, 0, offers, n, &p, why, sizeof why);
+    if (p.n_shown != 0 && cases[i].best < 0) fail_msg("%s: shows %s", cases[i].said, p.shown[0]->title);
+    if (cases[i].best >= 0 && (p.n_shown == 0 || strcmp(p.shown[0]->item_id, id[cases[i].best]) != 0)) fail_msg("%s: %s", cases[i].said, why);
+    if (cases[i].unsaid) assert_non_null(strstr(why, cases[i].unsaid));
+    else assert_null(strstr(why, "没有写明"));
+  }
+}
+
+static void options_that_only_others_name(void **state) {
+  static const struct rk_option half = {"sugar", "half"}, tapioca = {"topping", "boba"};
+  static const char *const labels[] = {"半糖"}, *const toppings[] = {"珍珠"};
+  struct rk_offer offers[] = {offer("vendor", "1", "奶茶", 2000, 4), plain("2", "奶茶", 1000), plain("3", "奶茶 半糖", 1500), plain("4", "奶茶", 1200)};
+  struct rk_picked p;
+  char why[4096];
+  offers[0].options = &half;
+  offers[0].option_labels = labels;
+  offers[0].n_options = 1;
+  offers[3].options = &tapioca;
+  offers[3].option_labels = toppings;
+  offers[3].n_options = 1;
+  choose("来杯奶茶，半糖", "奶茶", &half, 1, offers, 4, &p, why, sizeof why);
+  assert_int_equal(p.n_shown, 2);
+  assert_string_equal(p.shown[0]->item_id, "3");
+  assert_string_equal(p.shown[1]->item_id, "1");
+  assert_non_null(strstr(why, "“半糖”"));
+}
+
+static void all_words_count_where_the_shop_says_nothing(void **state) {
+  struct rk_offer offers[] = {plain("1", "Huawei phone", 1000), plain("2", "Xiaomi phone", 2000), offer("vendor", "3", "Xiaomi phone", 3000, 4)};
+  struct rk_picked p;
+  char why[4096];
+  choose("buy a Xiaomi phone", "xiaomi phone", NULL, 0, offers, 3, &p, why, sizeof why);
+  assert_int_equal(p.n_shown, 2);
+  assert_string_equal(p.shown[0]->item_id, "2");
+}
+
 static void about_an_amount_is_near_it(void **state) {
   struct rk_offer offers[] = {offer("a", "1", "lamp", 4000, 4), offer("a", "2", "lamp", 28000, 4), offer("b", "3", "lamp", 31000, 5)};
   struct rk_intent in = intent_of("买个台灯，300块左右");
@@ -167,6 +267,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(lowest_total_not_lowest_price), cmocka_unit_test(limits_leave_out), cmocka_unit_test(a_day_is_met_exactly),
       cmocka_unit_test(rating_when_asked_and_weaker_matches_never), cmocka_unit_test(about_an_amount_is_near_it), cmocka_unit_test(every_shop_has_a_card),
-      cmocka_unit_test(options_by_label_or_value), cmocka_unit_test(only_known_amounts_pass), cmocka_unit_test(code_is_not_touched)};
+      cmocka_unit_test(options_by_label_or_value), cmocka_unit_test(two_currencies_are_not_compared),
+      cmocka_unit_test(measures_are_met_or_said), cmocka_unit_test(options_that_only_others_name), cmocka_unit_test(all_words_count_where_the_shop_says_nothing), cmocka_unit_test(only_known_amounts_pass), cmocka_unit_test(code_is_not_touched)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
