@@ -12,6 +12,19 @@ static void check(const struct rk_checkout *c) {
   RK_ASSERT(sum == total && total >= 0 && c->n_lines > 0 && c->id[0]);
 }
 
+/* What else is read in a business's profile. */
+static void judge_profile(const json_t *v) {
+  struct rk_error e;
+  const char *version;
+  char url[300];
+  if (rk_ucp_pick_version(v, "http://127.0.0.2:7110", &version, url, sizeof url, &e) == RK_OK) RK_ASSERT(version && strlen(url) < sizeof url);
+  json_decref(rk_ucp_profile_faults(v));
+  json_decref(rk_ucp_unknown_config(v));
+  json_t *ours = rk_ucp_capabilities();
+  json_decref(rk_ucp_negotiate(rk_json_obj(rk_json_obj(v, "ucp"), "capabilities"), ours));
+  json_decref(ours);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct rk_ucp_merchant m;
   struct rk_checkout c;
@@ -33,6 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (rk_ucp_read_completion(200, v, "c1", &m, a, &c, &e) == RK_OUTCOME_DONE) check(&c);
     if (rk_ucp_read_refund(v, &m, a, &back, &e) == RK_OK) RK_ASSERT(back.back_minor >= 0 && back.fee_minor >= 0 && back.id[0]);
     rk_ucp_error_text(v, text, sizeof text);
+    judge_profile(v);
   }
   rk_arena_free(a);
   json_decref(v);

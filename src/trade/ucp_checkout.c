@@ -386,6 +386,7 @@ static bool read_refund_totals(const json_t *totals, struct rk_refund *out) {
   json_array_foreach(totals, i, v) {
     int64_t amount = rk_json_i64(v, "amount", INT64_MIN);
     rk_str type = rk_json_str(v, "type");
+    if (amount < -(int64_t)RK_MAX_TOTAL_MINOR) return false;
     if (rk_str_eq_c(type, "subtotal")) subtotal = amount;
     else if (rk_str_eq_c(type, "total")) total = amount;
     else if (rk_str_eq_c(type, "fee")) out->fee_minor = -amount;

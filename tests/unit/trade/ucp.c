@@ -257,6 +257,24 @@ static void completion_is_done_refused_or_unknown(void **state) {
   assert_int_equal(rk_ucp_read_completion(404, NULL, "c1", &shop, arena, &c, &e), RK_OUTCOME_UNKNOWN);
 }
 
+static void refunds_add_up_or_are_refused(void **state) {
+  static const struct { const char *totals; rk_err want; } cases[] = {
+    {"{\"type\":\"fee\",\"amount\":-10},{\"type\":\"total\",\"amount\":190}", RK_OK}, {"{\"type\":\"fee\",\"amount\":-10},{\"type\":\"total\",\"amount\":200}", RK_EFORMAT},
+    {"{\"type\":\"fee\",\"amount\":10},{\"type\":\"total\",\"amount\":210}", RK_EFORMAT},   {"{\"type\":\"fee\"},{\"type\":\"total\",\"amount\":200}", RK_EFORMAT},
+    {"{\"type\":\"fee\",\"amount\":\"x\"},{\"type\":\"total\",\"amount\":200}", RK_EFORMAT}, {"{\"type\":\"fee\",\"amount\":-9223372036854775808},{\"type\":\"total\",\"amount\":200}", RK_EFORMAT},
+    {"{\"type\":\"total\",\"amount\":200.0}", RK_EFORMAT}, {"{\"type\":\"gift\",\"amount\":0}", RK_EFORMAT}};
+  struct rk_refund back;
+  struct rk_error e;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char text[600];
+    snprintf(text, sizeof text, "{\"ucp\":{},\"id\":\"r1\",\"order_id\":\"o1\",\"status\":\"quoted\",\"currency\":\"CNY\",\"expires_at\":\"2026-11-23T10:00:00Z\","
+             "\"totals\":[{\"type\":\"subtotal\",\"amount\":200},%s]}", cases[i].totals);
+    json_t *v = parse(text);
+    assert_int_equal(rk_ucp_read_refund(v, &shop, arena, &back, &e), cases[i].want);
+    json_decref(v);
+  }
+}
+
 static void requests_are_written(void **state) {
   struct rk_line line = {.item_id = "p-1", .quantity = 2};
   const char *codes[] = {"A"};
@@ -283,6 +301,6 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     T(negotiation_takes_the_highest_mutual_version_and_prunes_orphans), T(agent_header_is_read), T(merchant_profile_is_checked),
     T(offers_are_read), T(wanted_options_choose_the_variant), T(products_take_turns_up_to_the_limit), T(broken_products_are_left_out),
-    T(checkout_is_read), T(broken_checkouts_are_refused), T(merchants_own_words_reach_the_error), T(completion_is_done_refused_or_unknown), T(requests_are_written)};
+    T(checkout_is_read), T(broken_checkouts_are_refused), T(merchants_own_words_reach_the_error), T(completion_is_done_refused_or_unknown), T(refunds_add_up_or_are_refused), T(requests_are_written)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
