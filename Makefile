@@ -98,10 +98,11 @@ tests: $(TESTS) $(TOOLS)
 test-unit: $(TESTS)
 	@fail=0; for t in $(TESTS); do echo "# $$t"; $$t || fail=1; done; exit $$fail
 
-# The long form of two tests of trade: a million simulated orders, and a thousand real kill -9 on disk (docs/trade.md).
-soak: $(B)/test/trade/sim $(B)/test/trade/crash
+# The long form of three tests of trade: a million simulated orders, a thousand real kill -9 on disk, ten thousand changed orders (docs/trade.md).
+soak: $(B)/test/trade/sim $(B)/test/trade/crash $(B)/test/trade/change_sim
 	SIM_ORDERS=1000000 $(B)/test/trade/sim
 	CRASH_ORDERS=2500 CRASH_DIR=/tmp $(B)/test/trade/crash
+	CHANGE_SIM=10000 $(B)/test/trade/change_sim
 
 # ---- fuzz: fuzz/NAME.c has LLVMFuzzerTestOneInput; replay of the corpus fuzz/corpus/NAME/ needs no libFuzzer
 FUZZ_NAMES := $(if $(filter fuzz%,$(MAKECMDGOALS)),$(ONLY))

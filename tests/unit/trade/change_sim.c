@@ -543,7 +543,7 @@ static void never_both_never_none(void **state) {
   print_message("power cut %ld times (%ld at a write, %ld at an exchange, at steps", sum.crashes, sum.cut_write, sum.cut_net);
   for (int i = 1; i <= RK_TRADE_STEPS; i++) print_message(" %d: %ld", i, sum.steps[i]);
   print_message("); network: %ld lost, %ld late, %ld doubled, %ld damaged\n", sum.lost, sum.late, sum.doubled, sum.damaged);
-  if (wanted < 400) return; /* a replay */
+  if (wanted < 1000) return; /* a replay, or under a sanitizer */
   for (int i = 1; i <= RK_TRADE_STEPS; i++) assert_true(sum.steps[i] > 0);
   assert_true(sum.done > wanted / 3 && sum.paid > 0 && sum.back > 0 && sum.conflicts > 0 && sum.unknown > 0 && sum.cut_write > 0 && sum.cut_net > 0 && sum.late > 0);
 }
