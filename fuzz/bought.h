@@ -11,7 +11,7 @@
 enum { BOUGHT_TOTAL_MINOR = 30600 };
 
 static struct side bought_side;
-static char bought_approval[37], bought_order[64];
+static char bought_id[37], bought_order[64]; /* our number of it, and the merchant's */
 
 static void buy(void) {
   struct rk_error e = {RK_OK, ""};
@@ -19,9 +19,10 @@ static void buy(void) {
   fake_reset();
   struct rk_offer o = fake_offer(0);
   RK_ASSERT(side_prepare(&bought_side, &o, "card", 0, &a, &e) == RK_OK);
-  snprintf(bought_approval, sizeof bought_approval, "%s", rk_json_cstr(a, "id", ""));
-  RK_ASSERT(rk_trade_decide(bought_side.trade, bought_side.user, "page", bought_approval, "approve", rk_json_cstr(a, "terms_hash", ""), &e) == RK_OK);
-  RK_ASSERT(rk_trade_complete(bought_side.trade, bought_approval, &order, &e) == RK_OK);
+  const char *approval = rk_json_cstr(a, "id", "");
+  RK_ASSERT(rk_trade_decide(bought_side.trade, bought_side.user, "page", approval, "approve", rk_json_cstr(a, "terms_hash", ""), &e) == RK_OK);
+  RK_ASSERT(rk_trade_complete(bought_side.trade, approval, &order, &e) == RK_OK);
+  snprintf(bought_id, sizeof bought_id, "%s", rk_json_cstr(order, "id", ""));
   snprintf(bought_order, sizeof bought_order, "%s", rk_json_cstr(order, "merchant_order_id", ""));
   json_decref(order);
   json_decref(a);
@@ -39,7 +40,7 @@ static void bought_start(void) {
 /* Money comes back up to what was paid, and the books hold. */
 static void bought_check(void) {
   static int runs;
-  int64_t back = rk_store_refunded(bought_side.store, bought_approval);
+  int64_t back = rk_store_order_refunded(bought_side.store, bought_id);
   RK_ASSERT(back >= 0 && back <= BOUGHT_TOTAL_MINOR);
   if (back == BOUGHT_TOTAL_MINOR || ++runs % 256 == 0) {
     struct rk_error e = {RK_OK, ""};
