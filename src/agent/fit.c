@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "agent/pick.h"
+#include "base/utf8.h"
 
 /* ---- the asked kind of thing ---- */
 
@@ -130,35 +131,92 @@ static enum fit option_fits(const struct rk_offer *o, rk_str text, const struct 
   return said ? FIT_YES : FIT_UNSAID;
 }
 
-enum { MAX_DEMANDS = 4 };
-struct demands { const struct rk_intent *in; rk_str said; struct rk_measure measures[MAX_DEMANDS]; int32_t n_measures; const struct rk_option *options; int32_t n_options; };
+/* Two Han characters or more in a row that the user said, of a word of the query, and the text lacks: "降噪" of "降噪耳机". One that
+ * is another ("电饭锅", "电饭煲") is a way to say it. */
+static rk_str unsaid_han(rk_str word, rk_str said, rk_str text) {
+  rk_str run = {word.p, 0}, rest = word;
+  uint32_t cp;
+  for (int n; rest.n && (n = rk_utf8_next(rest, &cp)) > 0; rest = (rk_str){rest.p + n, rest.n - (size_t)n}) {
+    bool missing = n == 3 && rk_str_find(text, (rk_str){rest.p, 3}) < 0;
+    if (missing && run.n == 0) run.p = rest.p;
+    if (missing) run.n += 3;
+    else if (run.n >= 6) break;
+    else run.n = 0;
+  }
+  return run.n >= 6 && rk_str_find(said, run) >= 0 ? run : (rk_str){NULL, 0};
+}
 
-static void judge(const struct demands *d, rk_str text, struct rk_offer *o, const struct rk_offer *offers, int32_t n, struct rk_arena *a) {
-  for (int32_t k = 0; k < d->n_measures; k++) {
-    enum fit fit = demand_fits(text, &d->measures[k]);
+static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+/* Names in the user's words: with a capital inside an English sentence, in Latin letters inside a Chinese one. False: no more. */
+static bool next_name(rk_str words, bool chinese, size_t *at, rk_str *name) {
+  enum { SHORTEST = 3 };
+  for (size_t i = *at; i < words.n; i++) {
+    if (!is_letter(words.p[i]) || (i > 0 && is_letter(words.p[i - 1]))) continue;
+    size_t n = 1, before = i;
+    while (i + n < words.n && is_letter(words.p[i + n])) n++;
+    while (before > 0 && words.p[before - 1] == ' ') before--;
+    bool begins = before == 0 || strchr(".!?;:\n\"", words.p[before - 1]);
+    *at = i + n;
+    *name = (rk_str){words.p + i, n};
+    if (n >= SHORTEST && (chinese || (words.p[i] <= 'Z' && !begins))) return true;
+    i += n - 1;
+  }
+  return false;
+}
+
+/* A name of the query that the text lacks; empty: none. */
+static rk_str unsaid_name(const struct rk_intent *in, const struct rk_demands *d, rk_str text) {
+  rk_str rest = d->query, word, name, words = rk_str_c(d->words);
+  while (rest.n) {
+    rk_str_cut(rest, ' ', &word, &rest);
+    rk_str han = rk_words_has_han(word) ? unsaid_han(word, d->said, text) : (rk_str){NULL, 0};
+    if (han.n) return han;
+  }
+  for (size_t at = 0; next_name(words, in->chinese, &at, &name);) {
+    char lower[64];
+    if (name.n >= sizeof lower) continue;
+    for (size_t i = 0; i < name.n; i++) lower[i] = (char)(name.p[i] <= 'Z' ? name.p[i] + 32 : name.p[i]);
+    lower[name.n] = 0;
+    if (rk_words_has(d->query, lower) && rk_str_find(text, (rk_str){lower, name.n}) < 0) return name;
+  }
+  return (rk_str){NULL, 0};
+}
+
+enum { MAX_MEASURES = 4 };
+struct measures { struct rk_measure list[MAX_MEASURES]; int32_t n; };
+
+static void judge(const struct rk_intent *in, const struct rk_demands *d, const struct measures *m, rk_str text, struct rk_offer *o, const struct rk_offer *offers,
+                  int32_t n, struct rk_arena *a) {
+  rk_str name = unsaid_name(in, d, text);
+  if (name.n) o->unsaid = rk_arena_dup(a, name);
+  for (int32_t k = 0; k < m->n; k++) {
+    enum fit fit = demand_fits(text, &m->list[k]);
     if (fit == FIT_NO) o->relevance = 0;
-    if (fit == FIT_UNSAID) o->unsaid = rk_arena_dup(a, (rk_str){d->said.p + d->measures[k].at, d->measures[k].n});
+    if (fit == FIT_UNSAID) o->unsaid = rk_arena_dup(a, (rk_str){d->said.p + m->list[k].at, m->list[k].n});
   }
   for (int32_t k = 0; k < d->n_options; k++) {
     const char *label = label_of(&d->options[k], offers, n);
     if (option_fits(o, text, &d->options[k], label) == FIT_UNSAID) o->unsaid = rk_arena_dup(a, rk_str_c(label ? label : d->options[k].value));
   }
-  if (d->in->size[0] && !rk_pick_option(o, "size")) o->unsaid = d->in->chinese ? "尺码" : "the size";
+  if (in->size[0] && !rk_pick_option(o, "size")) o->unsaid = in->chinese ? "尺码" : "the size";
 }
 
-void rk_pick_demands(const struct rk_intent *in, rk_str said, const struct rk_option *wanted, int32_t n_wanted, struct rk_offer *offers, int32_t n,
-                     struct rk_arena *a) {
-  struct demands d = {.in = in, .said = said, .options = wanted, .n_options = n_wanted};
-  struct rk_measure found[MAX_DEMANDS];
-  struct rk_buf text;
-  int32_t n_found = rk_intent_demands(said, found, MAX_DEMANDS);
-  for (int32_t k = 0; k < n_found; k++)
-    if (is_said_of_some(&found[k], offers, n)) d.measures[d.n_measures++] = found[k];
+void rk_pick_demands(const struct rk_intent *in, const struct rk_demands *d, struct rk_offer *offers, int32_t n, struct rk_arena *a) {
+  struct measures all = {.n = 0}, asked = {.n = 0};
+  struct rk_demands words = *d;
+  struct rk_buf text, query;
+  all.n = rk_intent_demands(d->said, all.list, MAX_MEASURES);
+  for (int32_t k = 0; k < all.n; k++)
+    if (is_said_of_some(&all.list[k], offers, n)) asked.list[asked.n++] = all.list[k];
   rk_buf_init(&text, 65536);
+  rk_buf_init(&query, 16384);
+  words.query = without_measures(d->query, &query) ? d->query : rk_buf_str(&query);
   for (int32_t i = 0; i < n; i++) {
     rk_buf_clear(&text);
-    if (offers[i].plain && offers[i].relevance > 0 && said_of(&offers[i], &text) == RK_OK) judge(&d, rk_buf_str(&text), &offers[i], offers, n, a);
+    if (offers[i].plain && offers[i].relevance > 0 && said_of(&offers[i], &text) == RK_OK) judge(in, &words, &asked, rk_buf_str(&text), &offers[i], offers, n, a);
   }
+  rk_buf_release(&query);
   rk_buf_release(&text);
 }
 

@@ -305,7 +305,7 @@ static struct scale scale_of(const struct rk_intent *in, const struct rk_offer *
  * name. "": there are no offers. */
 static const char *compared_currency(const struct rk_intent *in, const struct rk_offer *offers, int32_t n, double least) {
   enum { MAX_CURRENCIES = 8 };
-  struct { const char *code; int32_t n; } found[MAX_CURRENCIES];
+  struct { const char *code; int32_t n; } found[MAX_CURRENCIES] = {{NULL, 0}};
   int32_t n_found = 0, best = -1;
   for (int32_t i = 0; i < n; i++) {
     const char *code = offers[i].unit_price.currency;

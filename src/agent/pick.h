@@ -53,11 +53,16 @@ void rk_pick(const struct rk_intent *in, struct rk_offer *offers, int32_t n, con
 /* Merchants that do not say how well their offers fit (relevance < 0) are judged by the words of the query that stand in the
  * offer: it fits when it has about as many of them as the best of all offers has, else not at all (0). query: normal form. */
 void rk_pick_relevance(struct rk_offer *offers, int32_t n, rk_str query);
-/* Of plain offers: one that says otherwise than the user's words demand ("65W", "一斤", an option, a size) fits not at all; one that
- * does not say it gets `unsaid` (text in a), and rk_pick leaves it out. Merchants with fields of ours were asked for it by them.
- * After rk_pick_relevance(). said: normal form; wanted: the options that it names. */
-void rk_pick_demands(const struct rk_intent *in, rk_str said, const struct rk_option *wanted, int32_t n_wanted, struct rk_offer *offers, int32_t n,
-                     struct rk_arena *a);
+/* What the user demands, beside the intent. */
+struct rk_demands {
+  const char *words;                               /* as the user wrote them */
+  rk_str said, query;                              /* normal forms of the words and of what the shops were asked */
+  const struct rk_option *options; int32_t n_options; /* that the words name */
+};
+/* Of plain offers: one that says otherwise than is demanded ("65W", "一斤", an option, a size) fits not at all; one that does not say
+ * it, or lacks a name of the query ("Xiaomi", "降噪"), gets `unsaid` (text in a), and rk_pick leaves it out. Merchants with fields of
+ * ours were asked for it by them. After rk_pick_relevance(). */
+void rk_pick_demands(const struct rk_intent *in, const struct rk_demands *d, struct rk_offer *offers, int32_t n, struct rk_arena *a);
 /* {"all": 0..1, "parts": [{"part": total|rating|date, "value": 0..1, "weight": 1}]}: what the order went by. New reference. */
 json_t *rk_pick_score(const struct rk_intent *in, const struct rk_offer *o);
 /* Do both sell the same thing: words of the title the same, and no fact that differs? */

@@ -126,7 +126,8 @@ rk_err rk_turn_search(struct rk_turn *t, const char *query, json_t **reports, st
   if (reports) *reports = report_list(r, r ? n : 0);
   if (!err) {
     rk_pick_relevance(t->offers, t->n_offers, rk_buf_str(&full));
-    rk_pick_demands(&t->intent, rk_buf_str(&said), wanted + n_wanted, n_more, t->offers, t->n_offers, t->arena);
+    struct rk_demands d = {t->words, rk_buf_str(&said), rk_buf_str(&full), wanted + n_wanted, n_more};
+    rk_pick_demands(&t->intent, &d, t->offers, t->n_offers, t->arena);
     rk_pick(&t->intent, t->offers, t->n_offers, &(struct rk_quoter){quote, t}, &t->picked);
     t->searched = true;
   }

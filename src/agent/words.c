@@ -271,6 +271,9 @@ bool rk_words_amount(rk_str s, size_t at, struct rk_amount *out) {
   return false;
 }
 
+/* "双人" is "2人". */
+static const struct { const char *words; double value; } whole_measures[] = {{"单人", 1}, {"双人", 2}};
+
 /* Longer words first: "kg" is not "k" and "g", "毫升" not "升". */
 static const struct { const char *words; enum rk_dimension dimension; double factor; } units[] = {
     {"ml|毫升", RK_DIM_VOLUME_ML, 1}, {"升|l|liter|liters|litre|litres", RK_DIM_VOLUME_ML, 1000}, {"w|瓦|watt|watts", RK_DIM_POWER_W, 1},
@@ -282,6 +285,11 @@ enum { N_UNITS = sizeof units / sizeof *units };
 bool rk_words_quantity(rk_str s, size_t start, struct rk_measure *out) {
   for (size_t i = start; i < s.n;) {
     double v;
+    for (size_t k = 0; k < COUNT(whole_measures); k++)
+      if (rk_words_starts(from(s, i), whole_measures[k].words)) {
+        *out = (struct rk_measure){RK_DIM_PEOPLE, whole_measures[k].value, i, strlen(whole_measures[k].words)};
+        return true;
+      }
     bool inside = i > 0 && is_word(s.p[i - 1]) && is_word(s.p[i]);
     size_t len = inside ? 0 : rk_words_number(from(s, i), &v, NULL);
     if (!len) {

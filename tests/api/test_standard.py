@@ -90,6 +90,12 @@ def no_watts(p):
         x["description"]["plain"] = re.sub(r"\d+ ?W", "", x["description"]["plain"])
 
 
+def no_brand(p):
+    p["tags"] = []
+    for x in [p, *p["variants"]]:
+        x["title"], x["description"]["plain"] = "5G手机 5G phone", "-"
+
+
 def no_rating(p):
     p.pop("rating", None)
 
@@ -108,12 +114,14 @@ UNSAID = [
     ("买双43码的跑步鞋，450元以内", "跑步鞋", products(no_options), "“尺码”"),
     ("Order a 65W charger, max 80 yuan", "charger", products(no_watts), "“65w”"),
     ("买个65瓦的充电器，80元以内", "充电器", products(no_watts), "“65瓦”"),
+    ("I'd like to buy a Xiaomi phone, 3000 yuan at most, cheapest one please", "Xiaomi phone", products(no_brand), "“Xiaomi”"),
+    ("买个小米手机，三千元以内", "小米手机", products(no_brand), "“小米”"),
     ("后天送一束百合到家，250元以内", "百合", no_delivery, "没有说明运费或送达日期"),
     ("Send a bouquet of roses to my home tomorrow, at most 300 yuan", "roses", no_delivery, "do not say what delivery costs or when it comes"),
 ]
 
 
-@pytest.mark.parametrize("text, query, fault, says", UNSAID, ids=["size-en", "size-zh", "watts-en", "watts-zh", "date-zh", "date-en"])
+@pytest.mark.parametrize("text, query, fault, says", UNSAID, ids=["size-en", "size-zh", "watts-en", "watts-zh", "brand-en", "brand-zh", "date-zh", "date-en"])
 def test_a_hard_wish_that_hangs_on_what_is_not_said(world, text, query, fault, says):
     orders, events = world.buy(text, query, fault)
     assert not orders and not [e for e in events if e["type"] == "approval_request"]

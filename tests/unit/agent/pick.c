@@ -120,7 +120,7 @@ static void choose(const char *said, const char *query, const struct rk_option *
   rk_buf_init(&reason, 4096);
   assert_int_equal(rk_words_normal(&normal, rk_str_c(said)), RK_OK);
   rk_pick_relevance(offers, n, rk_str_c(query));
-  rk_pick_demands(&in, rk_buf_str(&normal), wanted, n_wanted, offers, n, a);
+  rk_pick_demands(&in, &(struct rk_demands){said, rk_buf_str(&normal), rk_str_c(query), wanted, n_wanted}, offers, n, a);
   rk_pick(&in, offers, n, NULL, p);
   assert_int_equal(rk_pick_reason(&in, p, &reason), RK_OK);
   snprintf(why, size, "%s", reason.p);
@@ -179,6 +179,22 @@ static void all_words_count_where_the_shop_says_nothing(void **state) {
   choose("buy a Xiaomi phone", "xiaomi phone", NULL, 0, offers, 3, &p, why, sizeof why);
   assert_int_equal(p.n_shown, 2);
   assert_string_equal(p.shown[0]->item_id, "2");
+}
+
+static void names_are_met_or_said(void **state) {
+  static const struct { const char *said, *query, *title; bool shown; const char *unsaid; } cases[] = {
+    {"buy a Xiaomi phone", "xiaomi phone", "Huawei phone", false, "Xiaomi"}, {"buy a Xiaomi phone", "xiaomi phone", "XIAOMI 15 phone", true, NULL},
+    {"Good phone wanted", "good phone", "phone", true, NULL}, {"买个小米手机", "小米手机", "华为手机", false, "小米"}, {"买个小米手机", "小米手机", "小米14 手机", true, NULL},
+    {"买个降噪耳机", "降噪耳机", "蓝牙耳机", false, "降噪"}, {"买个电饭锅", "电饭锅", "电饭煲", true, NULL}, {"买个Anker充电器", "anker充电器", "充电器", false, "Anker"},
+    {"买个双人帐篷", "双人帐篷", "帐篷 2人", true, NULL}, {"买双跑鞋", "运动跑鞋", "跑步鞋", true, NULL}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct rk_offer o = plain("1", cases[i].title, 1000);
+    struct rk_picked p;
+    char why[4096];
+    choose(cases[i].said, cases[i].query, NULL, 0, &o, 1, &p, why, sizeof why);
+    if ((p.n_shown == 1) != cases[i].shown) fail_msg("%s at a shop of “%s”: %s", cases[i].said, cases[i].title, why);
+    if (cases[i].unsaid) assert_non_null(strstr(why, cases[i].unsaid));
+  }
 }
 
 static void about_an_amount_is_near_it(void **state) {
@@ -268,6 +284,6 @@ int main(void) {
       cmocka_unit_test(lowest_total_not_lowest_price), cmocka_unit_test(limits_leave_out), cmocka_unit_test(a_day_is_met_exactly),
       cmocka_unit_test(rating_when_asked_and_weaker_matches_never), cmocka_unit_test(about_an_amount_is_near_it), cmocka_unit_test(every_shop_has_a_card),
       cmocka_unit_test(options_by_label_or_value), cmocka_unit_test(two_currencies_are_not_compared),
-      cmocka_unit_test(measures_are_met_or_said), cmocka_unit_test(options_that_only_others_name), cmocka_unit_test(all_words_count_where_the_shop_says_nothing), cmocka_unit_test(only_known_amounts_pass), cmocka_unit_test(code_is_not_touched)};
+      cmocka_unit_test(measures_are_met_or_said), cmocka_unit_test(options_that_only_others_name), cmocka_unit_test(all_words_count_where_the_shop_says_nothing), cmocka_unit_test(names_are_met_or_said), cmocka_unit_test(only_known_amounts_pass), cmocka_unit_test(code_is_not_touched)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
