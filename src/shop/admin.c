@@ -8,7 +8,7 @@
 #include "base/utf8.h"
 #include "shop/own.h"
 
-enum { SESSION_TTL_MS = 43200000, MAX_TOKEN = 200 };
+enum { SESSION_TTL_MS = 43200000, MAX_TOKEN = 200, MAX_BACK = 128 };
 
 static const char policy[] = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
@@ -50,6 +50,21 @@ static void begin_html(struct admin *a, const char *title) {
   rk_buf_adds(&a->b, "</title>");
 }
 
+/* Where a change of language comes back to: a page that was asked for, not the outcome of a form. */
+static void name_this_page(struct admin *a) {
+  char path[MAX_BACK];
+  if (a->post || a->r->path.n >= sizeof path) return;
+  snprintf(path, sizeof path, "%.*s", RK_STR_ARG(a->r->path));
+  rk_buf_adds(&a->b, "<input type=hidden name=back value=\"");
+  html_text(&a->b, path);
+  rk_buf_adds(&a->b, "\">");
+}
+
+/* A path below /admin, and nothing else that a Location could hold. */
+static bool is_page(const char *path) {
+  return strncmp(path, "/admin/", 7) == 0 && strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.+/") == strlen(path);
+}
+
 void admin_begin(struct admin *a, const char *title, const char *here) {
   static const struct { const char *path, *zh, *en; } menu[] = {
       {"/admin/products", "商品", "Products"}, {"/admin/orders", "订单", "Orders"}, {"/admin/settings", "设置", "Settings"}};
@@ -58,6 +73,7 @@ void admin_begin(struct admin *a, const char *title, const char *here) {
   html_text(&a->b, rk_text_in(a->s->catalog.title, a->en));
   rk_buf_adds(&a->b, "</b>");
   admin_form(a, "/admin/lang");
+  name_this_page(a);
   rk_buf_addf(&a->b, "<button class=plain name=lang value=%s>%s</button></form>", a->en ? "zh" : "en", a->en ? "中文" : "English");
   admin_form(a, "/admin/sign-out");
   rk_buf_addf(&a->b, "<button class=plain>%s</button></form><nav>", admin_word(a, "退出", "Sign out"));
@@ -306,11 +322,12 @@ static void settings(struct admin *a) {
 /* ---- routes ---- */
 
 static void change_language(struct admin *a) {
-  char lang[8];
+  char lang[8], back[MAX_BACK];
   struct rk_error e = {0};
+  bool known = form_value(a->r->body, "back", back, sizeof back) && is_page(back);
   (void)form_value(a->r->body, "lang", lang, sizeof lang);
   if (rk_shop_store_put_session(a->s->db, a->hash, a->csrf, strcmp(lang, "en") == 0 ? "en" : "zh", rk_now_ms() + SESSION_TTL_MS, &e)) stranger(a, 503, "503", e.msg);
-  else admin_go(a, "/admin/products");
+  else admin_go(a, known ? back : "/admin/products");
 }
 
 static void sign_out(struct admin *a) {

@@ -624,8 +624,9 @@ static bool meets(const struct rk_product *p, const struct term *t, const char *
   return false;
 }
 
-/* How much of a run stands in the product's names, 0..1: the longest part of it, at least one word or two Han characters. */
-static double run_match(rk_str text, rk_str run) {
+/* How much of a run stands in the product's names, 0..1: the longest part of it, at least one word or two Han characters;
+ * alone: the run is all of the query, and may be one character. */
+static double run_match(rk_str text, rk_str run, bool alone) {
   rk_str tokens[RK_MAX_QUERY_TOKENS], rest = run;
   int32_t n = 0;
   while (rest.n && n < RK_MAX_QUERY_TOKENS) rk_str_cut(rest, ' ', &tokens[n++], &rest);
@@ -639,7 +640,7 @@ static double run_match(rk_str text, rk_str run) {
       needle[0] = ' ';
       memcpy(needle + 1, part.p, part.n);
       needle[part.n + 1] = ' ';
-      if (rk_str_find(text, (rk_str){needle, part.n + 2}) >= 0) return too_little ? 0 : (double)len / n;
+      if (rk_str_find(text, (rk_str){needle, part.n + 2}) >= 0) return too_little && !alone ? 0 : (double)len / n;
     }
   return 0;
 }
@@ -671,7 +672,7 @@ static void fill_term(const struct rk_index *x, const struct term *t, uint64_t *
 }
 
 /* A part of the run can stand in a name only where its first word does. */
-static void fill_run(const struct rk_index *x, rk_str run, struct sets *s) {
+static void fill_run(const struct rk_index *x, rk_str run, bool alone, struct sets *s) {
   rk_str rest = run, word;
   double weight = run_weight(run);
   for (uint64_t *seen = s->excluded + x->n_words; rest.n;) { /* seen: of this run */
@@ -681,7 +682,7 @@ static void fill_run(const struct rk_index *x, rk_str run, struct sets *s) {
     for (int32_t k = 0; p && k < p->n; k++) {
       if (has_bit(seen, p->products[k])) continue;
       set_bit(seen, p->products[k]);
-      double m = run_match(x->texts[p->products[k]], run);
+      double m = run_match(x->texts[p->products[k]], run, alone);
       if (m <= 0) continue;
       s->runs[p->products[k]] += m * weight;
       set_bit(s->looked_at, p->products[k]);
@@ -696,7 +697,7 @@ static bool sets_init(const struct rk_index *x, const struct query *q, struct se
   for (int32_t i = 0; i < q->n_terms; i++) s->terms[i] = s->store + n * (size_t)i;
   s->looked_at = s->store + n * (size_t)q->n_terms;
   s->excluded = s->looked_at + n;
-  for (int32_t i = 0; i < q->n_runs; i++) fill_run(x, q->runs[i], s);
+  for (int32_t i = 0; i < q->n_runs; i++) fill_run(x, q->runs[i], q->n == 1, s);
   if (q->has_category) memset(s->looked_at, 0, n * sizeof *s->looked_at);
   for (int32_t i = 0; i < q->n_terms; i++) {
     const struct term *t = &q->terms[i];

@@ -8,6 +8,7 @@ import types
 
 import pytest
 from rukou import ROOT, RUKOU, run
+from scripted import Script, scripted
 from test_shop import Agent, complete, errors
 
 HEAD = "sku,product,category,title,title_en,options,price,stock,weight_g\n"
@@ -179,6 +180,25 @@ def test_a_shop_that_sells_only_while_it_is_open(agent, tmp_path):
         _, found_ = agent.call(shop, "POST", "/catalog/search", {"query": "茶罐"})
         assert "messages" not in found_ and "opens_at" not in found_["products"][0]["metadata"]["dev.rukou.offer"]
     assert json.loads(run("shop", "orders", str(d), "--json").stdout)["orders"][0]["lines"][0]["item_id"] == "jar"
+
+
+def test_the_buyer_is_told_when_the_shop_opens(tmp_path):
+    d = configured(tmp_path, "hours = daily 10:00-22:00", "orders_when_closed = no")
+    clock = {"RUKOU_CLOCK": "2026-11-23T23:30:00+08:00"}
+    p = subprocess.Popen([RUKOU, "shop", "serve", str(d), "--json", "--sandbox", "--agent", "http://127.0.0.1:*"], cwd=ROOT, stdout=subprocess.PIPE,
+                         env={**os.environ, **clock}, text=True)
+    try:
+        origin = json.loads(p.stdout.readline())["origin"]
+        with scripted(Script(query="茶罐")) as model:
+            r = run("do", "买一个茶罐", "--approve", "yes", "--json", "--shops", origin, *model, data=tmp_path / "data", env=clock)
+    finally:
+        p.terminate()
+        assert p.wait(20) == 0
+        p.stdout.close()
+    events = [json.loads(x) for x in r.stdout.splitlines()]
+    (card,) = [c for e in events if e["type"] == "card" for c in e["data"]["cards"]]
+    assert card["warnings"] == ["店铺现在休息，2026-11-24 10:00 开门后可以下单"]
+    assert "周二 2026-11-24 10:00" in r.stdout and events[-1]["orders"] == []
 
 
 @pytest.mark.parametrize("line", ["hours = mon 9-18", "hours = someday 09:00-18:00", "closed = 31.12.", "zone = Europe/Nowhere", "zone = ../../etc/passwd", "cutoff = 18", "orders_when_closed = maybe",

@@ -287,7 +287,11 @@ def test_the_list_is_searched_and_paged(agent, tmp_path):  # noqa: F811
         assert zh.sign_in(link(d)) == 303
         page = zh.get("/admin/products")[1]
         assert "添加商品" in page and "<html lang=zh-CN>" in page
-        assert zh.post("/admin/lang", Seller.fields(page, "/admin/lang") | {"lang": "en"})[0] == 303 and "New product" in zh.get("/admin/products")[1]
+        settings = Seller.fields(zh.get("/admin/settings")[1], "/admin/lang")
+        for back, to in (("/admin/settings", "/admin/settings"), ("//evil.example", "/admin/products"), ("/admin/\r\nX: 1", "/admin/products"), ("https://evil.example", "/admin/products")):
+            assert zh.post("/admin/lang", settings | {"lang": "en", "back": back})[0] == 303 and zh.headers["Location"] == to
+        assert settings["back"] == "/admin/settings" and "New product" in zh.get("/admin/products")[1]
+        assert len(found(agent, shop, "茶")) == 10, "one character alone is a query"
 
 
 # ---- orders ----
