@@ -13,6 +13,7 @@ import pytest
 from moody_merchant import INJECTION, Merchant, open_for_business
 from rukou import served
 from scripted import Script, scripted
+from trouble import CLOCK, Answer, Drop, Fault, free_port, trouble
 
 ROUNDS = int(os.environ.get("PROOF_ROUNDS", "40"))
 SEED = int(os.environ.get("PROOF_SEED", "20261124"))
@@ -182,3 +183,69 @@ def test_the_checker_finds_what_is_wrong(world):
     broken(lambda c: c[0]["checkout"]["line_items"][0].update(quantity=9), "not what was approved")
     broken(lambda c: c[0]["checkout"]["fulfillment"]["methods"][0]["destinations"][0].update(street_address="x"), "not what was approved")
     broken(lambda c: c[0].update(token=c[0]["token"][:-4] + "AAAA"), "not signed")
+
+
+# ---- the same at real shops, over a network that loses and lies ----
+
+class RealShop:
+    """A sandbox shop behind a proxy: what it charged is written down where its answer passes. It has the moods of Merchant."""
+
+    def __init__(self):
+        self.price = self.injected = self.change = None
+        self.at_complete, self.charges, self.mood = [], [], None
+        self.fault = Fault(before=self.before, after=self.after)
+
+    def before(self, h, body):
+        if not (h.command == "POST" and h.path.endswith("/complete")):
+            return None
+        self.mood, self.token = self.at_complete.pop(0) if self.at_complete else "pay", json.loads(body)["payment"]["instruments"][0]["credential"]["token"]
+        if self.mood == "lose_request":
+            raise Drop
+        return Answer(503, {"Content-Type": "application/json"}, b'{"code":"unavailable","content":"later"}') if self.mood == "error" else None
+
+    def after(self, h, answer):
+        if h.command == "POST" and h.path.endswith("/complete"):
+            key = h.headers["Idempotency-Key"]
+            if answer.json.get("status") == "completed" and all(c["key"] != key for c in self.charges):
+                self.charges.append({"merchant": self.origin, "token": self.token, "key": key, "checkout": answer.json, "time": time.time()})
+            if self.mood == "lose_reply":
+                raise Drop
+            if self.mood == "garbage":
+                answer.raw, answer.headers = b"<html>", {}
+            if self.mood == "lie":
+                answer.status, answer.json = 402, {"code": "declined", "content": "card declined"}
+        elif self.change and h.command == "GET" and "/checkout-sessions/" in h.path:
+            v, change, self.change = answer.json, self.change, None
+            if change in (dearer, cheaper):
+                step = 100 if change is dearer else -100
+                v["line_items"][0]["item"]["price"] += step
+                for t in v["totals"]:
+                    t["amount"] += step if t["type"] in ("subtotal", "total") else 0
+            elif change is elsewhere:
+                v["fulfillment"]["methods"][0]["destinations"][0]["street_address"] = "别处 1 号"
+            elif change is other_rule:
+                v["links"] = [{"type": "refund_policy", "url": self.origin, "title": "不退不换"}]
+            else:
+                v["line_items"][0]["item"]["title"] = "拖鞋"
+            answer.json = v
+
+
+def test_every_charge_of_real_shops_traces_to_one_approval(tmp_path):
+    rng, port, data = random.Random(SEED + 1), free_port(), tmp_path / "d"
+    data.mkdir(mode=0o700)
+    (data / "ports.json").write_text(json.dumps({"server": port, "shops": free_port()}))
+    shops, rounds = [RealShop(), RealShop()], max(ROUNDS // 2, 5)
+    with trouble(shops[0].fault, tmp_path / "a", port, shop="shops/xinghe") as a, trouble(shops[1].fault, tmp_path / "b", port, shop="shops/shanye") as b:
+        shops[0].origin, shops[1].origin = a, b
+        with scripted(Wild(rng)) as model, served(data, *model, "--shops", f"{a},{b}", env=CLOCK) as s:
+            s.sign_in()
+            r = Round(s, rng, shops, s.api("POST", "/api/keys", {})["key"])
+            for _ in range(rounds):
+                r.run()
+            for shop in shops:
+                shop.at_complete, shop.change = [], None
+            settled(s, data)
+            charges = [c for shop in shops for c in shop.charges]
+            traced = approval_checker.check(data / "rukou.db", s.api("GET", "/.well-known/ucp")["keys"][0], charges)
+            print(f"seed {SEED + 1}: {rounds} rounds, {len(charges)} charges, {traced} traced")
+            assert traced == len(charges) >= rounds // 5 and s.api("GET", "/api/ledger/audit")["audit"]["ok"]
