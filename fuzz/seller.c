@@ -1,4 +1,4 @@
-/* Requests to sellers of dated places (docs/ucp.md, example.rukou.travel): strangers' bytes. First byte: which seller; second: the
+/* Requests to sellers of dated places (docs/ucp.md, example.rukou.travel, the lodging draft): strangers' bytes. First byte: which seller; second: the
  * request; the rest: its body. Runs in the repository's root, for the sellers' tables. */
 #include "shop/shop.h"
 
@@ -11,15 +11,15 @@
 #include "base/clock.h"
 #include "trade/ucp.h"
 
-enum { N_SELLERS = 4 };
-static const char *const dirs[N_SELLERS] = {"shops/travel/tongtu", "shops/travel/yunyi", "shops/travel/changyou", "shops/travel/guangying"};
+enum { N_SELLERS = 5 };
+static const char *const dirs[N_SELLERS] = {"shops/travel/tongtu", "shops/travel/yunyi", "shops/travel/changyou", "shops/travel/guangying", "shops/travel/yunqi"};
 static struct rk_shop *sellers[N_SELLERS];
 static struct rk_key *key;
-static char data_dir[] = "/tmp/rukou-fuzz-XXXXXX", held[N_SELLERS][200];
+static char data_dir[] = "/tmp/rukou-fuzz-XXXXXX", held[N_SELLERS][200], booked[200] = "/booking-sessions/none";
 
 static rk_err fetch(void *ud, const char *url, struct rk_buf *out, struct rk_error *e) {
   (void)ud, (void)url, (void)e;
-  json_t *profile = rk_ucp_platform_profile(&(struct rk_ucp_platform){.key = key, .profile_url = "http://127.0.0.1:7100/.well-known/ucp"}, RK_UCP_VERSION);
+  json_t *profile = rk_ucp_platform_profile(&(struct rk_ucp_platform){.key = key, .profile_url = "http://127.0.0.1:7100/.well-known/ucp"}, rk_ucp_version(0));
   char *text = rk_json_dump(profile);
   rk_err err = rk_buf_adds(out, text);
   free(text);
@@ -54,21 +54,25 @@ static void start(void) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  char complete[240], idempotency_key[37];
+  char complete[240], confirm[240], idempotency_key[37];
   struct rk_shop_answer a;
   if (!key) start();
   if (size < 2) return 0;
   int i = data[0] % N_SELLERS;
   snprintf(complete, sizeof complete, "%s/complete", held[i]);
+  snprintf(confirm, sizeof confirm, "%s/complete", booked);
   const struct { const char *method, *path; } requests[] = {{"POST", "/catalog/search"}, {"POST", "/catalog/lookup"}, {"POST", "/catalog/product"},
-    {"POST", "/checkout-sessions"}, {"PUT", held[i]}, {"POST", complete}, {"POST", "/refunds"}};
+    {"POST", "/checkout-sessions"}, {"PUT", held[i]}, {"POST", complete}, {"POST", "/refunds"}, {"POST", "/booking-sessions"}, {"PUT", booked},
+    {"POST", confirm}};
   size_t which = data[1] % (sizeof requests / sizeof *requests);
   rk_uuid7(idempotency_key);
   struct rk_shop_request r = {.method = rk_str_c(requests[which].method), .path = rk_str_c(requests[which].path), .agent = RK_STR("profile=\"https://agent.example/p\""),
                               .key = rk_str_c(idempotency_key), .body = {(const char *)data + 2, size - 2}};
   rk_shop_handle(sellers[i], &r, &a);
   RK_ASSERT(a.status >= 200 && a.status < 500 && json_is_object(a.body));
-  if (a.status == 201) snprintf(held[i], sizeof held[i], "/checkout-sessions/%s", rk_json_cstr(a.body, "id", "none"));
+  const char *id = rk_json_cstr(a.body, "id", "none");
+  if (a.status == 201 && strncmp(id, "bks_", 4) == 0) snprintf(booked, sizeof booked, "/booking-sessions/%s", id);
+  else if (a.status == 201) snprintf(held[i], sizeof held[i], "/checkout-sessions/%s", id);
   rk_shop_answer_release(&a);
   return 0;
 }

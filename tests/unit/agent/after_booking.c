@@ -201,6 +201,22 @@ static void a_booking_that_is_refused_is_let_go(void **state) {
   assert_int_equal(again.shown[0]->lines[0].stock, stock);
 }
 
+/* What waits is edited at the merchant by the same sessions. */
+static void a_booking_is_edited(void **state) {
+  wire_reset();
+  json_t *a = approval_of(RK_TRIP_STAY, "{\"city\":\"上海\",\"date\":\"2026-12-01\",\"nights\":1,\"adults\":1}"), *b, *c, *two = json_pack("{s:i}", "quantity", 2), *again = json_pack("{s:b}", "renew", 1);
+  if (rk_trade_edit(trade, user, "page", rk_json_cstr(a, "id", ""), two, &b, &e)) fail_msg("%s", e.msg);
+  assert_int_equal(rk_json_i64(rk_json_obj(b, "terms"), "total_minor", 0), 2 * rk_json_i64(rk_json_obj(a, "terms"), "total_minor", 0));
+  assert_int_equal(json_array_size(rk_json_arr(rk_json_obj(b, "terms"), "lines")), 1);
+  if (rk_trade_edit(trade, user, "page", rk_json_cstr(b, "id", ""), again, &c, &e)) fail_msg("%s", e.msg);
+  assert_int_equal(json_array_size(rk_json_arr(c, "diff")), 0);
+  json_t *order = complete(c);
+  assert_true(n_checkouts == 0 && n_bookings >= 5);
+  holds_together();
+  json_t *all[] = {a, b, c, two, again, order};
+  for (size_t k = 0; k < 6; k++) json_decref(all[k]);
+}
+
 /* A dearer and a cheaper one, of every kind: one order, the difference charged or refunded, the sellers' books the same. */
 static void places_are_changed(void **state) {
   static const struct { enum rk_trip_kind kind; int seller; const char *old, *new; } cases[] = {
@@ -292,7 +308,7 @@ static void what_is_not_changed(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(a_stay_goes_by_booking_sessions), cmocka_unit_test(a_booking_that_is_refused_is_let_go),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(a_stay_goes_by_booking_sessions), cmocka_unit_test(a_booking_that_is_refused_is_let_go), cmocka_unit_test(a_booking_is_edited),
                                      cmocka_unit_test(places_are_changed), cmocka_unit_test(a_change_and_then_all_back), cmocka_unit_test(what_is_not_changed)};
   return cmocka_run_group_tests(tests, start, stop);
 }

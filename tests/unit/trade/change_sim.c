@@ -1,4 +1,4 @@
-/* Thousands of changed orders in a simulated world: the shipped trade, store, client, protocol and shop code, the five kinds of
+/* Thousands of changed orders, and of stays bought by booking sessions, in a simulated world: the shipped trade, store, client, protocol and shop code, the five kinds of
  * sellers in this process. The buyer's disk is in memory and its power is cut, at the numbered steps, at any write, before or after
  * any exchange, also during recovery; the network loses, delays, doubles and damages; what one change gives may be gone by another.
  *
@@ -22,11 +22,11 @@
 #define IN_CHECK 3000
 #endif
 
-enum { N_SELLERS = 5, BATCH = 50, QUEUE = 16, TIMEOUT_MS = 10000, LATE_MS = 1500000, DAYS = 24 };
+enum { HOTEL = 2, N_SELLERS = 5, BATCH = 50, QUEUE = 16, TIMEOUT_MS = 10000, LATE_MS = 1500000, DAYS = 24 };
 static const char *const sellers[] = {"shops/travel/tongtu", "shops/travel/yunyi", "shops/travel/yunqi", "shops/travel/changyou", "shops/travel/guangying"};
 static const int64_t START_MS = 1795485600000;
 
-static struct { long changes, asked, done, paid, back, refused, conflicts, unknown, crashes, steps[RK_TRADE_STEPS + 1], cut_write, cut_net, lost, late, doubled, damaged; } sum;
+static struct { long changes, stays, asked, done, paid, back, refused, conflicts, unknown, crashes, steps[RK_TRADE_STEPS + 1], cut_write, cut_net, lost, late, doubled, damaged; } sum;
 
 /* ---- chance ---- */
 
@@ -272,28 +272,36 @@ static rk_err decide(const json_t *approval, const char *decision) {
   return rk_trade_decide(trade, user, "page", rk_json_cstr(approval, "id", ""), decision, rk_json_cstr(approval, "terms_hash", ""), &(struct rk_error){0});
 }
 
-/* A paid order in fair weather; NULL: not this time. */
-static json_t *buy(int seller, const char *item, int32_t quantity) {
+/* An approval of a purchase; of a stay by a booking session. NULL: not this time. */
+static json_t *want(int seller, const char *item, int32_t quantity) {
   static const struct rk_traveler people[] = {{"张伟", false}, {"李娜", false}};
   struct rk_arena *a = rk_arena_new(8 << 20);
   struct rk_line line = {.item_id = item, .quantity = quantity};
   struct rk_checkout co;
   struct rk_error e = {0};
-  json_t *approval = NULL, *order = NULL, *with = json_pack("{s:s, s:s, s:s}", "id", "card", "kind", "card", "label", "Card");
+  json_t *approval = NULL, *with = json_pack("{s:s, s:s, s:s}", "id", "card", "kind", "card", "label", "Card");
   rk_err err = rk_merchant_checkout_create(merchants, &(struct rk_checkout_req){.origin = origins[seller], .lines = &line, .n_lines = 1, .travelers = people,
-                                                                              .n_travelers = seller < 2 ? quantity : 1, .lang = "zh"}, a, &co, &e);
+                                                                              .n_travelers = seller < 2 ? quantity : 1, .lang = "zh", .address = {"张伟", "13800000000", NULL, NULL}}, a, &co, &e);
   if (!err && co.status == RK_CO_READY) {
+    MUST((strncmp(co.id, RK_MERCHANT_BOOKING, strlen(RK_MERCHANT_BOOKING)) == 0) == (seller == HOTEL));
     json_t *terms = rk_terms_project(&co, &(struct rk_terms_extra){NULL, with, rk_trade_expiry(&co)}, &e), *asked = rk_trade_asked(&co, "zh");
-    MUST(rk_trade_store_approval(trade, &(struct rk_draft){.user_id = user, .chat_id = "c", .turn_id = "t", .origin = co.origin, .checkout_id = co.id, .terms = terms,
-                                                           .demo = true, .asked = asked, .ask = true}, &approval, &e) == RK_OK);
+    if (rk_trade_store_approval(trade, &(struct rk_draft){.user_id = user, .chat_id = "c", .turn_id = "t", .origin = co.origin, .checkout_id = co.id, .terms = terms,
+                                                          .demo = true, .asked = asked, .ask = true}, &approval, &e)) MUST(disk.off);
     json_decref(asked);
     json_decref(terms);
-    MUST(decide(approval, "approve") == RK_OK);
-    MUST(rk_trade_complete(trade, rk_json_cstr(approval, "id", ""), &order, &e) == RK_OK);
   }
-  json_decref(approval);
   json_decref(with);
   rk_arena_free(a);
+  return approval;
+}
+
+/* A paid order in fair weather; NULL: not this time. */
+static json_t *buy(int seller, const char *item, int32_t quantity) {
+  json_t *approval = want(seller, item, quantity), *order = NULL;
+  if (!approval) return NULL;
+  MUST(decide(approval, "approve") == RK_OK);
+  MUST(rk_trade_complete(trade, rk_json_cstr(approval, "id", ""), &order, &(struct rk_error){0}) == RK_OK);
+  json_decref(approval);
   return order;
 }
 
@@ -336,31 +344,9 @@ static void note(const json_t *approval) {
   json_decref(now);
 }
 
-static void one_change(void) {
-  char old[160], new[160];
-  int seller = (int)dice(N_SELLERS);
-  int32_t quantity = 1 + (int32_t)dice(2);
-  storm = false;
-  json_t *order = some_place(seller, old) && some_place(seller, new) ? buy(seller, old, quantity) : NULL, *approval, *after;
-  if (!order) return;
-  sum.changes++;
-  storm = chance(60);
-  if (chance(45)) arm();
-  approval = propose(order, new, quantity);
-  if (died() || !approval) {
-    disarm();
-    json_decref(approval);
-    json_decref(order);
-    return;
-  }
-  sum.asked++;
-  if (chance(6) && !disk.off) {
-    int step = step_to_die_at, calls = net_calls_left;
-    int64_t writes = disk.writes_left;
-    disarm();
-    meanwhile(seller, order);
-    step_to_die_at = step, net_calls_left = calls, disk.writes_left = writes;
-  }
+/* Says yes (or no), more than once now and then, and sees it through as far as it goes. */
+static void answer(const json_t *approval) {
+  json_t *after;
   bool yes = chance(95);
   for (int i = 0; i < 3; i++) {
     rk_err err = decide(approval, yes ? "approve" : "refuse");
@@ -379,8 +365,50 @@ static void one_change(void) {
     rk_err err = rk_trade_reconcile(trade, &n_open, NULL);
     MUST(died() || err == RK_OK);
   }
+}
+
+static void weather(void) {
+  storm = chance(60);
+  if (chance(45)) arm();
+}
+
+/* A stay bought by a booking session in the same weather. */
+static void one_stay(void) {
+  char item[160];
+  storm = false;
+  if (!some_place(HOTEL, item)) return;
+  weather();
+  json_t *approval = want(HOTEL, item, 1 + (int32_t)dice(2));
+  if (!died() && approval) {
+    sum.stays++;
+    answer(approval);
+  }
   disarm();
-  note(approval);
+  json_decref(approval);
+}
+
+static void one_change(void) {
+  char old[160], new[160];
+  int seller = (int)dice(N_SELLERS);
+  int32_t quantity = 1 + (int32_t)dice(2);
+  storm = false;
+  json_t *order = some_place(seller, old) && some_place(seller, new) ? buy(seller, old, quantity) : NULL, *approval;
+  if (!order) return;
+  sum.changes++;
+  weather();
+  approval = propose(order, new, quantity);
+  if (!died() && approval) {
+    int step = step_to_die_at, calls = net_calls_left;
+    int64_t writes = disk.writes_left;
+    disarm();
+    sum.asked++;
+    if (chance(6)) meanwhile(seller, order);
+    step_to_die_at = step, net_calls_left = calls, disk.writes_left = writes;
+    answer(approval);
+    disarm();
+    note(approval);
+  }
+  disarm();
   json_decref(approval);
   json_decref(order);
 }
@@ -480,7 +508,7 @@ static void batch(uint64_t s) {
   mem_vfs_clear();
   MUST(try_open());
   int64_t before = payments();
-  for (change_no = 0; change_no < BATCH; change_no++) one_change();
+  for (change_no = 0; change_no < BATCH; change_no++) chance(20) ? one_stay() : one_change();
   settle_everything();
   check_books(before);
   close_buyer();
@@ -497,9 +525,8 @@ static int64_t setting(const char *name, int64_t otherwise) {
 static void read_profiles(void) {
   for (int i = 0; i < N_SELLERS; i++) {
     int32_t status;
-    json_t *v = ask(i, "GET", "/.well-known/ucp", NULL, &status);
+    json_t *v = ask(i, "GET", "/v2026-08-25/.well-known/ucp", NULL, &status);
     json_object_set_new(rk_json_obj(json_array_get(rk_json_arr(rk_json_obj(rk_json_obj(v, "ucp"), "services"), RK_UCP_SERVICE), 0), "config"), "signed_responses", json_false());
-    json_object_del(rk_json_obj(v, "ucp"), "supported_versions");
     profiles[i] = rk_json_dump(v);
     json_decref(v);
   }
@@ -514,6 +541,7 @@ static int start(void **state) {
     strcpy(data_dir, "/dev/shm/rk-ch-XXXXXX");
     strcpy(buyer_dir, "/dev/shm/rk-cb-XXXXXX");
   }
+  agent_version = rk_ucp_version(0);
   if (open_shops(sellers, N_SELLERS) || !mkdtemp(buyer_dir)) return -1;
   for (int i = 0; i < N_SELLERS; i++) {
     list[i] = origins[i];
@@ -538,14 +566,14 @@ static void never_both_never_none(void **state) {
   (void)state;
   int64_t wanted = setting("CHANGE_SIM", IN_CHECK), first = setting("CHANGE_SEED", 1);
   for (int64_t i = 0; i * BATCH < wanted; i++) batch((uint64_t)(first + i));
-  print_message("%ld orders, %ld changes asked, %ld completed (%ld paid a difference, %ld got one back), %ld declined, %ld failed without a charge, %ld unknown for a while\n",
-                sum.changes, sum.asked, sum.done, sum.paid, sum.back, sum.refused, sum.conflicts, sum.unknown);
+  print_message("%ld orders (and %ld stays by booking sessions), %ld changes asked, %ld completed (%ld paid a difference, %ld got one back), %ld declined, %ld failed without a charge, %ld unknown for a while\n",
+                sum.changes, sum.stays, sum.asked, sum.done, sum.paid, sum.back, sum.refused, sum.conflicts, sum.unknown);
   print_message("power cut %ld times (%ld at a write, %ld at an exchange, at steps", sum.crashes, sum.cut_write, sum.cut_net);
   for (int i = 1; i <= RK_TRADE_STEPS; i++) print_message(" %d: %ld", i, sum.steps[i]);
   print_message("); network: %ld lost, %ld late, %ld doubled, %ld damaged\n", sum.lost, sum.late, sum.doubled, sum.damaged);
   if (wanted < 1000) return; /* a replay, or under a sanitizer */
   for (int i = 1; i <= RK_TRADE_STEPS; i++) assert_true(sum.steps[i] > 0);
-  assert_true(sum.done > wanted / 3 && sum.paid > 0 && sum.back > 0 && sum.conflicts > 0 && sum.unknown > 0 && sum.cut_write > 0 && sum.cut_net > 0 && sum.late > 0);
+  assert_true(sum.done > wanted / 4 && sum.stays > wanted / 20 && sum.paid > 0 && sum.back > 0 && sum.conflicts > 0 && sum.unknown > 0 && sum.cut_write > 0 && sum.cut_net > 0 && sum.late > 0);
 }
 
 int main(void) {
