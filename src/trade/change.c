@@ -61,6 +61,30 @@ static rk_err create(struct change *c, struct rk_error *e) {
   return rk_merchant_checkout_create(c->t->merchants, &q, c->arena, &c->co, e);
 }
 
+/* What would be given are places that the order has, as far as we know. */
+static bool gives_what_there_is(const struct change *c) {
+  json_t *view = rk_trade_order_view(c->t, c->order), *lines = rk_json_arr(view, "lines"), *line;
+  bool right = true;
+  for (int32_t i = 0; i < c->co.change->n_lines; i++) {
+    const struct rk_change_line *g = &c->co.change->lines[i];
+    int64_t has = 0;
+    size_t k;
+    json_array_foreach(lines, k, line)
+      if (rk_str_eq_c(rk_json_str(line, "item_id"), g->item_id)) has += rk_json_i64(line, "quantity", 0);
+    right = right && g->quantity <= has;
+  }
+  json_decref(view);
+  return right;
+}
+
+/* Who travels is who travelled. */
+static bool keeps_people(const struct change *c) {
+  const json_t *list = rk_json_arr(rk_json_obj(c->bought, "terms"), "travelers");
+  bool right = (size_t)c->co.n_travelers == json_array_size(list);
+  for (int32_t i = 0; right && i < c->co.n_travelers; i++) right = rk_str_eq_c(rk_json_str(json_array_get(list, (size_t)i), "name"), c->co.travelers[i].name);
+  return right;
+}
+
 /* The merchant's answer is what was asked for: this order and these lines for those, in this money. */
 static rk_err check_answer(const struct change *c, struct rk_error *e) {
   const struct rk_checkout *co = &c->co;
@@ -71,6 +95,7 @@ static rk_err check_answer(const struct change *c, struct rk_error *e) {
   for (int32_t i = 0; right && i < a->n_to; i++) right = same(co->lines[i].item_id, a->to[i].item_id) && co->lines[i].quantity == a->to[i].quantity;
   for (int32_t i = 0; right && i < a->n_give; i++)
     right = same(co->change->lines[i].line_id, a->give[i].line_id) && co->change->lines[i].quantity == a->give[i].quantity;
+  right = right && gives_what_there_is(c) && keeps_people(c);
   if (!right) return co->status == RK_CO_INCOMPLETE && co->n_messages ? rk_fail(e, RK_ECONFLICT, "%s does not take this change: %s", co->merchant_name, co->messages[0])
                                                                       : rk_fail(e, RK_EUPSTREAM, "%s would change other things than were asked for", co->merchant_name);
   if (!same(co->currency, rk_json_cstr(c->bought, "currency", ""))) return rk_fail(e, RK_EUPSTREAM, "%s asks for another currency than was paid", co->merchant_name);

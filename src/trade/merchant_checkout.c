@@ -85,7 +85,8 @@ static rk_err send_checkout(struct rk_merchants *m, const char *id, const struct
     w.booking = false;
     err = send_as(m, w, q, &found, &status, &answer, e);
   }
-  return err ? err : read_session(status, answer, &found, w, a, out, e);
+  if (!err) err = read_session(status, answer, &found, w, a, out, e);
+  return !err && out->change && !q->change ? rk_fail(e, RK_EUPSTREAM, "%s wants an order in exchange that nobody offered", found.name) : err;
 }
 
 rk_err rk_merchant_checkout_create(struct rk_merchants *m, const struct rk_checkout_req *q, struct rk_arena *a, struct rk_checkout *out,

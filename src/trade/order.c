@@ -144,11 +144,10 @@ static int64_t back_of(const struct run *r) { return rk_json_i64(rk_json_obj(rk_
 
 /* A change has no order of its own: the one that is changed has one more charge. What comes back is booked by what the merchant's
  * order says, as any refund: whoever sees it first, it is booked once. */
-static rk_err add_change(struct run *r, const struct rk_checkout *co, const json_t *theirs, struct rk_error *e) {
+static rk_err add_change(struct run *r, const json_t *theirs, struct rk_error *e) {
   const char *id = field(r, "subject_order_id");
   json_t *order = rk_store_order(r->t->store, field(r, "user_id"), id);
-  rk_err err = order && rk_str_eq_c(rk_json_str(order, "merchant_order_id"), co->order_id) ? RK_OK : rk_fail(e, RK_EUNAVAIL, "the merchant changed another order than was asked for");
-  if (!err) err = ledger(r, "capture", id, e);
+  rk_err err = order ? ledger(r, "capture", id, e) : rk_fail(e, RK_EIO, "the order cannot be read");
   if (!err) err = rk_store_approval_move(r->t->store, r->id, field(r, "state"), "completed", NULL, id, e);
   if (!err && theirs) err = rk_trade_follow(r->t, order, theirs, e);
   json_decref(order);
@@ -170,9 +169,16 @@ static rk_err add_order(struct run *r, const struct rk_checkout *co, struct rk_e
 
 static rk_err mark_unknown(struct run *r, struct rk_error *e);
 
-/* The merchant's order, where money comes back with a change; until it can be read nobody says that all is done. */
+/* The merchant's order, where money comes back with a change of it; until it can be read nobody says that all is done. */
 static rk_err read_changed(struct run *r, const struct rk_checkout *co, json_t **theirs, struct rk_error *e) {
   *theirs = NULL;
+  json_t *order = rk_store_order(r->t->store, field(r, "user_id"), field(r, "subject_order_id"));
+  bool same = rk_str_eq_c(rk_json_str(order, "merchant_order_id"), co->order_id);
+  json_decref(order);
+  if (!same) { /* nothing that we could book: somebody must look at it */
+    rk_err err = mark_unknown(r, e);
+    return err ? err : rk_fail(e, RK_EUNAVAIL, "%s has changed another order than was asked for", field(r, "merchant_origin"));
+  }
   if (back_of(r) == 0 || rk_merchant_order(r->t->merchants, field(r, "merchant_origin"), co->order_id, theirs, NULL) == RK_OK) return RK_OK;
   rk_err err = mark_unknown(r, e);
   return err ? err : rk_fail(e, RK_EUNAVAIL, "%s has changed the order; what comes back is being looked up", field(r, "merchant_origin"));
@@ -187,7 +193,7 @@ static rk_err record(struct run *r, const struct rk_checkout *co, struct rk_erro
     rk_log(RK_LOG_WARN, "trade", "approval %s: the merchant's completed total is not what was authorized", r->id);
   rk_err err = changes ? read_changed(r, co, &theirs, e) : RK_OK;
   if (!err) err = rk_db_begin(rk_store_db(r->t->store), e);
-  if (!err) err = rk_trade_end(r->t, changes ? add_change(r, co, theirs, e) : add_order(r, co, e), e);
+  if (!err) err = rk_trade_end(r->t, changes ? add_change(r, theirs, e) : add_order(r, co, e), e);
   json_decref(theirs);
   if (!err) rk_trade_step(r->t, RK_STEP_ENDED);
   return err;

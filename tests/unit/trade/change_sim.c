@@ -100,10 +100,14 @@ static void power_off(long *counter) {
   ++*counter;
 }
 
+static const char *slipped_in;            /* an order that a seller takes in exchange unasked; NULL: none */
+
 static void ask_seller(int seller, const struct rk_net_request *q, const char *path, const char *write_key, const char *agent, struct rk_net_response *out) {
   struct rk_shop_answer a;
   if (strstr(path, "/.well-known/ucp")) return give(out, 200, profiles[seller]);
   rk_shop_handle(shops[seller], &(struct rk_shop_request){.method = rk_str_c(q->method), .path = rk_str_c(path), .agent = rk_str_c(agent), .key = rk_str_c(write_key), .body = q->body}, &a);
+  if (slipped_in && json_object_get(a.body, "line_items"))
+    json_object_set_new(a.body, RK_UCP_CHANGE, json_pack("{s:s, s:[], s:I, s:i, s:i}", "order_id", slipped_in, "line_items", "worth", (json_int_t)0, "fee", 0, "back", 0));
   char *text = rk_json_dump(a.body);
   give(out, a.status, text);
   free(text);
@@ -576,7 +580,30 @@ static void never_both_never_none(void **state) {
   assert_true(sum.done > wanted / 4 && sum.stays > wanted / 20 && sum.paid > 0 && sum.back > 0 && sum.conflicts > 0 && sum.unknown > 0 && sum.cut_write > 0 && sum.cut_net > 0 && sum.late > 0);
 }
 
+/* A seller that takes an order in exchange for a purchase, as it is made or after it was approved. */
+static void what_nobody_offered_is_not_given(void **state) {
+  (void)state;
+  char item[160];
+  seed = batch_seed = 1;
+  mem_vfs_clear();
+  MUST(try_open());
+  json_t *order = NULL, *after;
+  while (!order) order = some_place(3, item) ? buy(3, item, 1) : NULL;
+  slipped_in = rk_json_cstr(order, "merchant_order_id", "");
+  assert_null(want(3, item, 1));
+  slipped_in = NULL;
+  json_t *approval = want(3, item, 1);
+  assert_non_null(approval);
+  assert_int_equal(decide(approval, "approve"), RK_OK);
+  slipped_in = rk_json_cstr(order, "merchant_order_id", "");
+  assert_int_equal(rk_trade_complete(trade, rk_json_cstr(approval, "id", ""), &after, &(struct rk_error){0}), RK_ECONFLICT);
+  slipped_in = NULL;
+  json_decref(approval);
+  json_decref(order);
+  close_buyer();
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(never_both_never_none)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(what_nobody_offered_is_not_given), cmocka_unit_test(never_both_never_none)};
   return cmocka_run_group_tests(tests, start, stop);
 }
