@@ -1,9 +1,11 @@
 /* The reader of the user's words: whatever is said, numbers, dates, limits and addresses are read within the text and
  * stay in their ranges. First byte: the time of day; the rest: the sentence. */
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/intent.h"
+#include "agent/pick.h"
 #include "agent/words.h"
 #include "base/limits.h"
 #include "base/utf8.h"
@@ -50,6 +52,38 @@ static void check_address(rk_str said) {
   RK_ASSERT(rk_utf8_valid(rk_str_c(a.street)) && rk_utf8_valid(rk_str_c(a.name)) && rk_utf8_valid(rk_str_c(a.city)));
 }
 
+/* The words against an offer that says the first half of them, and one that says the second: what is left out is named in UTF-8. */
+static void check_fit(rk_str said, rk_str normal) {
+  static char first[MAX_TEXT + 1], second[MAX_TEXT + 1], words[MAX_TEXT + 1];
+  size_t half = rk_utf8_complete((rk_str){said.p, said.n / 2});
+  struct rk_arena *a = rk_arena_new(1 << 20);
+  struct rk_intent in;
+  struct rk_picked p;
+  if (!a) return;
+  snprintf(first, sizeof first, "%.*s", (int)half, said.p);
+  snprintf(second, sizeof second, "%.*s", (int)(said.n - half), said.p + half);
+  snprintf(words, sizeof words, "%.*s", (int)said.n, said.p);
+  struct rk_option size = {"size", "42"};
+  const char *label = "42码";
+  struct rk_offer offers[2] = {{.title = first, .description = second}, {.title = second, .description = "", .options = &size, .option_labels = &label, .n_options = 1}};
+  for (int i = 0; i < 2; i++) {
+    struct rk_offer *o = &offers[i];
+    o->shop_id = o->shop_name = o->origin = "s";
+    o->product_id = o->item_id = i ? "1" : "2";
+    o->unit_price = (struct rk_money){100, "CNY"};
+    o->stock = -1;
+    o->relevance = -1;
+    o->plain = true;
+  }
+  rk_intent_read(said, 1763860000000, &in);
+  rk_pick_relevance(offers, 2, normal);
+  rk_pick_demands(&in, &(struct rk_demands){words, normal, normal, &size, 1}, offers, 2, a);
+  for (int i = 0; i < 2; i++) RK_ASSERT(!offers[i].unsaid || (offers[i].unsaid[0] && rk_utf8_valid(rk_str_c(offers[i].unsaid))));
+  rk_pick(&in, offers, 2, NULL, &p);
+  RK_ASSERT(p.n_shown >= 0 && p.n_shown <= 2);
+  rk_arena_free(a);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 1) return 0;
   rk_str said = {(const char *)data + 1, size - 1 < MAX_TEXT ? size - 1 : MAX_TEXT};
@@ -57,7 +91,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   int64_t now_ms = 1763860000000 + (int64_t)data[0] * 3600000 * 37;
   struct rk_buf normal;
   rk_buf_init(&normal, 8 * MAX_TEXT);
-  if (rk_words_normal(&normal, said) == RK_OK) check_words(rk_buf_str(&normal), now_ms);
+  if (rk_words_normal(&normal, said) == RK_OK) {
+    check_words(rk_buf_str(&normal), now_ms);
+    check_fit(said, rk_buf_str(&normal));
+  }
   rk_buf_release(&normal);
   check_intent(said, now_ms);
   check_address(said);

@@ -9,13 +9,28 @@
 
 /* ---- the asked kind of thing ---- */
 
-/* All that is said of the offer, in normal form. */
+enum { MAX_SAID_BYTES = 16384 };
+
+/* As much of it as fits. */
+static void add_text(struct rk_buf *b, const char *text) {
+  rk_str s = rk_str_c(text);
+  size_t room = MAX_SAID_BYTES - b->n;
+  if (s.n > room) s.n = rk_utf8_complete((rk_str){s.p, room});
+  rk_buf_addstr(b, s);
+  rk_buf_addc(b, ' ');
+}
+
+/* What is said of the offer, in normal form: title and facts before the description, which may be long. */
 static rk_err said_of(const struct rk_offer *o, struct rk_buf *out) {
   struct rk_buf all;
-  rk_buf_init(&all, 65536);
-  rk_buf_addf(&all, "%s %s", o->title, o->description);
-  for (int32_t i = 0; i < o->n_attrs; i++) rk_buf_addf(&all, " %s", o->attrs[i].value);
-  for (int32_t i = 0; i < o->n_options; i++) rk_buf_addf(&all, " %s %s", o->options[i].value, o->option_labels && o->option_labels[i] ? o->option_labels[i] : "");
+  rk_buf_init(&all, MAX_SAID_BYTES + 256);
+  add_text(&all, o->title);
+  for (int32_t i = 0; i < o->n_attrs && all.n < MAX_SAID_BYTES; i++) add_text(&all, o->attrs[i].value);
+  for (int32_t i = 0; i < o->n_options && all.n < MAX_SAID_BYTES; i++) {
+    add_text(&all, o->options[i].value);
+    if (o->option_labels && all.n < MAX_SAID_BYTES) add_text(&all, o->option_labels[i]);
+  }
+  if (all.n < MAX_SAID_BYTES) add_text(&all, o->description);
   rk_err err = all.err ? all.err : rk_words_normal(out, rk_buf_str(&all));
   rk_buf_release(&all);
   return err;
@@ -31,9 +46,11 @@ static double coverage(const struct rk_offer *o, rk_str query) {
   while (rest.n) {
     rk_str_cut(rest, ' ', &word, &rest);
     size_t n_found = 0, n_han = 0;
-    if (rk_words_has_han(word))
-      for (; n_han * 3 + 3 <= word.n; n_han++) n_found += rk_str_find(hay, (rk_str){word.p + n_han * 3, 3}) >= 0;
-    else if (word.n <= 2) continue;
+    bool han = rk_words_has_han(word);
+    if (!han && word.n <= 2) continue;
+    uint32_t cp;
+    for (int k; han && word.n && (k = rk_utf8_next(word, &cp)) > 0; word.p += k, word.n -= (size_t)k)
+      if (k == 3) n_han++, n_found += rk_str_find(hay, (rk_str){word.p, 3}) >= 0;
     n_words++;
     if (n_han) sum += n_found * 2 >= n_han ? (double)n_found / (double)n_han : 0;
     else sum += rk_str_find(hay, word) >= 0;

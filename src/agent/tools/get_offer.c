@@ -19,7 +19,8 @@ rk_err rk_tool_get_offer(struct rk_turn *t, const char *call_id, const json_t *a
   json_t *reviews = json_array(), *facts = json_object();
   for (int32_t i = 0; i < o->n_reviews_text && i < MAX_REVIEWS; i++) json_array_append_new(reviews, json_string(o->reviews[i]));
   for (int32_t i = 0; i < o->n_attrs; i++) json_object_set_new(facts, o->attrs[i].name, json_string(o->attrs[i].value));
-  out->result = json_pack("{s:I, s:s, s:s, s:s, s:f, s:i, s:o, s:o}", "offer", (json_int_t)number, "title", o->title, "shop", o->shop_name, "total",
-                          total, "rating", o->rating, "reviews", o->n_reviews, "facts", facts, "review_texts", reviews);
+  json_t *rating = o->n_reviews > 0 || o->rating > 0 ? json_real(o->rating) : json_string("unknown");
+  out->result = json_pack("{s:I, s:s, s:s, s:s, s:o, s:i, s:o, s:o}", "offer", (json_int_t)number, "title", o->title, "shop", o->shop_name, "total",
+                          total, "rating", rating, "reviews", o->n_reviews, "facts", facts, "review_texts", reviews);
   return RK_OK;
 }
