@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/shop_own.h"
 #include "cli/merchants.h"
+#include "cli/view.h"
 #include "shop/serve.h"
 
 enum { PATH_BYTES = 4096 };
@@ -89,6 +90,19 @@ static int serve(struct rk_cli *c) {
   return RK_EXIT_OK;
 }
 
+/* Whom it goes to; dated places go to nobody. */
+static void print_address(const json_t *address) {
+  static const char *const keys[] = {"first_name", "last_name", "phone_number", "address_region", "address_locality", "street_address", "extended_address", "postal_code"};
+  if (rk_json_str(address, "street_address").n == 0) return;
+  printf("    to:");
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+    if (rk_json_str(address, keys[i]).n) {
+      putchar(' ');
+      rk_view_put(rk_json_str(address, keys[i])); /* the buyer's words */
+    }
+  putchar('\n');
+}
+
 static void print_order(const json_t *o) {
   char date[32];
   rk_time_rfc3339(rk_json_i64(o, "placed_ms", 0), date);
@@ -97,8 +111,16 @@ static void print_order(const json_t *o) {
          rk_json_cstr(o, "currency", ""), rk_json_cstr(o, "status", ""));
   size_t i;
   json_t *line;
-  json_array_foreach(rk_json_arr(o, "lines"), i, line)
-    printf("    %lld x %s\n", (long long)rk_json_i64(line, "quantity", 0), rk_json_cstr(line, "title", ""));
+  json_array_foreach(rk_json_arr(o, "lines"), i, line) {
+    printf("  %2zu: %lld x ", i + 1, (long long)rk_json_i64(line, "quantity", 0));
+    rk_view_put(rk_json_str(line, "title"));
+    printf("  %s", rk_json_cstr(line, "item_id", ""));
+    if (rk_json_i64(line, "refunded", 0)) printf("  (%lld came back)", (long long)rk_json_i64(line, "refunded", 0));
+    putchar('\n');
+  }
+  print_address(rk_json_obj(o, "address"));
+  int64_t back = rk_json_i64(o, "refunded_minor", 0);
+  if (back) printf("    given back: %lld.%02lld %s\n", (long long)(back / 100), (long long)(back % 100), rk_json_cstr(o, "currency", ""));
 }
 
 static int orders(struct rk_cli *c) {

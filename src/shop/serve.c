@@ -100,8 +100,8 @@ static rk_err open_one(struct rk_serve *v, const struct rk_serve_opts *o, int32_
                                                    .n_agents = o->n_agents, .known = o->known, .n_known = o->n_known, .testing = o->testing,
                                                    .order_auth = o->order_auth, .fetch = fetch_profile, .fetch_ud = v->net}, &one->shop, e);
   const char *known = err ? "" : o->origin ? o->origin : rk_shop_catalog(one->shop)->origin;
-  if (!err && !known[0] && strncmp(address, "127.", 4) != 0)
-    err = rk_fail(e, RK_EINVAL, "a shop that listens at %s says who it is: origin = https://... in shop.conf, or --origin", address);
+  if (!err && strncmp(address, "127.", 4) != 0 && !rk_str_starts(rk_str_c(known), RK_STR("https://")))
+    err = rk_fail(e, RK_EINVAL, "a shop that listens at %s says who it is, over TLS: origin = https://... in shop.conf, or --origin", address);
   if (!err && known[0] && !is_origin(rk_str_c(known))) err = rk_fail(e, RK_EINVAL, "the origin %s is no http(s) origin such as https://shop.example", known);
   if (!err && known[0]) {
     one->scheme = rk_str_starts(rk_str_c(known), RK_STR("https:")) ? "https" : "http"; /* what agents sign, whatever the proxy speaks to us */

@@ -508,7 +508,8 @@ rk_err rk_shop_store_end_session(struct rk_db *db, const char *hash, struct rk_e
 }
 
 #define FOUND_ORDERS " FROM orders o WHERE (?1='' OR instr(lower(o.id), lower(?1)) OR instr(o.report_json, ?1))" \
-  " AND (?2='' OR json_extract(o.report_json, '$.status')=?2)"
+  " AND (?2='' OR json_extract(o.report_json, '$.status')=?2 OR (?2='placed' AND json_extract(o.report_json, '$.status')='partially_refunded'" \
+  " AND json_array_length(o.view_json, '$.fulfillment.events')=0))"
 
 json_t *rk_shop_store_find_orders(struct rk_db *db, const char *query, const char *status, int64_t from, int64_t limit, int32_t *total) {
   *total = 0;

@@ -120,7 +120,8 @@ rk_err rk_shop_store_use_link(struct rk_db *db, const char *hash, struct rk_erro
 rk_err rk_shop_store_put_session(struct rk_db *db, const char *hash, const char *csrf, const char *lang, int64_t expires_ms, struct rk_error *e) RK_MUST_USE; /* known: its language changes */
 json_t *rk_shop_store_session(struct rk_db *db, const char *hash);  /* {csrf, lang, expires_ms}; NULL: none */
 rk_err rk_shop_store_end_session(struct rk_db *db, const char *hash, struct rk_error *e) RK_MUST_USE;
-/* A page of orders, newest first: [{id, report, total_minor, placed_ms}]. query in number or report, status of the report; "": all. */
+/* A page of orders, newest first: [{id, report, total_minor, placed_ms}]. query in number or report, status of the report, "placed"
+ * also what is partly refunded and not sent; "": all. */
 json_t *rk_shop_store_find_orders(struct rk_db *db, const char *query, const char *status, int64_t from, int64_t limit, int32_t *total);
 
 #endif

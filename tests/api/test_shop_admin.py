@@ -334,6 +334,15 @@ def test_an_order_is_sent_and_given_back_on_the_page(agent, shop):  # noqa: F811
     assert "Broken &lt;cup&gt;" in s.get(path)[1] and s.get("/admin/orders/TE000000-00000000")[0] == 404
 
 
+def test_the_list_of_orders_says_what_to_send_and_to_whom(agent, shop):  # noqa: F811
+    v = checkout(agent, shop, "a", 2, street="春熙路\x1b[2J1号")
+    order = complete(agent, shop, v)[1]["order"]["id"]
+    refund(shop, order, "--line", "1:1")
+    text = run("shop", "orders", str(shop.dir)).stdout
+    assert order in text and "1: 2 x 红茶  a  (1 came back)" in text and "to: 张伟 春熙路" in text and "given back: 20.00 CNY" in text and "\x1b" not in text
+    assert order in shop.seller.get("/admin/orders?status=placed")[1], "one of them is still to be sent"
+
+
 # ---- refunds by command ----
 
 def refund(shop, order, *args, refused=False):
