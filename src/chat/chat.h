@@ -104,6 +104,7 @@ enum rk_finish { RK_FINISH_STOP, RK_FINISH_LENGTH, RK_FINISH_TOOL_CALLS, RK_FINI
 
 struct rk_chat_result {
   enum rk_finish finish;
+  int32_t stop_hit;          /* the stop string that ended it, from 1; 0: none, or not known (remote) */
   int32_t n_prompt, n_cached, n_completion; /* tokens */
   int32_t n_decode_steps;      /* times that the model was computed for the reply */
   int32_t n_drafted, n_accepted; /* tokens guessed ahead, and those of them that came true */

@@ -33,7 +33,9 @@ static void show_text(struct run *r, rk_str piece, bool final) {
   if (r->stop.hit) return;
   rk_str shown = rk_stop_feed(&r->stop, piece, final);
   if (shown.n) deliver(r, &(struct rk_chat_event){.type = RK_CHAT_TEXT, .text = shown});
-  if (r->stop.hit) rk_run_end(r, RK_FINISH_STOP);
+  if (!r->stop.hit) return;
+  r->result.stop_hit = r->stop.which + 1;
+  rk_run_end(r, RK_FINISH_STOP);
 }
 
 static void on_reply(void *ud, const struct rk_reply_event *ev) {

@@ -16,15 +16,14 @@ static bool matches_at(rk_str text, size_t at, rk_str stop, size_t n) {
 }
 
 /* Where a stop string stands, or the text ends inside one; text.n when nowhere. */
-static size_t first_match(const struct rk_stop *s, rk_str text, bool final, bool *whole) {
+static size_t first_match(struct rk_stop *s, rk_str text, bool final) {
   for (size_t at = 0; at < text.n; at++) {
     bool part = false;
-    *whole = false;
-    for (int32_t k = 0; k < s->n; k++) {
-      *whole |= matches_at(text, at, s->strings[k], s->strings[k].n);
+    for (int32_t k = 0; k < s->n && !s->hit; k++) {
+      if (matches_at(text, at, s->strings[k], s->strings[k].n)) s->hit = true, s->which = k;
       part |= text.n - at < s->strings[k].n && matches_at(text, at, s->strings[k], text.n - at);
     }
-    if (*whole || (part && !final)) return at;
+    if (s->hit || (part && !final)) return at;
   }
   return text.n;
 }
@@ -36,6 +35,6 @@ rk_str rk_stop_feed(struct rk_stop *s, rk_str piece, bool final) {
   if (s->n_shown && s->held.n) memmove(s->held.p, s->held.p + s->n_shown, s->held.n);
   rk_buf_addstr(&s->held, piece);
   rk_str text = rk_buf_str(&s->held);
-  s->n_shown = first_match(s, text, final, &s->hit);
+  s->n_shown = first_match(s, text, final);
   return (rk_str){text.p, s->n_shown};
 }

@@ -11,6 +11,7 @@ struct rk_stop {
   struct rk_buf held;    /* an end of the text that may begin a stop string */
   size_t n_shown;        /* bytes at the front of held that were shown */
   bool hit;
+  int32_t which;         /* after a hit: of strings */
 };
 
 void rk_stop_init(struct rk_stop *s, const rk_str *strings, int32_t n);

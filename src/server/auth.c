@@ -1,5 +1,6 @@
 /* Who is asking. Credentials, in the order they are looked at:
- * `Authorization: Bearer` (terminal sessions and keys), then the page's cookie.
+ * `Authorization: Bearer` (terminal sessions and keys), `X-Api-Key` (Anthropic's
+ * clients), then the page's cookie.
  * A token is stored only as its SHA-256. A page session's write must carry the
  * session's CSRF token and an Origin (which http/ has checked). */
 #include <errno.h>
@@ -130,10 +131,13 @@ static bool has_scope(const struct rk_session *se, const char *scope) {
 
 /* Bearer wins over the cookie: a page's cookie never stands in for a key that is wrong. */
 static rk_err find_session(struct rk_server *s, const struct rk_http_req *r, struct rk_session *out, struct rk_error *e) {
-  rk_str auth = rk_http_header(r, "Authorization");
+  rk_str auth = rk_http_header(r, "Authorization"), token = rk_http_header(r, "X-Api-Key");
   if (auth.n) {
     bool bearer = auth.n > 7 && strncasecmp(auth.p, "Bearer ", 7) == 0;
-    if (bearer && read_session(s, (rk_str){auth.p + 7, auth.n - 7}, out) && !is_page(out)) return RK_OK;
+    token = bearer ? (rk_str){auth.p + 7, auth.n - 7} : RK_STR("-");
+  }
+  if (token.n) {
+    if (read_session(s, token, out) && !is_page(out)) return RK_OK;
     return rk_fail(e, RK_EAUTH, "the key or session token is unknown or has expired");
   }
   if (read_session(s, rk_http_cookie(r, s->cookie), out) && is_page(out)) return RK_OK;

@@ -7,7 +7,7 @@
 #include "http/http.h"
 #include "server/events.h"
 #include "server/metrics.h"
-#include "server/openai.h"
+#include "server/v1.h"
 #include "server/server.h"
 #include "server/workers.h"
 #include "trade/webhook.h"
@@ -31,7 +31,7 @@ struct rk_server {
   struct rk_server_opts o;
   struct rk_http *http;
   struct rk_events *events;
-  struct rk_openai *openai;
+  struct rk_v1 *v1;
   struct rk_workers *workers;
   struct rk_webhooks *webhooks;
   struct rk_metrics *metrics;

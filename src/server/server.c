@@ -52,7 +52,7 @@ static void write_turn_metrics(struct rk_server *s, struct rk_buf *out) {
 
 static void metrics(struct rk_http_req *r, void *ctx) {
   struct rk_server *s = ctx;
-  struct rk_openai_stats st = rk_openai_stats(s->openai);
+  struct rk_v1_stats st = rk_v1_stats(s->v1);
   struct rk_buf b;
   rk_buf_init(&b, METRICS_BYTES);
   rk_metrics_line(&b, "rukou_uptime_seconds", "gauge", "Since the server started.", (double)(rk_mono_ms() - s->start_ms) / 1000);
@@ -71,10 +71,15 @@ static void metrics(struct rk_http_req *r, void *ctx) {
   rk_buf_release(&b);
 }
 
-static void v1_models(struct rk_http_req *r, void *ctx) { rk_openai_models(((struct rk_server *)ctx)->openai, r); }
-static void v1_model(struct rk_http_req *r, void *ctx) { rk_openai_model(((struct rk_server *)ctx)->openai, r); }
-static void v1_chat(struct rk_http_req *r, void *ctx) { rk_openai_chat(((struct rk_server *)ctx)->openai, r); }
-static void v1_completions(struct rk_http_req *r, void *ctx) { rk_openai_completions(((struct rk_server *)ctx)->openai, r); }
+static void v1_models(struct rk_http_req *r, void *ctx) { rk_v1_models(((struct rk_server *)ctx)->v1, r); }
+static void v1_model(struct rk_http_req *r, void *ctx) { rk_v1_model(((struct rk_server *)ctx)->v1, r); }
+static void v1_chat(struct rk_http_req *r, void *ctx) { rk_v1_chat(((struct rk_server *)ctx)->v1, r); }
+static void v1_messages(struct rk_http_req *r, void *ctx) { rk_v1_messages(((struct rk_server *)ctx)->v1, r); }
+static void v1_count_tokens(struct rk_http_req *r, void *ctx) { rk_v1_count_tokens(((struct rk_server *)ctx)->v1, r); }
+static void v1_responses(struct rk_http_req *r, void *ctx) { rk_v1_responses(((struct rk_server *)ctx)->v1, r); }
+static void v1_response(struct rk_http_req *r, void *ctx) { rk_v1_response(((struct rk_server *)ctx)->v1, r); }
+static void v1_response_delete(struct rk_http_req *r, void *ctx) { rk_v1_response_delete(((struct rk_server *)ctx)->v1, r); }
+static void v1_completions(struct rk_http_req *r, void *ctx) { rk_v1_completions(((struct rk_server *)ctx)->v1, r); }
 
 /* ---- the table ---- */
 
@@ -114,6 +119,11 @@ static void v1_completions(struct rk_http_req *r, void *ctx) { rk_openai_complet
   X("GET",    "/v1/models/*",              RK_LOCAL,   v1_model) \
   X("POST",   "/v1/chat/completions",      RK_LOCAL,   v1_chat) \
   X("POST",   "/v1/completions",           RK_LOCAL,   v1_completions) \
+  X("POST",   "/v1/messages",              RK_LOCAL,   v1_messages) \
+  X("POST",   "/v1/messages/count_tokens", RK_LOCAL,   v1_count_tokens) \
+  X("POST",   "/v1/responses",             RK_LOCAL,   v1_responses) \
+  X("GET",    "/v1/responses/:id",         RK_LOCAL,   v1_response) \
+  X("DELETE", "/v1/responses/:id",         RK_LOCAL,   v1_response_delete) \
   X("GET",    "/health",                   RK_OPEN,    health) \
   X("GET",    "/metrics",                  RK_LOCAL,   metrics) \
   X("GET",    "/.well-known/ucp",          RK_OPEN,    rk_route_ucp_profile) \
@@ -200,7 +210,7 @@ rk_err rk_server_start(const struct rk_server_opts *o, struct rk_server **out, s
   if (!err) err = rk_events_new(o->store, o->agent, &s->events, e);
   if (!err) err = rk_workers_new(&s->workers, e);
   if (!err) err = rk_webhooks_new(o->trade, o->merchants, &s->webhooks, e);
-  if (!err) err = rk_openai_new(o->model, RK_MAX_COMPLETIONS, &s->openai, e);
+  if (!err) err = rk_v1_new(o->model, RK_MAX_COMPLETIONS, &s->v1, e);
   if (!err) err = rk_auth_start(s, e);
   if (!err) err = start_http(s, e);
   if (!err) {
@@ -234,7 +244,7 @@ void rk_server_stop(struct rk_server *s) {
   rk_events_free(s->events);
   rk_workers_free(s->workers);
   rk_webhooks_free(s->webhooks);
-  rk_openai_free(s->openai);
+  rk_v1_free(s->v1);
   rk_http_stop(s->http);
   rk_metrics_free(s->metrics);
   pthread_mutex_destroy(&s->mu);

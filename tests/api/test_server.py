@@ -144,6 +144,8 @@ def new_key(server, **body):
 def test_keys_have_scopes_and_an_end(server):
     key = new_key(server)
     auth = {"Authorization": f"Bearer {key}", **JSON}
+    assert status_of(server, "GET", "/api/chats", headers={"X-Api-Key": key})[0] == 200
+    assert status_of(server, "GET", "/api/chats", headers={"X-Api-Key": key + "x"})[0] == 401
     assert key.startswith("rk-") and server.request("GET", "/api/chats", headers=auth)[0] == 200
     assert status_of(server, "POST", "/api/approvals/x", {"decision": "approve", "terms_hash": "x"}, auth) == (403, "forbidden")
     assert status_of(server, "POST", "/api/keys", {}, auth)[0] == 403

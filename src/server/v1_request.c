@@ -1,4 +1,4 @@
-#include "server/openai_request.h"
+#include "server/v1_request.h"
 
 #include <math.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static rk_err flag(const json_t *body, const char *key, bool *out, struct rk_err
   return RK_OK;
 }
 
-static rk_err read_stop(struct rk_openai_request *q, struct rk_error *e) {
+static rk_err read_stop(struct rk_v1_request *q, struct rk_error *e) {
   const json_t *v = given(q->body, "stop");
   if (!v) return RK_OK;
   size_t n = json_is_array(v) ? json_array_size(v) : 1;
@@ -57,7 +57,7 @@ static rk_err read_stop(struct rk_openai_request *q, struct rk_error *e) {
   return RK_OK;
 }
 
-static rk_err read_bias(struct rk_openai_request *q, struct rk_error *e) {
+static rk_err read_bias(struct rk_v1_request *q, struct rk_error *e) {
   json_t *map = json_object_get(q->body, "logit_bias"), *v;
   if (!map || json_is_null(map)) return RK_OK;
   if (!json_is_object(map) || json_object_size(map) > RK_MAX_LOGIT_BIAS)
@@ -78,7 +78,7 @@ static rk_err read_bias(struct rk_openai_request *q, struct rk_error *e) {
   return RK_OK;
 }
 
-static rk_err read_sampling(struct rk_openai_request *q, struct rk_error *e) {
+static rk_err read_sampling(struct rk_v1_request *q, struct rk_error *e) {
   struct rk_sampling *s = &q->chat.sampling;
   *s = RK_SAMPLING_DEFAULT;
   s->temperature = 1;
@@ -97,7 +97,7 @@ static rk_err read_sampling(struct rk_openai_request *q, struct rk_error *e) {
   return err ? err : read_stop(q, e);
 }
 
-static rk_err read_lengths(struct rk_openai_request *q, struct rk_error *e) {
+static rk_err read_lengths(struct rk_v1_request *q, struct rk_error *e) {
   int64_t most = 0, n = 1;
   rk_err err = whole(q->body, "max_tokens", 1, INT32_MAX, &most, e);
   if (!err) err = whole(q->body, "max_completion_tokens", 1, INT32_MAX, &most, e);
@@ -106,7 +106,7 @@ static rk_err read_lengths(struct rk_openai_request *q, struct rk_error *e) {
   return err;
 }
 
-static rk_err read_stream(struct rk_openai_request *q, struct rk_error *e) {
+static rk_err read_stream(struct rk_v1_request *q, struct rk_error *e) {
   rk_err err = flag(q->body, "stream", &q->stream, e);
   const json_t *options = given(q->body, "stream_options");
   if (!err && options) err = flag(options, "include_usage", &q->include_usage, e);
@@ -114,7 +114,7 @@ static rk_err read_stream(struct rk_openai_request *q, struct rk_error *e) {
 }
 
 /* GBNF, under the name that llama.cpp's server gives it. */
-static rk_err read_grammar(struct rk_openai_request *q, struct rk_error *e) {
+static rk_err read_grammar(struct rk_v1_request *q, struct rk_error *e) {
   const json_t *v = given(q->body, "grammar");
   if (!v) return RK_OK;
   if (!json_is_string(v)) return rk_fail(e, RK_EINVAL, "grammar must be a string in GBNF notation");
@@ -142,8 +142,8 @@ static rk_err check_model(const json_t *body, const char *model_name, struct rk_
                  json_is_string(v) ? json_string_value(v) : "of that type", model_name);
 }
 
-static rk_err start(struct rk_openai_request *q, json_t *body, const char *model_name, struct rk_error *e) {
-  *q = (struct rk_openai_request){.body = body, .chat = {.n_top_logprobs = -1}};
+static rk_err start(struct rk_v1_request *q, json_t *body, const char *model_name, struct rk_error *e) {
+  *q = (struct rk_v1_request){.body = body, .chat = {.n_top_logprobs = -1}};
   if (!json_is_object(body)) return rk_fail(e, RK_EINVAL, "the body must be a JSON object");
   rk_err err = check_model(body, model_name, e);
   if (!err) err = check_unsupported(body, e);
@@ -182,7 +182,7 @@ static rk_err join_parts(json_t *message, size_t at, struct rk_error *e) {
   return err;
 }
 
-static rk_err read_messages(struct rk_openai_request *q, struct rk_error *e) {
+static rk_err read_messages(struct rk_v1_request *q, struct rk_error *e) {
   json_t *messages = rk_json_arr(q->body, "messages"), *m;
   if (json_array_size(messages) == 0) return rk_fail(e, RK_EINVAL, "messages must be an array of at least one message");
   size_t i;
@@ -204,7 +204,7 @@ static rk_err read_messages(struct rk_openai_request *q, struct rk_error *e) {
   return RK_OK;
 }
 
-static rk_err read_tool_choice(struct rk_openai_request *q, struct rk_error *e) {
+static rk_err read_tool_choice(struct rk_v1_request *q, struct rk_error *e) {
   const json_t *v = given(q->body, "tool_choice");
   if (!v || !q->chat.tools) return RK_OK;
   static const struct { const char *text; enum rk_tool_choice choice; } words[] = {
@@ -224,7 +224,7 @@ static rk_err read_tool_choice(struct rk_openai_request *q, struct rk_error *e) 
   return rk_fail(e, RK_EINVAL, "tool_choice names %s, which is not in tools", q->chat.tool_name);
 }
 
-static rk_err read_tools(struct rk_openai_request *q, struct rk_error *e) {
+static rk_err read_tools(struct rk_v1_request *q, struct rk_error *e) {
   const json_t *v = given(q->body, "tools");
   if (!v) return RK_OK;
   if (!json_is_array(v) || json_array_size(v) > RK_MAX_TOOLS)
@@ -241,7 +241,7 @@ static rk_err read_tools(struct rk_openai_request *q, struct rk_error *e) {
   return err ? err : read_tool_choice(q, e);
 }
 
-static rk_err read_format(struct rk_openai_request *q, struct rk_error *e) {
+static rk_err read_format(struct rk_v1_request *q, struct rk_error *e) {
   const json_t *format = given(q->body, "response_format");
   rk_str type = rk_json_str(format, "type");
   if (!format || rk_str_eq(type, RK_STR("text"))) return RK_OK;
@@ -255,7 +255,7 @@ static rk_err read_format(struct rk_openai_request *q, struct rk_error *e) {
   return RK_OK;
 }
 
-static rk_err read_chat_logprobs(struct rk_openai_request *q, struct rk_error *e) {
+static rk_err read_chat_logprobs(struct rk_v1_request *q, struct rk_error *e) {
   bool wanted = false;
   int64_t top = 0;
   rk_err err = flag(q->body, "logprobs", &wanted, e);
@@ -265,7 +265,7 @@ static rk_err read_chat_logprobs(struct rk_openai_request *q, struct rk_error *e
   return err;
 }
 
-rk_err rk_openai_request_chat(struct rk_openai_request *q, json_t *body, const char *model_name, struct rk_error *e) {
+rk_err rk_v1_request_chat(struct rk_v1_request *q, json_t *body, const char *model_name, struct rk_error *e) {
   rk_err err = start(q, body, model_name, e);
   if (!err) err = read_messages(q, e);
   if (!err) err = read_tools(q, e);
@@ -278,7 +278,7 @@ rk_err rk_openai_request_chat(struct rk_openai_request *q, json_t *body, const c
 
 /* ---- completions ---- */
 
-rk_err rk_openai_request_text(struct rk_openai_request *q, json_t *body, const char *model_name, struct rk_error *e) {
+rk_err rk_v1_request_text(struct rk_v1_request *q, json_t *body, const char *model_name, struct rk_error *e) {
   rk_err err = start(q, body, model_name, e);
   if (err) return err;
   q->text = true;
@@ -299,7 +299,8 @@ rk_err rk_openai_request_text(struct rk_openai_request *q, json_t *body, const c
   return err;
 }
 
-void rk_openai_request_release(struct rk_openai_request *q) {
+void rk_v1_request_release(struct rk_v1_request *q) {
   json_decref(q->body);
-  q->body = NULL;
+  json_decref(q->original);
+  q->body = q->original = NULL;
 }
