@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                  : form == 1 ? rk_v1_request_text(&q, body, "m", &e)
                  : form == 2 ? rk_v1_request_messages(&q, body, "m", &e)
                              : rk_v1_request_responses(&q, body, NULL, "m", &e);
-    RK_ASSERT(!err || e.msg[0]);
+    RK_ASSERT(err ? e.msg[0] : q.chat.n_stop >= 0 && q.chat.n_stop <= RK_MAX_STOP_STRINGS);
     RK_ASSERT(err || form == 1 || json_array_size(q.chat.messages) > 0);
     rk_v1_request_release(&q);
   }
