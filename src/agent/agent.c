@@ -77,7 +77,7 @@ rk_err rk_agent_new(const struct rk_agent_opts *o, struct rk_agent **out, struct
   struct rk_agent *a = calloc(1, sizeof *a);
   if (!a) return rk_fail(e, RK_ENOMEM, "out of memory");
   a->sv = (struct rk_services){.store = o->store, .trade = o->trade, .merchants = o->merchants, .model = o->model, .live = rk_live_new(),
-                               .prefix = rk_prompt_messages(), .tools = rk_prompt_tools(),
+                               .prefix = rk_prompt_messages(), .plan_prefix = rk_prompt_plan_messages(),
                                .sampling = o->sampling ? *o->sampling : RK_SAMPLING_DEFAULT};
   a->queue = rk_queue_new(RK_MAX_TURNS_QUEUED);
   if (!a->sv.live || !a->queue) {
@@ -104,7 +104,7 @@ void rk_agent_free(struct rk_agent *a) {
   if (a->queue) rk_queue_free(a->queue);
   rk_live_free(a->sv.live);
   json_decref(a->sv.prefix);
-  json_decref(a->sv.tools);
+  json_decref(a->sv.plan_prefix);
   free(a);
 }
 

@@ -21,7 +21,7 @@ static const char dont_buy_words[] =
     "just compare|only compare|not ready to buy|no purchase|before i buy|before buying|not yet";
 /* Work on text: "买" in a sentence to translate is no order. */
 static const char work_words[] =
-    "翻译|写一|写个|写段|写首|写篇|解释|总结|概括|代码|脚本|标题|文案|记住|记得我|新闻|规划|想知道|是什么意思|为什么|"
+    "翻译|写一|写个|写段|写首|写篇|解释|总结|概括|代码|脚本|标题|文案|记住|记得我|新闻|想知道|是什么意思|为什么|"
     "translate|write|explain|summarise|summarize|summary|poem|remember that|news|want to know|need to know|what does|what is a|why";
 static const char status_words[] =
     "订单|物流|快递|到哪了|到哪儿了|发货|下单了吗|下单了没|买了吗|买到了吗|送到了吗|什么时候到|"
@@ -47,6 +47,12 @@ static const char card_words[] =
     "on my card|use my card|use the card|using my card|charge my card";
 static const char elsewhere_words[] =
     "办公室|公司|单位|学校|宿舍|爸妈家|我妈家|父母家|朋友家|酒店前台|to the office|to my office|for the office|to work|to school|to my parents|to her place|to his place";
+
+/* A proposal is wanted, the deed comes later. */
+static const char plan_words[] = "规划|计划一下|做个计划|定个计划|安排个方案|做个方案|出个方案|行程安排|设计一下|plan a|plan an|plan our|plan my|plan the|plan us|plan me|plan for|planning a|help me plan|"
+                                 "itinerary|suggest a trip|put together a trip";
+static const char if_not_words[] =
+    "没下的话|没下单的话|没买的话|没订的话|没下就|没下单就|没买就|没订就|如果没|要是没|没有的话就|if not|if you haven't|if you have not|if it wasn't|if it isn't|if you didn't|otherwise";
 
 static const char other_words[] =
     "给女|给男|给她|给他|女朋友|男朋友|给我妈|给我爸|给我老|给老婆|给老公|给爸|给妈|给女儿|给儿子|给朋友|给同事|给孩子|给奶奶|给爷爷|给姐|给妹|给哥|给弟|给我女|给我儿|给我朋友|给我姐|给我妹|给我哥|"
@@ -118,30 +124,78 @@ static bool is_each(rk_str s, const struct rk_amount *a) {
 
 static size_t range_sign(rk_str s) { return rk_words_starts(after_space(s), "到|至|-|~|and|to"); }
 
-static void read_money(rk_str s, struct rk_intent *out) {
+static const char clause_marks[] = ",|，|。|、|;|；|!|！|?|？|\n|. ";
+
+/* The clause that the place stands in. */
+static rk_str clause_at(rk_str s, size_t at, size_t end) {
+  size_t begin = 0, n;
+  for (size_t from_at = 0; from_at < at;) {
+    ptrdiff_t hit = rk_words_find(from(s, from_at), clause_marks, &n);
+    if (hit < 0 || from_at + (size_t)hit >= at) break;
+    from_at += (size_t)hit + n;
+    begin = from_at;
+  }
+  ptrdiff_t stop = rk_words_find(from(s, end), clause_marks, &n);
+  return (rk_str){s.p + begin, (stop < 0 ? s.n : end + (size_t)stop) - begin};
+}
+
+static bool is_joint(rk_str s, size_t at, size_t end) {
+  return rk_words_has(clause_at(s, at, end), "加起来|加一起|一起不|一共|总共|总计|合计|总价|总预算|总的|全部|所有|都算上|in total|total|altogether|all together|together|"
+                                             "combined|for everything|for all of|for both|overall|all in all");
+}
+
+static bool is_nightly(rk_str s, size_t at, size_t end) {
+  rk_str right = after_space(from(s, end)), clause = clause_at(s, at, end);
+  if (rk_words_has((rk_str){clause.p, (size_t)(s.p + at - clause.p)}, "一晚|每晚|每夜|一夜|单晚")) return true;
+  size_t skip = rk_words_starts(right, "以内|以下|之内|左右|max|or less");
+  return rk_words_starts(after_space(from(right, skip)), "一晚|每晚|/晚|一夜|a night|per night|each night|/night|nightly") > 0;
+}
+
+static void add_limit(rk_str s, const struct rk_amount *a, enum rk_limit_kind kind, const char *currency, struct rk_limit *out, int32_t *n) {
+  if (*n == RK_MAX_LIMITS) return;
+  size_t end = a->at + a->n;
+  bool night = is_nightly(s, a->at, end);
+  out[*n] = (struct rk_limit){.at = a->at, .n = a->n, .kind = kind, .minor = a->minor, .night = night, .each = !night && is_each(s, a), .joint = !night && is_joint(s, a->at, end)};
+  memcpy(out[(*n)++].currency, currency, 4);
+}
+
+int32_t rk_intent_limits(rk_str s, struct rk_limit out[RK_MAX_LIMITS]) {
+  int32_t n = 0;
   struct rk_amount a, b;
   for (size_t at = 0; rk_words_amount(s, at, &a); at = a.at + a.n) {
     enum kind kind = amount_kind(s, &a);
     size_t end = a.at + a.n;
     if (range_sign(from(s, end)) && rk_words_amount(s, end, &b) && b.at <= end + 6 && b.minor > a.minor &&
         (a.currency[0] || b.currency[0] || amount_kind(s, &b) != K_NONE || kind != K_NONE || rk_words_ends(upto(s, a.at), "between "))) {
-      out->min_minor = a.minor;
-      out->max_minor = b.minor;
-      memcpy(out->currency, b.currency[0] ? b.currency : a.currency, 4);
+      const char *currency = b.currency[0] ? b.currency : a.currency;
+      add_limit(s, &a, RK_LIMIT_MIN, currency, out, &n);
+      add_limit(s, &b, RK_LIMIT_MAX, currency, out, &n);
       a = b;
-      continue;
+    } else if (kind != K_NONE || a.currency[0]) { /* else a plain number: a quantity or a model's name */
+      add_limit(s, &a, kind == K_MIN ? RK_LIMIT_MIN : kind == K_MAX ? RK_LIMIT_MAX : RK_LIMIT_AROUND, a.currency, out, &n);
     }
-    if (kind == K_NONE && !a.currency[0]) continue; /* a plain number is a quantity or a model's name */
-    if (kind == K_MIN) {
-      out->min_minor = a.minor;
-    } else {
-      out->around = kind != K_MAX;
-      out->about_minor = out->around ? a.minor : 0;
-      out->max_minor = out->around ? a.minor + a.minor / 10 : a.minor;
-      out->per_unit = is_each(s, &a);
-    }
-    memcpy(out->currency, a.currency, 4);
   }
+  return n;
+}
+
+void rk_intent_limit(struct rk_intent *out, const struct rk_limit *l) {
+  if (l->kind == RK_LIMIT_MIN) out->min_minor = l->minor;
+  else if (l->night) out->night_minor = l->minor;
+  else if (l->joint && l->kind == RK_LIMIT_MAX) out->joint_minor = l->minor;
+  else {
+    out->around = l->kind == RK_LIMIT_AROUND;
+    out->about_minor = out->around ? l->minor : 0;
+    out->max_minor = out->around ? l->minor + l->minor / 10 : l->minor;
+    out->per_unit = l->each;
+  }
+  memcpy(out->currency, l->currency, 4);
+}
+
+static void read_money(rk_str s, struct rk_intent *out) {
+  struct rk_limit limits[RK_MAX_LIMITS];
+  int32_t n = rk_intent_limits(s, limits);
+  for (int32_t i = 0; i < n; i++) rk_intent_limit(out, &limits[i]);
+  if (out->joint_minor && (!out->max_minor || out->max_minor > out->joint_minor)) out->max_minor = out->joint_minor, out->per_unit = false;
 }
 
 /* ---- quantity ---- */
@@ -321,7 +375,7 @@ static bool names_order(const struct rk_intent *in) {
 
 static enum rk_mode read_mode(rk_str s, const struct rk_intent *in, bool no_buy) {
   bool buy = rk_words_has(s, buy_words), browse = rk_words_has(s, browse_words);
-  if (rk_words_has(s, work_words)) return RK_MODE_TALK;
+  if (in->works) return RK_MODE_TALK;
   if (rk_words_has(s, status_words) && !(in->max_minor || names_order(in))) return RK_MODE_STATUS;
   if (no_buy) return RK_MODE_BROWSE;
   if (rk_words_has(s, "推荐|recommend|suggest|怎么样|值得买") && !rk_words_has(s, "下单|买一|buy the|order the|订一")) return RK_MODE_BROWSE;
@@ -364,6 +418,9 @@ void rk_intent_read(rk_str said, int64_t now_ms, struct rk_intent *out) {
     out->instrument = rk_words_has(s, wallet_words) ? "wallet" : rk_words_has(s, card_words) ? "card" : NULL;
     out->for_other = rk_words_has(s, other_words);
     out->elsewhere = rk_words_has(s, elsewhere_words) && !rk_words_has(s, "送到家|到家里|回家|to our home|to my home|delivered home");
+    out->plans = rk_words_has(s, plan_words);
+    out->works = rk_words_has(s, work_words);
+    out->if_not = rk_words_has(s, if_not_words);
     out->mode = read_mode(s, out, rk_words_has(s, dont_buy_words));
   }
   rk_buf_release(&text);

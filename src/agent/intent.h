@@ -35,7 +35,20 @@ struct rk_intent {
   bool of_shown;              /* "the best rated of those" */
   bool confirms;              /* "yes, order it": what was shown before */
   char size[8];               /* "42", "xl": a size of clothes or shoes, as written; "" : none */
+  int64_t joint_minor;        /* "together at most 400": the limit of everything; max_minor too where no other is said; 0: none */
+  int64_t night_minor;        /* "at most 600 a night"; 0: none */
+  bool plans;                 /* "plan it", "规划": it is proposed, not booked yet */
+  bool works;                 /* on text (translate, write ...): nothing is bought, whatever it says */
+  bool if_not;                /* "did you order it? if not, do" */
 };
+
+/* One limit of the user's words. */
+enum rk_limit_kind { RK_LIMIT_MAX = 1, RK_LIMIT_MIN, RK_LIMIT_AROUND };
+struct rk_limit { size_t at, n; enum rk_limit_kind kind; int64_t minor; char currency[4]; bool each, night, joint; };
+enum { RK_MAX_LIMITS = 8 };
+/* All of them in s (normal form), in their order; a range is a min and a max. */
+int32_t rk_intent_limits(rk_str s, struct rk_limit out[RK_MAX_LIMITS]);
+void rk_intent_limit(struct rk_intent *out, const struct rk_limit *l); /* makes it hold */
 
 /* said: the user's message, or several joined by '\n' when later ones answer a
  * question; the last word on a point holds. */
@@ -51,6 +64,15 @@ rk_err rk_intent_clean_query(struct rk_buf *out, rk_str query) RK_MUST_USE;
 
 /* A date in s (normal form). at/n: where it stands. False: none. */
 bool rk_dates_find(rk_str s, int64_t now_ms, char iso[11], size_t *at, size_t *n);
+/* All dates in their order. A bare weekday or day of a month behind another date is not before it. The time of the day that stands with
+ * it, in minutes: after_min, before_min, 0: no limit. */
+enum { RK_MAX_DAYS = 8 };
+struct rk_day { size_t at, n; char iso[11]; int days; /* from today */ bool past, timed; int32_t after_min, before_min; };
+int32_t rk_dates_all(rk_str s, int64_t now_ms, struct rk_day out[], int32_t max);
+/* "下午", "before 10 am": limits in minutes of the day. False: none is said. */
+bool rk_times_find(rk_str s, int32_t *after_min, int32_t *before_min);
+/* The day a trip begins and, where more than one day is meant (two dates, a weekend, nights or days said), the day it ends, else "". */
+bool rk_dates_trip(rk_str s, int64_t now_ms, char first[11], char last[11]);
 
 /* An address in free text: phone (a run of 7-15 digits), name (what is left and short), street. False: no street. */
 struct rk_address_text { char name[64], phone[32], street[256], city[64]; };

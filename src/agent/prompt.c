@@ -70,15 +70,82 @@ json_t *rk_prompt_messages(void) {
   return messages;
 }
 
-json_t *rk_prompt_tools(void) {
-  json_t *tools = json_array();
+/* ---- plans ---- */
+
+static const char plan_text[] =
+    "You write the plan for an assistant as JSON: what it does for the user's last message. 为助手写出计划（JSON），处理用户最后一句话。\n"
+    "do: buy when the user wants it bought or booked now; show when it is only searched, compared, proposed or answered. "
+    "要买、要订：buy；只是找、比较、规划或提问：show。\n"
+    "steps: one for each thing the user wants, in the user's words and language; two things are two steps. No prices, quantities or dates in names. "
+    "每样东西一步，名称用用户的原话，不带价格、数量和日期。\ntools:";
+
+static void add_slots(struct rk_buf *out, const json_t *schema) {
+  const char *name;
+  json_t *slot;
+  bool first = true;
+  json_object_foreach(rk_json_obj(schema, "properties"), name, slot) {
+    rk_buf_addf(out, "%s%s", first ? "" : ", ", name);
+    first = false;
+  }
+}
+
+static json_t *parameters(const struct rk_tool *tool) {
+  json_t *schema = rk_json_parse(rk_str_c(tool->parameters), 4096, NULL);
+  RK_ASSERT(schema);
+  return schema;
+}
+
+static void add_tool_line(struct rk_buf *out, const struct rk_tool *tool) {
+  json_t *schema = parameters(tool);
+  rk_buf_addf(out, "\n- %s {", tool->name);
+  add_slots(out, schema);
+  rk_buf_addf(out, "}: %s", tool->description);
+  json_decref(schema);
+}
+
+/* An example stands in the form that the grammar writes. */
+static void add_plan_example(json_t *messages, const struct rk_tool_example *x) {
+  json_t *plan = rk_json_parse(rk_str_c(x->plan), 4096, NULL);
+  RK_ASSERT(plan);
+  char *text = rk_json_dump(plan);
+  json_array_append_new(messages, rk_prompt_text("user", rk_str_c(x->say)));
+  json_array_append_new(messages, rk_prompt_text("assistant", rk_str_c(text)));
+  free(text);
+  json_decref(plan);
+}
+
+json_t *rk_prompt_plan_messages(void) {
+  struct rk_buf text;
   int32_t n;
   const struct rk_tool *table = rk_tools(&n);
-  for (int32_t i = 0; i < n; i++) {
-    json_t *schema = rk_json_parse(rk_str_c(table[i].parameters), 4096, NULL);
-    RK_ASSERT(schema);
-    json_array_append_new(tools, json_pack("{s:s, s:{s:s, s:s, s:o}}", "type", "function", "function", "name", table[i].name,
-                                           "description", table[i].description, "parameters", schema));
-  }
-  return tools;
+  json_t *messages = json_array();
+  rk_buf_init(&text, 1 << 16);
+  rk_buf_adds(&text, plan_text);
+  for (int32_t i = 0; i < n; i++)
+    add_tool_line(&text, &table[i]);
+  json_array_append_new(messages, rk_prompt_text("system", rk_buf_str(&text)));
+  rk_buf_release(&text);
+  size_t most = sizeof table[0].examples / sizeof *table[0].examples;
+  for (size_t k = 0; k < most; k++) /* first example of each tool, then the second: like ones do not stand together */
+    for (int32_t i = 0; i < n; i++)
+      if (table[i].examples[k].say) add_plan_example(messages, &table[i].examples[k]);
+  return messages;
+}
+
+/* {"tool": NAME, the slots}: the slots' own schema with the tool before them. */
+static json_t *step_schema(const struct rk_tool *tool) {
+  json_t *schema = parameters(tool), *properties = json_pack("{s:{s:s}}", "tool", "const", tool->name), *required = json_array();
+  json_array_append_new(required, json_string("tool"));
+  json_array_extend(required, rk_json_arr(schema, "required"));
+  if (rk_json_obj(schema, "properties")) json_object_update(properties, rk_json_obj(schema, "properties"));
+  json_object_set_new(schema, "properties", properties);
+  json_object_set_new(schema, "required", required);
+  return schema;
+}
+
+json_t *rk_prompt_plan_schema(const char *does, const struct rk_tool *const *tools, int32_t n_tools) {
+  json_t *any = json_array(), *words = does ? json_pack("[s]", does) : json_pack("[s, s]", "buy", "show");
+  for (int32_t i = 0; i < n_tools; i++) json_array_append_new(any, step_schema(tools[i]));
+  return json_pack("{s:s, s:{s:{s:o}, s:{s:s, s:i, s:i, s:{s:o}}}, s:[s, s], s:b}", "type", "object", "properties", "do", "enum", words, "steps", "type", "array",
+                   "minItems", 1, "maxItems", (int)RK_MAX_PLAN_STEPS, "items", "anyOf", any, "required", "do", "steps", "additionalProperties", 0);
 }

@@ -1,70 +1,9 @@
 #include "agent/say.h"
 
-#include "base/limits.h"
-
 #include <stdio.h>
 #include <string.h>
 
 #include "trade/tell.h"
-
-enum { MAX_SIZES = 24 };
-
-static bool profile_has_size(void *ud, const char *kind) {
-  const struct rk_turn *t = ud;
-  return !t->intent.for_other && rk_json_cstr(rk_json_obj(t->profile, "sizes"), kind, "")[0] != 0;
-}
-
-static void add_slot(json_t *slots, const char *name, const char *type, json_t *values) {
-  json_t *slot = json_pack("{s:s, s:s}", "name", name, "type", type);
-  if (values) json_object_set_new(slot, "enum", values);
-  json_array_append_new(slots, slot);
-}
-
-static void add_words(struct rk_buf *text, bool zh, const char *in_zh, const char *in_en) {
-  rk_buf_adds(text, text->n ? (zh ? "、" : ", ") : "");
-  rk_buf_adds(text, zh ? in_zh : in_en);
-}
-
-static void ask_size(struct rk_turn *t, json_t *slots, struct rk_buf *text) {
-  const char *values[MAX_SIZES];
-  int32_t n = rk_pick_sizes(&t->intent, &t->picked, t->offers, t->n_offers, profile_has_size, t, values, MAX_SIZES);
-  if (n == 0) return;
-  json_t *list = json_array();
-  add_words(text, t->intent.chinese, "尺码（", "the size (");
-  for (int32_t i = 0; i < n; i++) {
-    json_array_append_new(list, json_string(values[i]));
-    rk_buf_addf(text, "%s%s", i ? "/" : "", values[i]);
-  }
-  rk_buf_adds(text, t->intent.chinese ? "）" : ")");
-  add_slot(slots, "size", "string", list);
-}
-
-json_t *rk_say_question(struct rk_turn *t) {
-  bool zh = t->intent.chinese;
-  json_t *slots = json_array();
-  struct rk_buf what;
-  struct rk_address address;
-  rk_buf_init(&what, 4096);
-  if (t->intent.quantity_vague) {
-    add_slot(slots, "qty", "integer", NULL);
-    rk_buf_addf(&what, zh ? "数量（1 到 %d）" : "how many (1 to %d)", RK_MAX_QUANTITY);
-  }
-  ask_size(t, slots, &what);
-  if (!rk_turn_address(t, &address)) {
-    add_slot(slots, "address", "string", NULL);
-    add_words(&what, zh, "收货地址（地址、收件人、电话）", "the delivery address (street, name, phone)");
-  }
-  json_t *question = NULL;
-  if (json_array_size(slots)) {
-    char id[37];
-    rk_uuid7(id);
-    json_t *text = json_sprintf(zh ? "下单前还需要知道：%s。" : "Before ordering I need to know: %s.", what.p);
-    question = json_pack("{s:s, s:O, s:o}", "question_id", id, "slots", slots, "text", text);
-  }
-  json_decref(slots);
-  rk_buf_release(&what);
-  return question;
-}
 
 static void total_text(const json_t *v, char out[40]) {
   struct rk_money m = {rk_json_i64(v, "total_minor", 0), ""};
@@ -110,23 +49,49 @@ json_t *rk_say_no_order(struct rk_turn *t, const char *state, const char *code, 
                    "answer_in", zh ? "中文" : "English");
 }
 
+json_t *rk_say_given_back(struct rk_turn *t, const json_t *approval, const char *state, json_t **close) {
+  bool zh = t->intent.chinese;
+  const json_t *terms = rk_json_obj(approval, "terms");
+  const char *number = rk_json_cstr(rk_json_obj(terms, "order"), "merchant_order_id", "");
+  struct rk_money m = {rk_json_i64(terms, "back_minor", 0), ""};
+  rk_str currency = rk_json_str(terms, "currency");
+  char back[40];
+  memcpy(m.currency, currency.p, currency.n < 3 ? currency.n : 3);
+  rk_money_text(m, back);
+  if (strcmp(state, "completed") == 0) *close = json_sprintf(zh ? "订单 %s 已退，退回 %s。" : "Order %s was given back; %s comes back to you.", number, back);
+  else if (strcmp(state, "refused") == 0) *close = json_sprintf(zh ? "没有退，订单 %s 保持不变。" : "Nothing was given back; order %s stands.", number);
+  else if (strcmp(state, "expired") == 0) *close = json_sprintf(zh ? "确认已过期，订单 %s 保持不变。" : "The approval has expired; order %s stands.", number);
+  else if (strcmp(state, "unknown") == 0) *close = json_sprintf(zh ? "还不知道订单 %s 的退款是否成立，我会继续核对。" : "We do not know yet whether the return of order %s stands; it is being looked up.", number);
+  else *close = json_sprintf(zh ? "订单 %s 没有退成。" : "Order %s could not be given back.", number);
+  return json_pack("{s:s, s:s, s:s, s:s}", "status", state, "order", number, "back", back, "answer_in", zh ? "中文" : "English");
+}
+
 static bool has(const struct rk_answer *a, const char *text) { return rk_str_find(rk_buf_str(&a->text), rk_str_c(text)) >= 0; }
 
-void rk_say_bind(struct rk_turn *t, const struct rk_answer *a, struct rk_buf *more) {
-  const char *close = rk_json_cstr(t->journal, "close", NULL);
-  if (!close) close = rk_json_cstr(t->journal, "shop_refused", NULL);
-  const json_t *search = rk_json_obj(t->journal, "search");
-  json_t *cards = rk_json_arr(search, "cards");
-  const char *reason = rk_json_cstr(search, "reason", "");
-  if (close) {
-    if (!has(a, close)) rk_buf_adds(more, close);
-  } else if (json_array_size(cards)) {
-    bool named = rk_answer_names(a, rk_json_i64(json_array_get(cards, 0), "total_minor", 0));
-    if (!named && !rk_json_bool(t->journal, "told", false)) rk_buf_adds(more, reason);
-  } else if (search) {
-    if (!has(a, reason)) rk_buf_adds(more, reason);
-  } else if (a->text.n == 0) {
-    rk_buf_adds(more, rk_json_i64(t->journal, "searches", 0) ? (t->intent.chinese ? "没有找到这样的商品，换个说法再试试。" : "I found no such thing; try to name it in other words.")
-                      : t->intent.chinese ? "我没有可靠的答案。" : "I have no reliable answer to this.");
+static void add(struct rk_buf *more, const char *text) {
+  if (more->n) rk_buf_addc(more, '\n');
+  rk_buf_adds(more, text);
+}
+
+/* Where nothing else is bound, the reason of a search stands when the model did not name the first total. */
+static void bind_reasons(struct rk_turn *t, const struct rk_answer *a, struct rk_buf *more) {
+  size_t i;
+  json_t *call;
+  json_array_foreach(rk_json_arr(t->journal, "calls"), i, call) {
+    const json_t *keep = rk_json_obj(call, "keep");
+    const char *reason = rk_json_cstr(keep, "reason", NULL);
+    const json_t *first = json_array_get(rk_json_arr(keep, "cards"), 0);
+    if (!reason || has(a, reason)) continue;
+    bool named = first && (rk_turn_is(t, "told") || rk_answer_names(a, rk_json_i64(first, "total_minor", 0)));
+    if (!named) add(more, reason);
   }
+}
+
+void rk_say_bind(struct rk_turn *t, const struct rk_answer *a, struct rk_buf *more) {
+  size_t i;
+  json_t *close;
+  json_array_foreach(rk_json_arr(t->journal, "closes"), i, close)
+    if (!has(a, json_string_value(close))) add(more, json_string_value(close));
+  if (i == 0) bind_reasons(t, a, more);
+  if (more->n == 0 && a->text.n == 0) add(more, t->intent.chinese ? "我没有可靠的答案。" : "I have no reliable answer to this.");
 }

@@ -1,4 +1,4 @@
-/* search.c - the merchants' answer to the journal's query, priced and picked. */
+/* search.c - the merchants' answer to what a goal asks for, priced and picked. */
 #include <string.h>
 
 #include "agent/turn.h"
@@ -18,9 +18,9 @@ static json_t *report_list(const struct rk_shop_report *r, int32_t n) {
 }
 
 /* The profile's sizes, and a size that the user named, which goes before them. */
-static int32_t sizes_of(struct rk_turn *t, struct rk_option *out, int32_t max) {
+static int32_t sizes_of(const struct rk_turn *t, const struct rk_goal *g, struct rk_option *out, int32_t max) {
   int32_t n = 0;
-  if (t->intent.for_other) return 0;
+  if (g->intent.for_other) return 0;
   json_t *sizes = rk_json_obj(t->profile, "sizes");
   const char *kind;
   json_t *value;
@@ -29,20 +29,20 @@ static int32_t sizes_of(struct rk_turn *t, struct rk_option *out, int32_t max) {
   return n;
 }
 
-static const char *upper(struct rk_turn *t, const char *text) {
-  char *s = rk_arena_dup(t->arena, rk_str_c(text));
+static const char *upper(struct rk_goal *g, const char *text) {
+  char *s = rk_arena_dup(g->arena, rk_str_c(text));
   for (char *p = s; p && *p; p++)
     if (*p >= 'a' && *p <= 'z') *p = (char)(*p - 32);
   return s ? s : "";
 }
 
-static rk_err ask(struct rk_turn *t, const char *query, const struct rk_option *options, int32_t n_options, struct rk_shop_report **reports,
+static rk_err ask(struct rk_turn *t, struct rk_goal *g, const char *query, const struct rk_option *options, int32_t n_options, struct rk_shop_report **reports,
                   int32_t *n_reports, struct rk_error *e) {
   struct rk_option sizes[MAX_WANTED];
   struct rk_search q = {.query = query, .lang = t->intent.chinese ? "zh" : "en", .options = options,
-                        .n_options = n_options, .sizes = sizes, .n_sizes = sizes_of(t, sizes, MAX_WANTED)};
-  rk_pick_search(&t->intent, &q);
-  return rk_merchants_search(t->sv->merchants, &q, t->arena, &t->offers, &t->n_offers, reports, n_reports, e);
+                        .n_options = n_options, .sizes = sizes, .n_sizes = sizes_of(t, g, sizes, MAX_WANTED)};
+  rk_pick_search(&g->intent, &q);
+  return rk_merchants_search(t->sv->merchants, &q, g->arena, &g->offers, &g->n_offers, reports, n_reports, e);
 }
 
 /* "tea, no sugar", "tea without sugar": what stands after such a mark stays only when the user said it; a small model
@@ -63,7 +63,7 @@ static rk_err own_words(rk_str query, rk_str said, struct rk_buf *out) {
 }
 
 /* The query the shops get: the model's words, and features that the user named and the model dropped. */
-static rk_err full_query(struct rk_turn *t, const char *query, rk_str said, struct rk_buf *out) {
+static rk_err full_query(const char *words, const char *query, rk_str said, struct rk_buf *out) {
   struct rk_buf measures, normal, own;
   rk_buf_init(&measures, RK_MAX_MESSAGE_BYTES);
   rk_buf_init(&normal, 4096);
@@ -71,7 +71,7 @@ static rk_err full_query(struct rk_turn *t, const char *query, rk_str said, stru
   rk_err err = rk_words_normal(&normal, rk_str_c(query));
   if (!err) err = own_words(rk_buf_str(&normal), said, &own);
   if (!err) err = rk_intent_clean_query(out, rk_buf_str(&own));
-  if (!err) err = rk_intent_measures(&measures, rk_str_c(t->words));
+  if (!err) err = rk_intent_measures(&measures, rk_str_c(words));
   rk_str rest = rk_buf_str(&measures), one;
   while (!err && rest.n) {
     rk_str_cut(rest, '|', &one, &rest);
@@ -84,11 +84,11 @@ static rk_err full_query(struct rk_turn *t, const char *query, rk_str said, stru
 }
 
 /* Blanks option labels in the query that the user never said. True: something was taken out. */
-static bool drop_invented(const struct rk_turn *t, rk_str said, struct rk_buf *query) {
+static bool drop_invented(const struct rk_goal *g, rk_str said, struct rk_buf *query) {
   bool dropped = false;
-  for (int32_t i = 0; i < t->n_offers; i++)
-    for (int32_t k = 0; t->offers[i].option_labels && k < t->offers[i].n_options; k++) {
-      rk_str label = rk_str_c(t->offers[i].option_labels[k]);
+  for (int32_t i = 0; i < g->n_offers; i++)
+    for (int32_t k = 0; g->offers[i].option_labels && k < g->offers[i].n_options; k++) {
+      rk_str label = rk_str_c(g->offers[i].option_labels[k]);
       ptrdiff_t at = label.n >= 4 ? rk_str_find(rk_buf_str(query), label) : -1;
       if (at < 0 || rk_str_find(said, label) >= 0) continue;
       memset(query->p + at, ' ', label.n);
@@ -97,55 +97,62 @@ static bool drop_invented(const struct rk_turn *t, rk_str said, struct rk_buf *q
   return dropped && rk_str_trim(rk_buf_str(query)).n > 0;
 }
 
+struct quoting { struct rk_turn *t; struct rk_goal *g; };
+
 static rk_err quote(void *ud, struct rk_offer *o) {
-  struct rk_turn *t = ud;
+  struct quoting *q = ud;
   struct rk_error e;
   struct rk_address to;
-  const char *city = rk_turn_address(t, &to) && to.city ? to.city : "";
-  return rk_merchant_quote(t->sv->merchants, o, city, t->intent.chinese ? "zh" : "en", t->arena, &e);
+  const char *city = rk_turn_address(q->t, &to) && to.city ? to.city : "";
+  return rk_merchant_quote(q->t->sv->merchants, o, city, q->t->intent.chinese ? "zh" : "en", q->g->arena, &e);
 }
 
-rk_err rk_turn_search(struct rk_turn *t, const char *query, json_t **reports, struct rk_error *e) {
+/* The words that name options: of one of several things, its own; else all that was said about it. */
+static const char *words_of(const struct rk_turn *t, const struct rk_goal *g) { return t->n_goals > 1 ? g->said : t->words; }
+
+rk_err rk_goal_search(struct rk_turn *t, struct rk_goal *g, json_t **reports, struct rk_error *e) {
   struct rk_buf full, said;
   rk_buf_init(&full, 4096);
   rk_buf_init(&said, RK_MAX_MESSAGE_BYTES + 64);
   struct rk_shop_report *r = NULL;
   int32_t n = 0, n_wanted = 0, n_more = 0;
   struct rk_option wanted[MAX_WANTED + 1];
-  rk_err err = rk_words_normal(&said, rk_str_c(t->words));
-  if (!err) err = full_query(t, query, rk_buf_str(&said), &full);
+  rk_err err = rk_words_normal(&said, rk_str_c(words_of(t, g)));
+  if (!err) err = full_query(words_of(t, g), rk_json_cstr(g->args, "what", ""), rk_buf_str(&said), &full);
   if (err) err = rk_fail(e, err, "the query is too long");
-  if (!err && t->intent.size[0]) wanted[n_wanted++] = (struct rk_option){"size", upper(t, t->intent.size)};
-  if (!err) err = ask(t, full.p ? full.p : "", wanted, n_wanted, &r, &n, e);
-  if (!err && drop_invented(t, rk_buf_str(&said), &full)) err = ask(t, full.p, wanted, n_wanted, &r, &n, e);
+  if (!err && g->intent.size[0]) wanted[n_wanted++] = (struct rk_option){"size", upper(g, g->intent.size)};
+  if (!err) err = ask(t, g, full.p ? full.p : "", wanted, n_wanted, &r, &n, e);
+  if (!err && drop_invented(g, rk_buf_str(&said), &full)) err = ask(t, g, full.p, wanted, n_wanted, &r, &n, e);
   if (!err) {
     /* What the user said about options is known only now that their values are. */
-    n_more = rk_pick_options(rk_buf_str(&said), t->offers, t->n_offers, wanted + n_wanted, MAX_WANTED - n_wanted);
-    if (n_more > 0) err = ask(t, full.p ? full.p : "", wanted, n_wanted + n_more, &r, &n, e);
+    n_more = rk_pick_options(rk_buf_str(&said), g->offers, g->n_offers, wanted + n_wanted, MAX_WANTED - n_wanted);
+    if (n_more > 0) err = ask(t, g, full.p ? full.p : "", wanted, n_wanted + n_more, &r, &n, e);
   }
   if (reports) *reports = report_list(r, r ? n : 0);
   if (!err) {
-    rk_pick_relevance(t->offers, t->n_offers, rk_buf_str(&full));
-    struct rk_demands d = {t->words, rk_buf_str(&said), rk_buf_str(&full), wanted + n_wanted, n_more};
-    rk_pick_demands(&t->intent, &d, t->offers, t->n_offers, t->arena);
-    rk_pick(&t->intent, t->offers, t->n_offers, &(struct rk_quoter){quote, t}, &t->picked);
-    t->searched = true;
+    rk_pick_relevance(g->offers, g->n_offers, rk_buf_str(&full));
+    struct rk_demands d = {words_of(t, g), rk_buf_str(&said), rk_buf_str(&full), wanted + n_wanted, n_more};
+    rk_pick_demands(&g->intent, &d, g->offers, g->n_offers, g->arena);
+    rk_pick(&g->intent, g->offers, g->n_offers, &(struct rk_quoter){quote, &(struct quoting){t, g}}, &g->picked);
+    g->searched = true;
   }
   rk_buf_release(&full);
   rk_buf_release(&said);
   return err;
 }
 
-struct rk_offer *rk_turn_offer(struct rk_turn *t, int64_t number) {
-  const json_t *search = rk_json_obj(t->journal, "search");
-  json_t *cards = rk_json_arr(search, "cards");
-  if (number < 1 || (size_t)number > json_array_size(cards)) return NULL;
+struct rk_offer *rk_goal_offer(struct rk_turn *t, struct rk_goal *g, int64_t number) {
+  const json_t *cards = rk_json_arr(rk_turn_result(t, g->step), "cards");
   struct rk_error e;
-  if (!t->searched && rk_turn_search(t, rk_json_cstr(search, "query", ""), NULL, &e)) return NULL;
+  if (number < 1 || (size_t)number > json_array_size(cards)) return NULL;
+  if (!g->searched && rk_goal_search(t, g, NULL, &e)) return NULL;
   const json_t *card = json_array_get(cards, (size_t)number - 1);
-  for (int32_t i = 0; i < t->picked.n_shown; i++) {
-    struct rk_offer *o = t->picked.shown[i];
-    if (strcmp(o->origin, rk_json_cstr(card, "origin", "")) == 0 && strcmp(o->item_id, rk_json_cstr(card, "item_id", "")) == 0) return o;
+  for (int32_t i = 0; i < g->n_offers; i++) {
+    struct rk_offer *o = &g->offers[i];
+    if (strcmp(o->origin, rk_json_cstr(card, "origin", "")) != 0 || strcmp(o->item_id, rk_json_cstr(card, "item_id", "")) != 0) continue;
+    for (int32_t k = 0; k < g->picked.n_shown; k++)
+      if (g->picked.shown[k] == o) return o;
+    return rk_offer_price(o, g->intent.quantity > 0 ? g->intent.quantity : 1, g->intent.date) ? NULL : o;
   }
   return NULL;
 }

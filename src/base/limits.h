@@ -28,6 +28,7 @@
   X(MAX_RUNS_QUEUED,          256,         "",        "model calls waiting for the engine; three quarters of it for one user") \
   X(MAX_COMPLETIONS,          16,          "",        "requests to /v1 computing at once") \
   X(MAX_RESPONSES,            64,          "",        "responses of /v1/responses kept to be gone on with") \
+  X(MAX_PLAN_STEPS,           8,           "",        "steps of a plan of the agent") \
   X(MAX_TURN_STEPS,           8,           "",        "model calls in one turn") \
   X(MAX_TURN_TOKENS,          4096,        "tokens",  "written by the model in one turn") \
   X(MAX_TOOLS,                128,         "",        "tools in one request") \

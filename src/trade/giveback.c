@@ -62,13 +62,16 @@ static rk_err store(struct rk_trade *t, const struct rk_draft *d, json_t **appro
   return err;
 }
 
-static rk_err propose(struct rk_trade *t, const json_t *bought, const json_t *order, const struct rk_refund *r, const char *kind, const char *by, json_t **approval,
-                      struct rk_error *e) {
+/* The turn that asks; NULL: the one that bought. */
+struct asker { const char *chat_id, *turn_id; };
+
+static rk_err propose(struct rk_trade *t, const json_t *bought, const json_t *order, const struct rk_refund *r, const char *kind, const char *by, const struct asker *asker,
+                      json_t **approval, struct rk_error *e) {
   char checkout[160];
   json_t *terms = terms_of(order, r, kind);
   snprintf(checkout, sizeof checkout, "refund:%.140s", r->id);
-  rk_err err = terms ? store(t, &(struct rk_draft){.user_id = rk_json_cstr(bought, "user_id", ""), .chat_id = rk_json_cstr(order, "chat_id", ""),
-      .turn_id = rk_json_cstr(order, "turn_id", ""), .origin = rk_json_cstr(order, "merchant_origin", ""), .checkout_id = checkout, .terms = terms,
+  rk_err err = terms ? store(t, &(struct rk_draft){.user_id = rk_json_cstr(bought, "user_id", ""), .chat_id = asker ? asker->chat_id : rk_json_cstr(order, "chat_id", ""),
+      .turn_id = asker ? asker->turn_id : rk_json_cstr(order, "turn_id", ""), .origin = rk_json_cstr(order, "merchant_origin", ""), .checkout_id = checkout, .terms = terms,
       .demo = rk_json_bool(bought, "demo_profile", false), .ask = true, .by = by, .kind = kind, .subject_order_id = rk_json_cstr(order, "id", "")}, approval, e)
                      : rk_fail(e, RK_EUPSTREAM, "the merchant's answer is no valid UTF-8");
   json_decref(terms);
@@ -81,7 +84,8 @@ static rk_err check_agreed(const struct rk_refund *r, int64_t left_minor, const 
 }
 
 /* order: row of the store. agreed NULL: the user is asked. */
-static rk_err give_back(struct rk_trade *t, const json_t *order, const char *kind, const char *lang, const struct agreed *agreed, json_t **approval, struct rk_error *e) {
+static rk_err give_back(struct rk_trade *t, const json_t *order, const char *kind, const char *lang, const struct agreed *agreed, const struct asker *asker, json_t **approval,
+                        struct rk_error *e) {
   json_t *bought = rk_store_approval(t->store, rk_json_cstr(order, "approval_id", ""));
   struct rk_arena *a = rk_arena_new(RK_TRADE_ARENA_BYTES);
   struct rk_refund r = {0};
@@ -90,25 +94,35 @@ static rk_err give_back(struct rk_trade *t, const json_t *order, const char *kin
   int64_t left = err ? 0 : rk_trade_charged(t, order) - rk_store_order_refunded(t->store, rk_json_cstr(order, "id", ""));
   if (!err) err = check_quote(order, &r, left, e);
   if (!err && agreed) err = check_agreed(&r, left, agreed, e);
-  if (!err) err = propose(t, bought, order, &r, kind, agreed ? agreed->by : NULL, approval, e);
+  if (!err) err = propose(t, bought, order, &r, kind, agreed ? agreed->by : NULL, asker, approval, e);
   rk_arena_free(a);
   json_decref(bought);
   return err;
 }
 
-rk_err rk_trade_give_back(struct rk_trade *t, const char *user_id, const char *order_id, const char *kind, const char *lang, json_t **approval,
-                          struct rk_error *e) {
+static rk_err ask_back(struct rk_trade *t, const char *user_id, const struct asker *asker, const char *order_id, const char *kind, const char *lang, json_t **approval,
+                       struct rk_error *e) {
   *approval = NULL;
   if (strcmp(kind, "cancel") != 0 && strcmp(kind, "return") != 0) return rk_fail(e, RK_EINVAL, "kind is \"cancel\" or \"return\"");
   json_t *order = rk_store_order(t->store, user_id, order_id);
-  rk_err err = order ? give_back(t, order, kind, lang, NULL, approval, e) : rk_fail(e, RK_ENOTFOUND, "there is no such order");
+  rk_err err = order ? give_back(t, order, kind, lang, NULL, asker, approval, e) : rk_fail(e, RK_ENOTFOUND, "there is no such order");
   json_decref(order);
   return err;
 }
 
+rk_err rk_trade_give_back(struct rk_trade *t, const char *user_id, const char *order_id, const char *kind, const char *lang, json_t **approval,
+                          struct rk_error *e) {
+  return ask_back(t, user_id, NULL, order_id, kind, lang, approval, e);
+}
+
+rk_err rk_trade_turn_gives_back(struct rk_trade *t, const char *user_id, const char *chat_id, const char *turn_id, const char *order_id, const char *kind, const char *lang,
+                                json_t **approval, struct rk_error *e) {
+  return ask_back(t, user_id, &(struct asker){chat_id, turn_id}, order_id, kind, lang, approval, e);
+}
+
 rk_err rk_trade_undo(struct rk_trade *t, const json_t *order, int64_t max_fee_minor, json_t **approval, struct rk_error *e) {
   *approval = NULL;
-  return give_back(t, order, "cancel", NULL, &(struct agreed){"plan", max_fee_minor > 0 ? max_fee_minor : 0}, approval, e);
+  return give_back(t, order, "cancel", NULL, &(struct agreed){"plan", max_fee_minor > 0 ? max_fee_minor : 0}, NULL, approval, e);
 }
 
 rk_err rk_trade_write_refund_intent(struct rk_trade *t, const json_t *row, struct rk_error *e) {

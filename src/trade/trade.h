@@ -103,6 +103,9 @@ rk_err rk_trade_plan_complete(struct rk_trade *t, const char *plan_id, json_t **
  * RK_EUNAVAIL: this merchant takes no such request; RK_ECONFLICT: nothing comes back. */
 rk_err rk_trade_give_back(struct rk_trade *t, const char *user_id, const char *order_id, const char *kind, const char *lang, json_t **approval,
                           struct rk_error *e) RK_MUST_USE;
+/* The same for a turn that waits for it: the approval is that turn's. */
+rk_err rk_trade_turn_gives_back(struct rk_trade *t, const char *user_id, const char *chat_id, const char *turn_id, const char *order_id, const char *kind, const char *lang,
+                                json_t **approval, struct rk_error *e) RK_MUST_USE;
 
 /* Places of an order for others of the same seller, as one act (kind "change"): a checkout whose terms hold, beside the new lines,
  * `change`: {merchant_order_id, lines (the old ones, what each is worth), old_minor, fee_minor, back_minor, policy}. total_minor is

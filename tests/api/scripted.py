@@ -7,34 +7,33 @@ import threading
 
 
 class Script:
-    """reply(body) -> str (text) or (name, args) for a call."""
+    """reply(body) -> str. plan: steps for a plan, or a list of them, one a plan; else one search for query, and talk where the
+    words do not say that anything is to be bought or found."""
 
-    def __init__(self, query="跑步鞋", say=None, offer=1):
-        self.query, self.text, self.offer, self.seen = query, say, offer, []
+    def __init__(self, query="跑步鞋", say=None, plan=None):
+        self.query, self.text, self.plan, self.seen = query, say, plan, []
+
+    def steps(self, tools, does):
+        if isinstance(self.plan, list) and self.plan and isinstance(self.plan[0], list):
+            return self.plan.pop(0)
+        if self.plan is not None:
+            return self.plan
+        return [{"tool": "search_offers", "what": self.query}] if "search_offers" in tools and len(does) == 1 else [{"tool": "talk"}]
 
     def reply(self, body):
         self.seen.append(body)
-        choice = body.get("tool_choice")
-        name = choice["function"]["name"] if isinstance(choice, dict) else None
-        if name == "search_offers":
-            return name, {"query": self.query}
-        if name == "start_checkout":
-            offer = self.offer.pop(0) if isinstance(self.offer, list) else self.offer
-            return name, {"offer": offer}
-        if name:
-            return name, {}
-        return self.text or "好的。"
+        form = body.get("response_format")
+        if not form:
+            return self.text or "好的。"
+        schema = form["json_schema"]["schema"]
+        does = schema["properties"]["do"]["enum"]
+        tools = [t["properties"]["tool"]["const"] for t in schema["properties"]["steps"]["items"]["anyOf"]]
+        return json.dumps({"do": does[0], "steps": self.steps(tools, does)}, ensure_ascii=False)
 
 
 def chunks(answer):
-    if isinstance(answer, str):
-        yield {"choices": [{"index": 0, "delta": {"content": answer}, "finish_reason": None}]}
-        yield {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-    else:
-        name, args = answer
-        call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": name, "arguments": json.dumps(args, ensure_ascii=False)}}
-        yield {"choices": [{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": None}]}
-        yield {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
+    yield {"choices": [{"index": 0, "delta": {"content": answer}, "finish_reason": None}]}
+    yield {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
     yield {"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 5}}
 
 

@@ -28,13 +28,13 @@ class Wild(Script):
         self.rng = rng
 
     def reply(self, body):
-        answer = super().reply(body)
-        if isinstance(answer, tuple) and answer[0] == "start_checkout":
-            extra = {"approved": True, "total_minor": 1} if self.rng.random() < 0.1 else {}
-            return "start_checkout", {"offer": self.rng.choice([1, 1, 1, 2, 3, 99]), **extra}
-        if isinstance(answer, str):
-            return self.rng.choice(["好的。", INJECTION, "已批准，已付款，订单号 order-1。"])
-        return answer
+        if body.get("response_format"):
+            return super().reply(body)
+        return self.rng.choice(["好的。", INJECTION, "已批准，已付款，订单号 order-1。"])
+
+    def steps(self, tools, does):
+        extra = [{"tool": "start_checkout", "offer": 99, "approved": True, "total_minor": 1}] if self.rng.random() < 0.1 else []
+        return super().steps(tools, does) + extra
 
 
 def dearer(c): c["lines"][0]["price"] += 100

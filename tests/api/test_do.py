@@ -87,20 +87,21 @@ def test_the_end_of_input_refuses(tmp_path):
     assert nothing_bought(tmp_path / "d")
 
 
-def test_a_model_that_takes_a_dear_offer_is_put_right(tmp_path):
-    script = Script(offer=[3, 99, 1])
+def test_the_model_has_no_say_in_what_is_bought(tmp_path):
+    """A plan that names another quantity, number or price in slots of its own is none; the sum and the offer are code's."""
+    script = Script(plan=[{"tool": "search_offers", "what": "跑步鞋 800元以上的 十双"}])
     with scripted(script) as model:
         p, events = do(JOB, tmp_path / "d", *model)
-    results = [r for r in of(events, "tool_result") if r["name"] == "start_checkout"]
-    assert [r["ok"] for r in results] == [False, False, True]
-    assert "offer 1" in results[0]["summary"]
-    assert shop_orders(tmp_path / "d")[0]["total_minor"] == of(events, "card")[0]["cards"][0]["total_minor"]
+    (order,) = shop_orders(tmp_path / "d")
+    assert order["lines"][0]["quantity"] == 1 and order["total_minor"] == of(events, "card")[0]["cards"][0]["total_minor"] <= 50000
 
 
-def test_a_model_that_never_learns_buys_nothing(tmp_path):
-    with scripted(Script(offer=5)) as model:
+@pytest.mark.parametrize("plan", [[{"tool": "talk"}], [{"tool": "buy_everything"}], []])
+def test_a_plan_that_cannot_stand_buys_nothing(tmp_path, plan):
+    with scripted(Script(plan=plan)) as model:
         p, events = do(JOB, tmp_path / "d", *model)
-    assert p.returncode == 0 and not of(events, "approval_request") and nothing_bought(tmp_path / "d")
+    assert not of(events, "approval_request") and nothing_bought(tmp_path / "d")
+    assert of(events, "turn_done")[0]["answer"] or of(events, "error")
 
 
 def test_a_budget_that_nothing_meets_names_the_cheapest(tmp_path):

@@ -1,26 +1,16 @@
+/* start_checkout.c - the purchase of one offer of a goal, by code: an approval, or why there is none. */
 #include <string.h>
 
 #include "agent/turn.h"
 
-static rk_err refuse(struct rk_tool_out *out, json_t *text) {
-  out->ok = false;
-  out->result = json_pack("{s:o}", "error", text);
-  return RK_OK;
-}
-
-/* The number the user's words point to; 0: any of those shown. */
-static int64_t meant(const struct rk_turn *t) {
-  return t->intent.wish != RK_WISH_NONE || rk_json_arr(t->journal, "only") ? 1 : 0;
-}
-
-static const json_t *instrument_of(const struct rk_turn *t) {
+static const json_t *instrument_of(const struct rk_turn *t, const struct rk_goal *g) {
   size_t i;
   const json_t *one, *def = NULL;
   json_array_foreach(rk_json_arr(t->profile, "instruments"), i, one) {
-    if (t->intent.instrument && strcmp(rk_json_cstr(one, "kind", ""), t->intent.instrument) == 0) return one;
+    if (g->intent.instrument && strcmp(rk_json_cstr(one, "kind", ""), g->intent.instrument) == 0) return one;
     if (!def || rk_json_bool(one, "default", false)) def = one;
   }
-  return t->intent.instrument ? NULL : def;
+  return g->intent.instrument ? NULL : def;
 }
 
 static bool too_poor(const json_t *instrument, const struct rk_offer *o) {
@@ -36,14 +26,14 @@ static rk_err say_too_poor(struct rk_turn *t, const json_t *instrument, const st
   rk_money_text(o->total, need);
   json_t *text = json_sprintf(t->intent.chinese ? "钱包余额不足：余额 %s，需要 %s。没有下单。可以改用银行卡。"
                                                 : "The wallet balance is too low: it holds %s, this costs %s. Nothing was ordered. You can pay by card instead.", have, need);
-  json_object_set(t->journal, "close", text);
-  return refuse(out, text);
+  out->close = json_incref(text);
+  return rk_tool_refuse(out, text);
 }
 
 /* The page itself was shown by the trade core, with the total there. */
 static rk_err say_own_page(struct rk_turn *t, const char *why, struct rk_tool_out *out) {
-  json_object_set_new(t->journal, "close", json_string(t->intent.chinese ? "这里没有付款：请在上面给出的商家页面继续。" : "Nothing was paid here: go on at the shop's own page that is shown above."));
-  return refuse(out, json_string(why));
+  out->close = json_string(t->intent.chinese ? "这里没有付款：请在上面给出的商家页面继续。" : "Nothing was paid here: go on at the shop's own page that is shown above.");
+  return rk_tool_refuse(out, json_string(why));
 }
 
 static const struct { rk_err err; const char *zh, *en; } refusals[] = {
@@ -59,47 +49,38 @@ static const struct { rk_err err; const char *zh, *en; } refusals[] = {
     {RK_ETIMEOUT, "店铺没有及时回应", "the shop did not answer in time"},
 };
 
-/* Said by code, because the model does not know why. Where only this offer will do, it ends the attempt. */
-static rk_err shop_refused(struct rk_turn *t, rk_err err, const char *why, bool only_one, struct rk_tool_out *out) {
+/* Said by code, because the model does not know why. */
+static rk_err shop_refused(struct rk_turn *t, rk_err err, const char *why, struct rk_tool_out *out) {
   for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
     if (refusals[i].err != err) continue;
     json_t *text = json_sprintf(t->intent.chinese ? "没有买成：%s（%s）。没有扣款。" : "Nothing was bought: %s (%s). Nothing was charged.",
                                 t->intent.chinese ? refusals[i].zh : refusals[i].en, why);
-    json_object_set_new(t->journal, only_one ? "close" : "shop_refused", text);
-    return refuse(out, json_sprintf("the shop did not take it: %s", why));
+    out->close = text;
+    return rk_tool_refuse(out, json_sprintf("the shop did not take it: %s", why));
   }
   return err;
 }
 
-rk_err rk_tool_start_checkout(struct rk_turn *t, const char *call_id, const json_t *args, struct rk_tool_out *out, struct rk_error *e) {
-  (void)call_id;
-  int64_t number = rk_json_i64(args, "offer", 0), want = meant(t);
-  int32_t n_cards = (int32_t)json_array_size(rk_json_arr(rk_json_obj(t->journal, "search"), "cards"));
-  if (t->intent.mode != RK_MODE_BUY) return refuse(out, json_string("the user has not asked to buy: answer in words"));
-  if (n_cards == 0) return refuse(out, json_string("there is no offer to buy: search first"));
-  if (number < 1 || number > n_cards) return refuse(out, json_sprintf("there is no offer %lld: call start_checkout with a number from 1 to %d", (long long)number, n_cards));
-  if (want && number != want)
-    return refuse(out, json_sprintf("offer %lld is not the one the user asked for: call start_checkout with offer %lld", (long long)number, (long long)want));
-  struct rk_offer *o = rk_turn_offer(t, number);
-  if (!o) return refuse(out, json_string("this offer is gone: search again"));
-  if (!rk_pick_within(&t->intent, o)) return refuse(out, json_string("this offer is over the user's limit: search again"));
-  const json_t *instrument = instrument_of(t);
-  if (!instrument) return refuse(out, json_string("the profile has no such means of payment: say so"));
+rk_err rk_goal_checkout(struct rk_turn *t, struct rk_goal *g, struct rk_offer *o, bool in_plan, struct rk_tool_out *out, struct rk_error *e) {
+  const struct rk_intent *in = &g->intent;
+  if (!o) return rk_tool_refuse(out, json_string("this offer is gone: search again"));
+  if (!rk_pick_within(in, o)) return rk_tool_refuse(out, json_string("this offer is over the user's limit: search again"));
+  const json_t *instrument = instrument_of(t, g);
+  if (!instrument) return rk_tool_refuse(out, json_string("the profile has no such means of payment: say so"));
   if (too_poor(instrument, o)) return say_too_poor(t, instrument, o, out);
   struct rk_prepare p = {.user_id = t->user_id, .chat_id = t->chat_id, .turn_id = t->id, .offer = o,
-                         .max_total_minor = t->intent.per_unit ? t->intent.max_minor * (o->quantity > 0 ? o->quantity : 1) : t->intent.max_minor,
-                         .deliver_by = t->intent.date, .instrument_id = rk_json_cstr(instrument, "id", NULL),
-                         .lang = t->intent.chinese ? "zh" : "en"};
-  if (!rk_turn_address(t, &p.address)) return refuse(out, json_string("the address is missing: ask for it"));
-  if (t->intent.per_unit) p.max_total_minor += o->delivery ? o->delivery->fee.minor : 0;
+                         .max_total_minor = in->per_unit ? in->max_minor * (o->quantity > 0 ? o->quantity : 1) : in->max_minor,
+                         .deliver_by = in->date, .instrument_id = rk_json_cstr(instrument, "id", NULL),
+                         .lang = in->chinese ? "zh" : "en", .in_plan = in_plan};
+  if (!rk_turn_address(t, &p.address)) return rk_tool_refuse(out, json_string("the address is missing: ask for it"));
+  if (in->per_unit) p.max_total_minor += o->delivery ? o->delivery->fee.minor : 0;
   json_t *approval = NULL;
   rk_err err = rk_trade_prepare(t->sv->trade, &p, &approval, e);
   if (err == RK_EPAYMENT) return say_own_page(t, e->msg, out);
-  if (err) return shop_refused(t, err, e->msg, want != 0, out);
-  json_object_del(t->journal, "shop_refused");
-  json_object_set_new(t->journal, "approval_id", json_string(rk_json_cstr(approval, "id", "")));
+  if (err) return shop_refused(t, err, e->msg, out);
   out->ok = true;
   out->result = json_pack("{s:s, s:s}", "status", "waiting", "note", "the user sees the exact terms and decides");
+  out->keep = json_pack("{s:s}", "approval_id", rk_json_cstr(approval, "id", ""));
   json_decref(approval);
   return RK_OK;
 }

@@ -1,0 +1,192 @@
+/* plan.c - what the turn does: by the words alone where they settle it, else by
+ * the model under a grammar that the words narrow; then checked and completed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/compute.h"
+#include "agent/prompt.h"
+#include "agent/turn.h"
+#include "base/limits.h"
+#include "base/log.h"
+
+enum { PLAN_TOKENS = 320, MAX_PLANS = 2, MAX_CHOICE = 64 };
+
+struct choice {
+  const char *does;                     /* NULL: the model says it */
+  const struct rk_tool *tools[MAX_CHOICE]; int32_t n;
+};
+
+/* ---- what the words allow ---- */
+
+static void add_tool(struct choice *c, const struct rk_tool *tool) {
+  for (int32_t i = 0; i < c->n; i++)
+    if (c->tools[i] == tool) return;
+  if (c->n < MAX_CHOICE) c->tools[c->n++] = tool;
+}
+
+static void add_bookable(struct choice *c) {
+  int32_t n;
+  const struct rk_tool *all = rk_tools(&n);
+  for (int32_t i = 0; i < n; i++)
+    if (all[i].flags & RK_TOOL_SPENDS) add_tool(c, &all[i]);
+}
+
+static void add_named(struct choice *c, rk_str s) {
+  int32_t n;
+  const struct rk_tool *all = rk_tools(&n);
+  for (int32_t i = 0; i < n; i++)
+    if (all[i].words && rk_words_has(s, all[i].words)) add_tool(c, &all[i]);
+}
+
+static void choose(const struct rk_turn *t, rk_str s, struct choice *c) {
+  int32_t n;
+  const struct rk_tool *all = rk_tools(&n);
+  const struct rk_intent *in = &t->intent;
+  bool shops = in->mode == RK_MODE_BUY || in->mode == RK_MODE_BROWSE || in->plans;
+  *c = (struct choice){.does = in->plans || in->mode == RK_MODE_BROWSE || in->works ? "show" : in->mode == RK_MODE_BUY ? "buy" : NULL};
+  add_named(c, s);
+  if (shops) add_bookable(c);
+  if (c->n) return;
+  for (int32_t i = 0; i < n; i++)
+    add_tool(c, &all[i]);
+}
+
+/* A single tool that has nothing free needs no model. */
+static json_t *plan_of_choice(const struct choice *c) {
+  if (c->n != 1) return NULL;
+  json_t *schema = rk_json_parse(rk_str_c(c->tools[0]->parameters), 4096, NULL);
+  bool bare = schema && json_object_size(rk_json_obj(schema, "properties")) == 0;
+  json_decref(schema);
+  return bare ? json_pack("{s:s, s:[{s:s}]}", "do", "show", "steps", "tool", c->tools[0]->name) : NULL;
+}
+
+/* "17% of 2,340?", "5 km in miles": a sum that stands in the words. */
+static json_t *plan_of_sum(const struct rk_turn *t, rk_str s) {
+  struct rk_buf found;
+  json_t *plan = NULL;
+  if (t->intent.mode != RK_MODE_TALK || !rk_words_has(s, "?|？|多少|几|等于|=|算|what|how|calculate|compute|convert|换算")) return NULL;
+  rk_buf_init(&found, 4096);
+  struct rk_day day;
+  bool sum = rk_compute_units(s, &found) || (rk_dates_all(s, rk_now_ms(), &day, 1) == 0 && rk_compute_find(s, &found));
+  if (sum) plan = json_pack("{s:s, s:[{s:s, s:s%}]}", "do", "show", "steps", "tool", RK_TOOL_CALCULATOR, "expression", found.p, found.n);
+  rk_buf_release(&found);
+  return plan;
+}
+
+/* ---- the model's plan ---- */
+
+static json_t *messages_for(struct rk_turn *t) {
+  json_t *all = json_copy(t->sv->plan_prefix);
+  json_array_extend(all, t->planned);
+  json_array_append_new(all, rk_prompt_text("user", rk_str_c(t->text)));
+  const json_t *before = rk_json_obj(t->journal, "plan");
+  if (!before) return all;
+  /* the same again after a failure: what was planned, and which of it led nowhere */
+  struct rk_buf note;
+  rk_buf_init(&note, 1 << 14);
+  rk_buf_adds(&note, t->intent.chinese ? "没有结果：" : "Nothing came of: ");
+  size_t i;
+  json_t *call;
+  json_array_foreach(rk_json_arr(t->journal, "calls"), i, call)
+    if (!rk_json_bool(call, "ok", true)) rk_buf_addf(&note, "%s (%s); ", rk_json_cstr(call, "asked", ""), rk_json_cstr(call, "why", "nothing found"));
+  rk_buf_adds(&note, t->intent.chinese ? "请换一个更常见的名称再写一次计划。" : "Write the plan again with other, more common names.");
+  char *text = rk_json_dump(before);
+  json_array_append_new(all, rk_prompt_text("assistant", rk_str_c(text)));
+  json_array_append_new(all, rk_prompt_text("user", rk_buf_str(&note)));
+  free(text);
+  rk_buf_release(&note);
+  return all;
+}
+
+/* The model's plan, or NULL: what it wrote is none (cut off, or a backend that keeps to no schema). */
+static rk_err ask_model(struct rk_turn *t, const struct choice *c, json_t **plan, struct rk_error *e) {
+  struct rk_buf text;
+  struct rk_error bad;
+  rk_buf_init(&text, 1 << 16);
+  json_t *all = messages_for(t), *schema = rk_prompt_plan_schema(c->does, c->tools, c->n);
+  rk_err err = rk_turn_ask_model(t, &(struct rk_ask){.messages = all, .n_prefix = (int32_t)json_array_size(t->sv->plan_prefix), .schema = schema,
+                                                     .max_tokens = PLAN_TOKENS}, &text, e);
+  *plan = err ? NULL : rk_json_parse_last(rk_buf_str(&text), 1 << 16, &bad);
+  if (!err && !*plan) rk_log(RK_LOG_INFO, "agent", "turn %s: the model's plan is none: %s", t->id, bad.msg);
+  json_decref(schema);
+  json_decref(all);
+  rk_buf_release(&text);
+  return err;
+}
+
+/* ---- checks ---- */
+
+static bool same_step(const json_t *a, const json_t *b) { return json_equal((json_t *)(uintptr_t)a, (json_t *)(uintptr_t)b); }
+
+static bool allowed(const struct choice *c, const char *name) {
+  for (int32_t i = 0; i < c->n; i++)
+    if (strcmp(c->tools[i]->name, name) == 0) return true;
+  return false;
+}
+
+static bool is_talk(const json_t *step) { return strcmp(rk_json_cstr(step, "tool", ""), RK_TOOL_TALK) == 0; }
+
+/* What cannot stand goes: tools that the words forbid, names of nothing, the same twice, talk beside deeds. */
+static void drop_bad_steps(const struct choice *c, json_t *steps) {
+  bool deeds = false;
+  for (size_t i = 0; i < json_array_size(steps); i++) deeds |= !is_talk(json_array_get(steps, i));
+  for (size_t i = json_array_size(steps); i-- > 0;) {
+    json_t *step = json_array_get(steps, i);
+    const char *what = rk_json_cstr(step, "what", NULL), *tool = rk_json_cstr(step, "tool", "");
+    struct rk_buf name;
+    rk_buf_init(&name, 4096);
+    bool nameless = strcmp(tool, RK_TOOL_SEARCH) == 0 && (!what || rk_intent_clean_query(&name, rk_str_c(what)) || name.n == 0);
+    bool bad = !rk_tool_find(tool) || !allowed(c, tool) || nameless || (deeds && is_talk(step));
+    for (size_t k = 0; k < i && !bad; k++) bad = same_step(step, json_array_get(steps, k));
+    if (bad) json_array_remove(steps, i);
+    rk_buf_release(&name);
+  }
+}
+
+/* ---- planning ---- */
+
+/* A plan that nothing is left of is talk. */
+static json_t *checked(const struct choice *c, json_t *plan) {
+  json_t *steps = rk_json_arr(plan, "steps");
+  if (!steps) return NULL;
+  drop_bad_steps(c, steps);
+  if (json_array_size(steps) == 0) return NULL;
+  const char *does = c->does ? c->does : rk_json_cstr(plan, "do", "show");
+  return json_pack("{s:s, s:O}", "do", does, "steps", steps);
+}
+
+/* Steps of an earlier round that brought something stay as they are; what failed is forgotten. */
+static void forget_failed(struct rk_turn *t) {
+  json_t *calls = rk_json_arr(t->journal, "calls");
+  for (size_t i = json_array_size(calls); i-- > 0;) json_array_remove(calls, i);
+  json_array_clear(rk_turn_list(t, "closes"));
+  rk_turn_drop_goals(t);
+}
+
+rk_err rk_turn_plan(struct rk_turn *t, struct rk_error *e) {
+  struct rk_buf text;
+  struct choice c;
+  json_t *plan = NULL, *good = NULL;
+  rk_buf_init(&text, RK_MAX_MESSAGE_BYTES + 64);
+  rk_err err = rk_words_normal(&text, rk_str_c(t->text));
+  if (err) err = rk_fail(e, err, "the message cannot be read");
+  rk_str s = rk_buf_str(&text);
+  if (!err) choose(t, s, &c);
+  bool again = rk_json_obj(t->journal, "plan") != NULL;
+  if (!err && !again) good = plan_of_sum(t, s);
+  if (!err && !again && !good) good = plan_of_choice(&c);
+  if (!err && !good) {
+    err = ask_model(t, &c, &plan, e);
+    if (!err) good = checked(&c, plan);
+  }
+  if (!err) {
+    rk_turn_add(t, "plans", 1);
+    if (good && again) forget_failed(t);
+    if (good) json_object_set(t->journal, "plan", good);
+    err = rk_turn_commit(t, NULL, e);
+  }
+  json_decref(good);
+  json_decref(plan);
+  rk_buf_release(&text);
+  return err;
+}
