@@ -85,6 +85,8 @@ static json_t *args_of(const json_t *step) {
   json_object_del(args, "tool");
   json_object_del(args, "only");
   json_object_del(args, "any");
+  json_object_del(args, "trip");
+  json_object_del(args, "people");
   return args;
 }
 

@@ -52,13 +52,28 @@ static void ask_of_goods(struct rk_turn *t, const struct rk_goal *g, json_t *slo
     add_slot(slots, text, "address", "string", NULL, zh, "收货地址（地址、收件人、电话）", "the delivery address (street, name, phone)");
 }
 
+/* What a dated place lacks: slots that its search named, and names of those who go. */
+static void ask_of_trip(struct rk_turn *t, const struct rk_goal *g, json_t *slots, struct rk_buf *text) {
+  static const struct { const char *name, *zh, *en; } known[] = {
+      {"date", "哪一天", "which day"}, {"city", "哪个城市", "which city"}, {"passengers", "几位大人、几个孩子", "how many adults and children"}};
+  const json_t *kept = rk_turn_result(t, g->step), *one;
+  size_t i;
+  json_array_foreach(rk_json_arr(kept, "ask"), i, one)
+    for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+      if (rk_str_eq_c(rk_str_c(json_string_value(one)), known[k].name) && !has_slot(slots, known[k].name))
+        add_slot(slots, text, known[k].name, "string", NULL, t->intent.chinese, known[k].zh, known[k].en);
+  if (rk_turn_buys(t) && json_array_size(rk_json_arr(kept, "cards")) && !has_slot(slots, "passengers") && !rk_goal_has_people(t, g))
+    add_slot(slots, text, "passengers", "string", NULL, t->intent.chinese, "出行人的姓名（孩子请注明）", "the names of those who go (say who is a child)");
+}
+
 json_t *rk_turn_question(struct rk_turn *t) {
   bool zh = t->intent.chinese;
   json_t *slots = json_array(), *question = NULL;
   struct rk_buf what;
   rk_buf_init(&what, 4096);
   for (int32_t i = 0; i < t->n_goals; i++)
-    if (json_array_size(rk_json_arr(rk_turn_result(t, t->goals[i].step), "cards"))) ask_of_goods(t, &t->goals[i], slots, &what);
+    if (rk_trip_is(t->goals[i].tool->name)) ask_of_trip(t, &t->goals[i], slots, &what);
+    else if (json_array_size(rk_json_arr(rk_turn_result(t, t->goals[i].step), "cards"))) ask_of_goods(t, &t->goals[i], slots, &what);
   if (json_array_size(slots)) {
     char id[37];
     rk_uuid7(id);

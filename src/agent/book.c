@@ -108,7 +108,7 @@ static rk_err try_offer(struct rk_turn *t, int32_t goal, int64_t number, bool in
   find_orphan(t, orphan);
   *done = true;
   if (!err && orphan[0]) out = (struct rk_tool_out){.ok = true, .result = json_pack("{s:s}", "status", "waiting"), .keep = json_pack("{s:s}", "approval_id", orphan)};
-  else if (!err) err = rk_goal_checkout(t, g, rk_goal_offer(t, g, number), in_plan, &out, e);
+  else if (!err) err = rk_goal_checkout(t, g, number, in_plan, &out, e);
   if (!err) {
     write_result(t, call_id, &out, rk_mono_ms() - start_ms);
     if (out.ok) record(t, goal, rk_json_cstr(out.keep, "approval_id", ""));

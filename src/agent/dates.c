@@ -117,7 +117,7 @@ static void calendar(rk_str s, int64_t now_ms, struct found *f) {
       if (d) take(f, (ptrdiff_t)at, n + mark + d + end, days_to(now_ms, 0, month, day));
       continue;
     }
-    if (n && rk_words_starts(from(rest, n), "号|日") && !rk_words_ends((rk_str){s.p, at}, "路|街|弄|巷|道|里|村|苑") && !rk_words_starts(from(rest, n), "号的|号码")) {
+    if (n && rk_words_starts(from(rest, n), "号|日") && !rk_words_ends((rk_str){s.p, at}, "路|街|弄|巷|道|里|村|苑") && !rk_words_starts(from(rest, n), "号的|号码|日游|日行|日之旅|日的|日内")) {
       day = month;
       int to = days_to(now_ms, 0, today.month, day);
       if (day < today.day) to = days_to(now_ms, 0, today.month % 12 + 1, day);

@@ -28,7 +28,7 @@ static void read_counts(rk_str s, struct rk_party_words *out) {
     size_t article = n || inside ? 0 : rk_words_starts(from(s, at), "a|an|my|our");
     if (article) n = article, v = 1;
     if (!n) continue;
-    enum who who = v >= 1 && v <= 20 && v == (int)v ? counted(from(s, at + n)) : NOBODY;
+    enum who who = v >= 1 && v <= 999 && v == (int)v ? counted(from(s, at + n)) : NOBODY;
     if (article && who != CHILDREN) who = NOBODY;
     if (who == ADULTS) out->adults = (int32_t)v;
     if (who == CHILDREN) out->children = (int32_t)v;

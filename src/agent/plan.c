@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/compute.h"
+#include "agent/journey.h"
 #include "agent/prompt.h"
 #include "agent/turn.h"
 #include "base/limits.h"
@@ -24,11 +25,12 @@ static void add_tool(struct choice *c, const struct rk_tool *tool) {
   if (c->n < MAX_CHOICE) c->tools[c->n++] = tool;
 }
 
-static void add_bookable(struct choice *c) {
+static void add_bookable(struct choice *c, rk_str s) {
   int32_t n;
   const struct rk_tool *all = rk_tools(&n);
+  bool journeys = rk_journey_may(s);
   for (int32_t i = 0; i < n; i++)
-    if (all[i].flags & RK_TOOL_SPENDS) add_tool(c, &all[i]);
+    if ((all[i].flags & RK_TOOL_SPENDS) && (journeys || !rk_trip_is(all[i].name))) add_tool(c, &all[i]);
 }
 
 static void add_named(struct choice *c, rk_str s) {
@@ -45,7 +47,7 @@ static void choose(const struct rk_turn *t, rk_str s, struct choice *c) {
   bool shops = in->mode == RK_MODE_BUY || in->mode == RK_MODE_BROWSE || in->plans;
   *c = (struct choice){.does = in->plans || in->mode == RK_MODE_BROWSE || in->works ? "show" : in->mode == RK_MODE_BUY ? "buy" : NULL};
   add_named(c, s);
-  if (shops) add_bookable(c);
+  if (shops) add_bookable(c, s);
   if (c->n) return;
   for (int32_t i = 0; i < n; i++)
     add_tool(c, &all[i]);
@@ -146,10 +148,11 @@ static void drop_bad_steps(const struct choice *c, json_t *steps) {
 /* ---- planning ---- */
 
 /* A plan that nothing is left of is talk. */
-static json_t *checked(const struct choice *c, json_t *plan) {
+static json_t *checked(const struct rk_turn *t, rk_str s, const struct choice *c, json_t *plan) {
   json_t *steps = rk_json_arr(plan, "steps");
   if (!steps) return NULL;
   drop_bad_steps(c, steps);
+  rk_journey_complete(t, s, steps);
   if (json_array_size(steps) == 0) return NULL;
   const char *does = c->does ? c->does : rk_json_cstr(plan, "do", "show");
   return json_pack("{s:s, s:O}", "do", does, "steps", steps);
@@ -177,7 +180,7 @@ rk_err rk_turn_plan(struct rk_turn *t, struct rk_error *e) {
   if (!err && !again && !good) good = plan_of_choice(&c);
   if (!err && !good) {
     err = ask_model(t, &c, &plan, e);
-    if (!err) good = checked(&c, plan);
+    if (!err) good = checked(t, s, &c, plan);
   }
   if (!err) {
     rk_turn_add(t, "plans", 1);

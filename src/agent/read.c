@@ -65,6 +65,20 @@ static void take_reply(struct rk_turn *t, const json_t *question) {
   take_size(t, slot_of(question, "size"), rest);
 }
 
+/* A place where a journey lacks one; the names of those who go. */
+static void take_journey(const struct rk_turn *t, const json_t *question, json_t *plan) {
+  static const char *const places[] = {"from", "to", "city"};
+  json_t *step, *text = json_string(t->text);
+  bool city = slot_of(question, "city") && strlen(t->text) <= 60, people = slot_of(question, "passengers") != NULL;
+  size_t i;
+  json_array_foreach(rk_json_arr(plan, "steps"), i, step) {
+    for (size_t k = 0; city && k < 3; k++)
+      if (json_object_get(step, places[k]) && !rk_json_str(step, places[k]).n) json_object_set(step, places[k], text);
+    if (people && rk_trip_is(rk_json_cstr(step, "tool", ""))) json_object_set(step, "people", text);
+  }
+  json_decref(text);
+}
+
 /* ---- words that point back ---- */
 
 /* Cards of the last answer that showed some: of its first search that has so many. */
@@ -82,8 +96,13 @@ static bool refers(const struct rk_turn *t) {
   return shown_search(t, 1) && t->intent.of_shown && t->intent.mode == RK_MODE_BUY;
 }
 
-static json_t *plan_of_cards(const json_t *search, json_t *only) {
-  return json_pack("{s:s, s:[{s:s, s:s, s:o}]}", "do", "buy", "steps", "tool", RK_TOOL_SEARCH, "what", rk_json_cstr(search, "query", ""), "only", only);
+/* The step that showed them once more, for these cards alone. */
+static json_t *plan_of_cards(const struct rk_turn *t, const json_t *search, json_t *only) {
+  json_t *step = json_deep_copy(json_array_get(rk_json_arr(rk_json_obj(t->shown, "plan"), "steps"), (size_t)rk_json_i64(search, "step", 0)));
+  if (!step) step = json_pack("{s:s, s:s}", "tool", RK_TOOL_SEARCH, "what", rk_json_cstr(search, "query", ""));
+  json_object_set_new(step, "only", only);
+  if (rk_json_obj(search, "trip")) json_object_set(step, "trip", rk_json_obj(search, "trip"));
+  return json_pack("{s:s, s:[o]}", "do", "buy", "steps", step);
 }
 
 /* "The second one", "the best rated of those": the cards that are meant. */
@@ -93,10 +112,10 @@ static json_t *plan_of_reference(const struct rk_turn *t) {
   if (t->intent.ordinal) json_array_append(only, json_array_get(cards, (size_t)t->intent.ordinal - 1));
   else if (t->intent.wish != RK_WISH_NONE) json_array_extend(only, cards);
   else json_array_append(only, json_array_get(cards, 0));
-  return plan_of_cards(search, only);
+  return plan_of_cards(t, search, only);
 }
 
-/* "Good, book it": what was shown or proposed last, of goods the first card. */
+/* "Good, book it": what was shown or proposed last, the first card of each. */
 static json_t *plan_again(const struct rk_turn *t) {
   json_t *plan = json_deep_copy(rk_json_obj(t->shown, "plan")), *step;
   size_t i;
@@ -106,8 +125,8 @@ static json_t *plan_again(const struct rk_turn *t) {
     json_array_foreach(rk_json_arr(t->shown, "shown"), k, one)
       if (rk_json_i64(one, "step", -1) == (int64_t)i) found = one;
     const json_t *first = json_array_get(rk_json_arr(found, "cards"), 0);
-    if (first && strcmp(rk_json_cstr(step, "tool", ""), RK_TOOL_SEARCH) == 0 && !json_object_get(step, "only"))
-      json_object_set_new(step, "only", json_pack("[O]", first));
+    if (first && !json_object_get(step, "only")) json_object_set_new(step, "only", json_pack("[O]", first));
+    if (rk_json_obj(found, "trip")) json_object_set(step, "trip", rk_json_obj(found, "trip"));
   }
   if (plan) json_object_set_new(plan, "do", json_string("buy"));
   return plan;
@@ -126,6 +145,7 @@ static json_t *settled_plan(struct rk_turn *t) {
   if (question && !rk_words_has(text, "算了|不买了|不订了|不用了|cancel|never mind|forget it")) {
     json_t *plan = json_deep_copy(rk_json_obj(t->earlier, "plan"));
     take_reply(t, question);
+    take_journey(t, question, plan);
     return plan;
   }
   if (t->intent.mode == RK_MODE_STATUS && t->intent.if_not && can_go_on(t)) {
@@ -167,7 +187,12 @@ static void add_planned(struct rk_turn *t, const char *user_text, const json_t *
   if (!plan || !user_text) return;
   json_t *bare = json_deep_copy(plan), *step;
   size_t i;
-  json_array_foreach(rk_json_arr(bare, "steps"), i, step) json_object_del(step, "only");
+  json_array_foreach(rk_json_arr(bare, "steps"), i, step) {
+    json_object_del(step, "only");
+    json_object_del(step, "trip");
+    json_object_del(step, "any");
+    json_object_del(step, "people");
+  }
   char *text = rk_json_dump(bare);
   json_array_append_new(t->planned, rk_prompt_text("user", rk_str_c(user_text)));
   json_array_append_new(t->planned, rk_prompt_text("assistant", rk_str_c(text)));
@@ -261,8 +286,9 @@ static rk_err share_words(struct rk_turn *t, struct rk_error *e) {
     rk_buf_init(&name, 4096);
     if (rk_words_normal(&name, rk_json_str(t->goals[i].args, "what"))) rk_buf_clear(&name);
     const char *kept = rk_arena_dup(t->arena, rk_buf_str(&name));
-    names[i] = rk_str_c(kept ? kept : "");
+    names[i] = rk_trip_is(t->goals[i].tool->name) ? rk_trip_named(t->goals[i].tool->name, said) : rk_str_c(kept ? kept : "");
     rk_buf_release(&name);
+    alike &= !rk_trip_is(t->goals[i].tool->name);
   }
   rk_split(said, names, t->n_goals, parts);
   for (int32_t i = 0; i < t->n_goals; i++) own_words(t, &t->goals[i], (rk_str){said.p + parts[i].at, parts[i].n});

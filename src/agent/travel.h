@@ -47,6 +47,7 @@ rk_err rk_trip_read(unsigned kinds, const json_t *slots, int64_t now_ms, struct 
 json_t *rk_trip_slots(const struct rk_trip *t);
 /* Kinds that the user's own words name; 0: none. s: normal form. */
 unsigned rk_trip_said(rk_str s);
+rk_str rk_trip_word(enum rk_trip_kind kind, rk_str s); /* the word of it; empty: none */
 const char *rk_trip_category(enum rk_trip_kind kind); /* "train" | "flight" | "hotel" | "ticket" | "film": of permissions */
 
 struct rk_trip_option {

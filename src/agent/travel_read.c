@@ -14,16 +14,23 @@ const char *rk_trip_category(enum rk_trip_kind kind) {
   return names[kind];
 }
 
+static const char *const kind_words[] = {
+    [RK_TRIP_TRAIN] = "高铁|动车|火车|列车|车票|train|trains|railway|rail|high-speed",
+    [RK_TRIP_FLIGHT] = "飞机|机票|航班|flight|flights|fly|plane|airline",
+    [RK_TRIP_STAY] = "酒店|宾馆|旅馆|住宿|住一晚|住两晚|hotel|hotels|room for|accommodation|stay at|stay in",
+    [RK_TRIP_TICKET] = "门票|景点|景区|动物园|博物馆|故宫|乐园|zoo|museum|attraction|entrance ticket|entrance tickets|admission|theme park",
+    [RK_TRIP_FILM] = "电影|影院|看片|film|films|movie|movies|cinema"};
+
+rk_str rk_trip_word(enum rk_trip_kind kind, rk_str s) {
+  size_t n = 0;
+  ptrdiff_t at = rk_words_find(s, kind_words[kind], &n);
+  return at < 0 ? (rk_str){"", 0} : (rk_str){s.p + at, n};
+}
+
 unsigned rk_trip_said(rk_str s) {
-  static const char *const words[] = {
-      [RK_TRIP_TRAIN] = "高铁|动车|火车|列车|车票|train|trains|railway|rail|high-speed",
-      [RK_TRIP_FLIGHT] = "飞机|机票|航班|flight|flights|fly|plane|airline",
-      [RK_TRIP_STAY] = "酒店|宾馆|旅馆|住宿|住一晚|住两晚|hotel|hotels|room for|accommodation|stay at|stay in",
-      [RK_TRIP_TICKET] = "门票|景点|景区|动物园|博物馆|故宫|乐园|zoo|museum|attraction|entrance ticket|entrance tickets|admission|theme park",
-      [RK_TRIP_FILM] = "电影|影院|看片|film|films|movie|movies|cinema"};
   unsigned said = 0;
   for (int k = 0; k < RK_N_TRIP_KINDS; k++)
-    if (rk_words_has(s, words[k])) said |= RK_TRIP_BIT(k);
+    if (rk_words_has(s, kind_words[k])) said |= RK_TRIP_BIT(k);
   return said;
 }
 

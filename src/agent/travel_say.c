@@ -37,6 +37,7 @@ static void why_first(const struct rk_trip *t, const struct rk_trip_found *f, bo
       [RK_WISH_SOONEST] = {"最早出发", "starts first"}, [RK_WISH_WEIGHED] = {"总价最低", "lowest total"}};
   const struct rk_trip_option *o = f->shown[0], *next = f->n_shown > 1 ? f->shown[1] : NULL;
   const char *cur = o->whole.total.currency;
+  rk_buf_addf(b, "%s%s%s ", t->date, t->end_date[0] ? " – " : "", t->end_date);
   rk_buf_addf(b, zh ? "%s（%s）%s，%s：" : "%s (%s), %s, %s: ", o->whole.title, o->whole.shop_name, rk_trip_fare(o), zh ? firsts[t->wish].zh : firsts[t->wish].en);
   put_money(b, o->whole.total.minor, cur);
   if (o->n_lines > 1 || o->lines[0].quantity > 1) {

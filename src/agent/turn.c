@@ -69,6 +69,7 @@ static bool has_cards(const json_t *call) { return json_array_size(rk_json_arr(r
 static bool gives_back(const json_t *call) { return rk_json_arr(rk_json_obj(call, "keep"), "back") != NULL; }
 static bool is_good(const json_t *call) { return rk_json_bool(call, "ok", false); }
 static bool is_closed(const json_t *call) { return rk_json_bool(rk_json_obj(call, "keep"), "closed", false); }
+static bool asks(const json_t *call) { return json_array_size(rk_json_arr(rk_json_obj(call, "keep"), "ask")) > 0; }
 static bool is_told_by_model(const json_t *call) {
   const struct rk_tool *tool = rk_tool_find(rk_json_cstr(call, "name", ""));
   return !is_good(call) || !tool || !(tool->flags & RK_TOOL_TELLS);
@@ -99,6 +100,7 @@ static enum next what_next(struct rk_turn *t) {
   if (json_object_get(t->journal, "approval_id") || json_object_get(t->journal, "plan_id")) return rk_turn_is(t, "settled") ? last_words(t) : NEXT_SETTLE;
   if (!rk_turn_steps(t)) return rk_turn_count(t, "plans") < MAX_PLANS ? NEXT_PLAN : NEXT_NO_PLAN;
   if (rk_turn_has_step(t)) return NEXT_ACT;
+  if (any_call(t, asks) && asks_first(t)) return NEXT_ASK;
   if (plans_again(t)) return NEXT_PLAN;
   if (n_calls(t) == 0) return NEXT_TALK;
   if (rk_turn_is(t, "booked")) return last_words(t);

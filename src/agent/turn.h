@@ -2,6 +2,7 @@
  *
  *   read.c   the thread and the user's words
  *   plan.c   the plan: by the model under a grammar, checked and completed by code
+ *   journey.c  steps that are journeys, completed
  *   act.c    the plan's steps, those that do not depend on each other side by side
  *   ask.c    what must be known before something is bought
  *   book.c   what is bought of what was found, and its approvals
@@ -31,6 +32,7 @@
 #include "agent/party.h"
 #include "agent/pick.h"
 #include "agent/tools/tools.h"
+#include "agent/travel.h"
 
 struct rk_turn_counts { atomic_llong turns_ended, model_calls, tokens_prompt, tokens_cached, tokens_completion; };
 
@@ -56,7 +58,9 @@ struct rk_goal {
   struct rk_arena *arena;
   struct rk_offer *offers; int32_t n_offers;
   struct rk_picked picked;
-  bool searched;                 /* offers and picked hold the step's result */
+  struct rk_trip trip;           /* of a dated place, in place of offers and picked */
+  struct rk_trip_found trips;
+  bool searched;                 /* these hold the step's result */
 };
 
 struct rk_turn {
@@ -142,10 +146,18 @@ rk_err rk_turn_ask_model(struct rk_turn *t, const struct rk_ask *a, struct rk_bu
 /* ---- search.c ---- */
 /* Asks the merchants for the goal, prices and picks: fills its offers and picked. Any thread, one for a goal. */
 rk_err rk_goal_search(struct rk_turn *t, struct rk_goal *g, json_t **reports, struct rk_error *e) RK_MUST_USE;
-/* tools/start_checkout.c: makes the approval of a purchase; out->keep {approval_id}. Else out->close says why there is none. */
-rk_err rk_goal_checkout(struct rk_turn *t, struct rk_goal *g, struct rk_offer *o, bool in_plan, struct rk_tool_out *out, struct rk_error *e) RK_MUST_USE;
+/* tools/start_checkout.c: makes the approval of the purchase of a card by its number; out->keep {approval_id}. Else out->close says why there is none. */
+rk_err rk_goal_checkout(struct rk_turn *t, struct rk_goal *g, int64_t number, bool in_plan, struct rk_tool_out *out, struct rk_error *e) RK_MUST_USE;
 /* The card of a number that the goal's step has shown, as an offer, or NULL. */
 struct rk_offer *rk_goal_offer(struct rk_turn *t, struct rk_goal *g, int64_t number);
+/* tools/travel.c: the same of a dated place. */
+const struct rk_trip_option *rk_goal_option(struct rk_turn *t, struct rk_goal *g, int64_t number);
+/* Are all who go on file, or named in the answer to a question? */
+bool rk_goal_has_people(struct rk_turn *t, const struct rk_goal *g);
+/* Those that were named in the answer, once the goal is searched; 0: the profile says who goes. Names live as long as the turn. */
+int32_t rk_goal_travelers(struct rk_turn *t, const struct rk_goal *g, struct rk_traveler out[RK_MAX_TRAVELERS]);
+bool rk_trip_is(const char *tool);
+rk_str rk_trip_named(const char *tool, rk_str said); /* the word of said (normal form) that means its kind; empty: none */
 /* Address of the order; false: nobody knows it. Strings live as long as the turn. */
 bool rk_turn_address(struct rk_turn *t, struct rk_address *out);
 

@@ -19,6 +19,7 @@ export const en = {
   prefill: 'Reading {done}/{total}', turn_failed: 'This did not work out', turn_cancelled: 'Stopped', usage: '{tokens} tokens · {time}', copy: 'Copy', copied: 'Copied',
   chat_gone: 'There is no such chat; it may have been deleted.', resend: 'Try again', code: 'Code',
   // tools
+  tool_trains: 'Trains', tool_flights: 'Flights', tool_hotels: 'Hotels', tool_tickets: 'Attraction tickets', tool_films: 'Films',
   tool_search_offers: 'Compare offers', tool_get_offer: 'Look at an offer', tool_start_checkout: 'Prepare checkout', tool_order_status: 'Check the order',
   tool_running: 'running', tool_ok: 'done', tool_failed: 'failed', tool_args: 'Arguments', tool_result: 'Result', tool_shops: 'Shops asked',
   shop_offers: '{n} offers', shop_failed: 'no answer',

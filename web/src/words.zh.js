@@ -19,6 +19,7 @@ export const zh = {
   prefill: '正在读题 {done}/{total}', turn_failed: '没有办成', turn_cancelled: '已停止', usage: '{tokens} 词元 · {time}', copy: '复制', copied: '已复制',
   chat_gone: '没有这个对话，可能已经删除。', resend: '再试一次', code: '代码',
   // tools
+  tool_trains: '查火车', tool_flights: '查航班', tool_hotels: '查酒店', tool_tickets: '查门票', tool_films: '查电影场次',
   tool_search_offers: '比价搜索', tool_get_offer: '查看商品', tool_start_checkout: '准备结账', tool_order_status: '查询订单',
   tool_running: '进行中', tool_ok: '完成', tool_failed: '未成功', tool_args: '参数', tool_result: '结果', tool_shops: '问过的店',
   shop_offers: '{n} 个商品', shop_failed: '没有回答',

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "agent/turn.h"
+#include "base/limits.h"
 
 static const json_t *instrument_of(const struct rk_turn *t, const struct rk_goal *g) {
   size_t i;
@@ -13,17 +14,17 @@ static const json_t *instrument_of(const struct rk_turn *t, const struct rk_goal
   return g->intent.instrument ? NULL : def;
 }
 
-static bool too_poor(const json_t *instrument, const struct rk_offer *o) {
-  return strcmp(rk_json_cstr(instrument, "kind", ""), "wallet") == 0 && rk_json_i64(instrument, "balance_minor", 0) < o->total.minor;
+static bool too_poor(const json_t *instrument, struct rk_money total) {
+  return strcmp(rk_json_cstr(instrument, "kind", ""), "wallet") == 0 && rk_json_i64(instrument, "balance_minor", 0) < total.minor;
 }
 
 /* The balance is an answer, not a failure: it is said in code's own words too. */
-static rk_err say_too_poor(struct rk_turn *t, const json_t *instrument, const struct rk_offer *o, struct rk_tool_out *out) {
+static rk_err say_too_poor(struct rk_turn *t, const json_t *instrument, struct rk_money total, struct rk_tool_out *out) {
   struct rk_money balance = {rk_json_i64(instrument, "balance_minor", 0), ""};
-  memcpy(balance.currency, o->total.currency, 4);
+  memcpy(balance.currency, total.currency, 4);
   char have[40], need[40];
   rk_money_text(balance, have);
-  rk_money_text(o->total, need);
+  rk_money_text(total, need);
   json_t *text = json_sprintf(t->intent.chinese ? "钱包余额不足：余额 %s，需要 %s。没有下单。可以改用银行卡。"
                                                 : "The wallet balance is too low: it holds %s, this costs %s. Nothing was ordered. You can pay by card instead.", have, need);
   out->close = json_incref(text);
@@ -61,21 +62,23 @@ static rk_err shop_refused(struct rk_turn *t, rk_err err, const char *why, struc
   return err;
 }
 
-rk_err rk_goal_checkout(struct rk_turn *t, struct rk_goal *g, struct rk_offer *o, bool in_plan, struct rk_tool_out *out, struct rk_error *e) {
-  const struct rk_intent *in = &g->intent;
-  if (!o) return rk_tool_refuse(out, json_string("this offer is gone: search again"));
-  if (!rk_pick_within(in, o)) return rk_tool_refuse(out, json_string("this offer is over the user's limit: search again"));
+/* p: who asks, and for what, as far as it is known; the rest is done here. option NULL: goods. */
+static rk_err prepare(struct rk_turn *t, struct rk_goal *g, struct rk_prepare *p, const struct rk_trip_option *option, struct rk_money total, struct rk_tool_out *out,
+                      struct rk_error *e) {
   const json_t *instrument = instrument_of(t, g);
-  if (!instrument) return rk_tool_refuse(out, json_string("the profile has no such means of payment: say so"));
-  if (too_poor(instrument, o)) return say_too_poor(t, instrument, o, out);
-  struct rk_prepare p = {.user_id = t->user_id, .chat_id = t->chat_id, .turn_id = t->id, .offer = o,
-                         .max_total_minor = in->per_unit ? in->max_minor * (o->quantity > 0 ? o->quantity : 1) : in->max_minor,
-                         .deliver_by = in->date, .instrument_id = rk_json_cstr(instrument, "id", NULL),
-                         .lang = in->chinese ? "zh" : "en", .in_plan = in_plan};
-  if (!rk_turn_address(t, &p.address)) return rk_tool_refuse(out, json_string("the address is missing: ask for it"));
-  if (in->per_unit) p.max_total_minor += o->delivery ? o->delivery->fee.minor : 0;
+  struct rk_buf said;
   json_t *approval = NULL;
-  rk_err err = rk_trade_prepare(t->sv->trade, &p, &approval, e);
+  if (!instrument) return rk_tool_refuse(out, json_string("the profile has no such means of payment: say so"));
+  if (too_poor(instrument, total)) return say_too_poor(t, instrument, total, out);
+  p->user_id = t->user_id;
+  p->chat_id = t->chat_id;
+  p->turn_id = t->id;
+  p->instrument_id = rk_json_cstr(instrument, "id", NULL);
+  p->lang = g->intent.chinese ? "zh" : "en";
+  rk_buf_init(&said, RK_MAX_MESSAGE_BYTES + 64);
+  unsigned kinds = rk_words_normal(&said, rk_str_c(t->said)) == RK_OK ? rk_trip_said(rk_buf_str(&said)) : 0;
+  rk_buf_release(&said);
+  rk_err err = option ? rk_trip_prepare(t->sv->trade, p, &g->trip, option, t->profile, kinds, &approval, e) : rk_trade_prepare(t->sv->trade, p, &approval, e);
   if (err == RK_EPAYMENT) return say_own_page(t, e->msg, out);
   if (err) return shop_refused(t, err, e->msg, out);
   out->ok = true;
@@ -83,4 +86,24 @@ rk_err rk_goal_checkout(struct rk_turn *t, struct rk_goal *g, struct rk_offer *o
   out->keep = json_pack("{s:s}", "approval_id", rk_json_cstr(approval, "id", ""));
   json_decref(approval);
   return RK_OK;
+}
+
+rk_err rk_goal_checkout(struct rk_turn *t, struct rk_goal *g, int64_t number, bool in_plan, struct rk_tool_out *out, struct rk_error *e) {
+  const struct rk_intent *in = &g->intent;
+  struct rk_prepare p = {.in_plan = in_plan};
+  if (rk_trip_is(g->tool->name)) {
+    const struct rk_trip_option *option = rk_goal_option(t, g, number);
+    struct rk_traveler people[RK_MAX_TRAVELERS];
+    p.travelers = people;
+    p.n_travelers = option ? rk_goal_travelers(t, g, people) : 0;
+    return option ? prepare(t, g, &p, option, option->whole.total, out, e) : rk_tool_refuse(out, json_string("this option is gone: search again"));
+  }
+  const struct rk_offer *o = rk_goal_offer(t, g, number);
+  if (!o) return rk_tool_refuse(out, json_string("this offer is gone: search again"));
+  if (!rk_pick_within(in, o)) return rk_tool_refuse(out, json_string("this offer is over the user's limit: search again"));
+  if (!rk_turn_address(t, &p.address)) return rk_tool_refuse(out, json_string("the address is missing: ask for it"));
+  p.offer = o;
+  p.deliver_by = in->date;
+  p.max_total_minor = in->per_unit ? in->max_minor * (o->quantity > 0 ? o->quantity : 1) + (o->delivery ? o->delivery->fee.minor : 0) : in->max_minor;
+  return prepare(t, g, &p, NULL, o->total, out, e);
 }

@@ -5,6 +5,8 @@
 #define SLOTS(properties, required) "{\"type\":\"object\",\"properties\":{" properties "},\"required\":[" required "],\"additionalProperties\":false}"
 #define TEXT(name, most) "\"" name "\":{\"type\":\"string\",\"maxLength\":" #most "}"
 #define NAME(name) "\"" name "\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":60}"
+#define ROUTE TEXT("from", 60) "," TEXT("to", 60) "," TEXT("when", 60)
+#define PLACE TEXT("city", 60) "," TEXT("name", 60) "," TEXT("when", 60)
 
 static const struct rk_tool tools[] = {
     {RK_TOOL_SEARCH, "one kind of goods from the shops, with its features. 商品（连同特征）", SLOTS(NAME("what"), "\"what\""), NULL, RK_TOOL_SPENDS | RK_TOOL_OUTSIDE,
@@ -14,6 +16,26 @@ static const struct rk_tool tools[] = {
       {"看看木质书架，各家对比一下，先不下单", "{\"do\":\"show\",\"steps\":[{\"tool\":\"search_offers\",\"what\":\"木质书架\"}]}"},
       {"三条毛巾和一个铁皮水桶，一共别超过90", "{\"do\":\"buy\",\"steps\":[{\"tool\":\"search_offers\",\"what\":\"毛巾\"},{\"tool\":\"search_offers\",\"what\":\"铁皮水桶\"}]}"}},
      rk_tool_search_offers},
+    {RK_TOOL_TRAINS, "train tickets between two cities. 火车票、高铁票", SLOTS(ROUTE, "\"from\",\"to\",\"when\""), NULL, RK_TOOL_SPENDS | RK_TOOL_OUTSIDE,
+     {{"下周三早上青岛到烟台的高铁，两个人，订一下", "{\"do\":\"buy\",\"steps\":[{\"tool\":\"trains\",\"from\":\"青岛\",\"to\":\"烟台\",\"when\":\"下周三早上\"}]}"},
+      {"Plan two days in Xiamen for us, by train from Fuzhou, with a hotel",
+       "{\"do\":\"show\",\"steps\":[{\"tool\":\"trains\",\"from\":\"Fuzhou\",\"to\":\"Xiamen\",\"when\":\"\"},{\"tool\":\"trains\",\"from\":\"Xiamen\",\"to\":\"Fuzhou\",\"when\":\"\"},"
+       "{\"tool\":\"hotels\",\"city\":\"Xiamen\",\"when\":\"\"}]}"}},
+     rk_tool_travel},
+    {RK_TOOL_FLIGHTS, "flights between two cities. 机票", SLOTS(ROUTE, "\"from\",\"to\",\"when\""), NULL, RK_TOOL_SPENDS | RK_TOOL_OUTSIDE,
+     {{"book me a flight from Lyon to Lisbon on the 9th", "{\"do\":\"buy\",\"steps\":[{\"tool\":\"flights\",\"from\":\"Lyon\",\"to\":\"Lisbon\",\"when\":\"on the 9th\"}]}"}},
+     rk_tool_travel},
+    {RK_TOOL_HOTELS, "hotel rooms in a city. 酒店", SLOTS(TEXT("city", 60) "," TEXT("when", 60), "\"city\",\"when\""), NULL, RK_TOOL_SPENDS | RK_TOOL_OUTSIDE,
+     {{"厦门住两晚，看看有什么酒店，周四到", "{\"do\":\"show\",\"steps\":[{\"tool\":\"hotels\",\"city\":\"厦门\",\"when\":\"周四\"}]}"}},
+     rk_tool_travel},
+    {RK_TOOL_TICKETS, "tickets for an attraction. 景点门票", SLOTS(PLACE, "\"city\",\"name\",\"when\""), NULL, RK_TOOL_SPENDS | RK_TOOL_OUTSIDE,
+     {{"后天去青岛水族馆，订三张门票", "{\"do\":\"buy\",\"steps\":[{\"tool\":\"tickets\",\"city\":\"青岛\",\"name\":\"水族馆\",\"when\":\"后天\"}]}"}},
+     rk_tool_travel},
+    {RK_TOOL_FILMS, "cinema seats. 电影票", SLOTS(PLACE, "\"city\",\"name\",\"when\""), NULL, RK_TOOL_SPENDS | RK_TOOL_OUTSIDE,
+     {{"three seats for a western on Tuesday night in Fuzhou",
+       "{\"do\":\"buy\",\"steps\":[{\"tool\":\"films\",\"city\":\"Fuzhou\",\"name\":\"western\",\"when\":\"Tuesday night\"}]}"},
+      {"今晚想看电影，订四个座位", "{\"do\":\"buy\",\"steps\":[{\"tool\":\"films\",\"city\":\"\",\"name\":\"\",\"when\":\"今晚\"}]}"}},
+     rk_tool_travel},
     {RK_TOOL_STATUS, "where orders are, whether one was placed. 订单、物流、是否已下单", SLOTS("", ""),
      "订单|物流|快递到|到哪了|到哪儿了|下单了吗|下单了没|买了吗|买到了吗|送到了吗|my order|my orders|order status|where is my|where's my|been shipped|shipped yet|did you order|did you buy|was it ordered", RK_TOOL_TELLS,
      {{"我上次买的东西寄出了吗", "{\"do\":\"show\",\"steps\":[{\"tool\":\"order_status\"}]}"}}, rk_tool_order_status},

@@ -76,6 +76,7 @@ rk_err rk_tool_refuse(struct rk_tool_out *out, json_t *text);
 void rk_tool_out_release(struct rk_tool_out *out);
 
 rk_err rk_tool_search_offers(struct rk_turn *t, const struct rk_call *c, struct rk_tool_out *out, struct rk_error *e);
+rk_err rk_tool_travel(struct rk_turn *t, const struct rk_call *c, struct rk_tool_out *out, struct rk_error *e); /* of all five */
 rk_err rk_tool_order_status(struct rk_turn *t, const struct rk_call *c, struct rk_tool_out *out, struct rk_error *e);
 rk_err rk_tool_return_order(struct rk_turn *t, const struct rk_call *c, struct rk_tool_out *out, struct rk_error *e);
 rk_err rk_tool_calculator(struct rk_turn *t, const struct rk_call *c, struct rk_tool_out *out, struct rk_error *e);

@@ -53,6 +53,9 @@ struct fake {
   bool no_refund, no_update;
   int32_t n_updates;
   int32_t n_confirms;            /* of a refund */
+  struct { char name[32]; bool child; } people[4]; int32_t n_people; /* of the last checkout that was made */
+  bool other_people;             /* writes down another first one */
+  const char *seats;             /* that its line names */
   const char *street_after;
   void (*point)(const char *where); /* called before and after a completion takes effect: may end the process */
 };
@@ -112,6 +115,16 @@ static void fake_fill(const struct fake_checkout *c, struct rk_arena *a, struct 
       .lines = line, .n_lines = 1, .totals = t, .n_totals = off ? 4 : 3, .codes = codes, .n_codes = off ? 1 : 0,
       .address = {"张伟", "13800000000", fake->other_address ? "elsewhere 1" : "漕溪北路18号", "上海"}, .delivery = fake->late_delivery ? &late : &std,
       .refund_rule = "7 days", .expires_ms = fake->ttl_ms ? rk_now_ms() + fake->ttl_ms : 0, .sandbox = fake->sandbox};
+  if (fake->seats) {
+    struct rk_option *named = rk_arena_array(a, 1, sizeof *named);
+    *named = (struct rk_option){"seats", fake->seats};
+    line->options = named;
+    line->n_options = 1;
+  }
+  struct rk_traveler *who = rk_arena_array(a, 4, sizeof *who);
+  for (int32_t i = 0; i < fake->n_people; i++) who[i] = (struct rk_traveler){i == 0 && fake->other_people ? "somebody" : fake->people[i].name, fake->people[i].child};
+  out->travelers = who;
+  out->n_travelers = fake->n_people;
   if (c->street[0]) out->address.street = rk_arena_printf(a, "%s", c->street);
   if (fake->street_after && c->n_sent == 0) out->address.street = fake->street_after;
   strcpy(out->currency, fake->other_currency ? "USD" : "CNY");
@@ -128,6 +141,11 @@ rk_err rk_merchant_checkout_create(struct rk_merchants *m, const struct rk_check
   *c = (struct fake_checkout){.status = RK_CO_READY, .unit_minor = fake->unit_minor, .quantity = q->lines[0].quantity};
   fake_atomic(false);
   if (q->n_codes) snprintf(c->code, sizeof c->code, "%s", q->codes[0]);
+  fake->n_people = q->n_travelers;
+  for (int32_t i = 0; i < q->n_travelers; i++) {
+    snprintf(fake->people[i].name, sizeof fake->people[i].name, "%s", q->travelers[i].name);
+    fake->people[i].child = q->travelers[i].child;
+  }
   fake_fill(c, a, out);
   out->address.street = fake->other_address ? "elsewhere 1" : q->address.street;
   return RK_OK;

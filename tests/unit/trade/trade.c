@@ -284,6 +284,44 @@ static void a_merchant_that_answers_something_else_is_refused(void **state) {
   assert_int_equal(side_count_events(&s, "approval_request"), 0);
 }
 
+/* ---- dated places ---- */
+
+static rk_err prepare_places(int32_t quantity, int32_t n_people, json_t **a) {
+  static const struct rk_traveler who[] = {{"张伟", false}, {"张小宝", true}};
+  struct rk_offer o = fake_offer(0);
+  o.travel_kind = "film";
+  if (rk_offer_price(&o, quantity, "")) return RK_EINVAL;
+  return rk_trade_prepare(s.trade, &(struct rk_prepare){.user_id = s.user, .chat_id = "c", .turn_id = "t", .offer = &o, .deliver_by = "", .instrument_id = "card",
+      .travelers = who, .n_travelers = n_people, .seats_together = true, .address = {"", "", "漕溪北路18号", "上海"}}, a, &e);
+}
+
+static void travelers_are_those_that_were_named(void **state) {
+  json_t *a;
+  assert_int_equal(prepare_places(1, 2, &a), RK_OK);
+  const json_t *who = rk_json_arr(rk_json_obj(a, "terms"), "travelers");
+  assert_int_equal(json_array_size(who), 2);
+  assert_string_equal(rk_json_cstr(json_array_get(who, 1), "kind", ""), "child");
+  json_decref(a);
+  fake->other_people = true;
+  assert_int_equal(prepare_places(1, 2, &a), RK_EUPSTREAM);
+  assert_int_equal(fake->checkouts[1].status, RK_CO_CANCELED);
+  fake->other_people = false;
+  assert_int_equal(prepare_places(1, RK_MAX_TRAVELERS + 1, &a), RK_EINVAL);
+}
+
+static void seats_that_must_be_together_are(void **state) {
+  static const struct { const char *seats; int32_t n; rk_err err; } cases[] = {
+      {"5排6座、5排7座", 2, RK_OK}, {"row 5 seat 7, row 5 seat 6", 2, RK_OK}, {"5排6座", 1, RK_OK}, {"somewhere", 1, RK_OK}, {"5排6座、5排8座", 2, RK_ECONFLICT},
+      {"5排6座、6排7座", 2, RK_ECONFLICT}, {"5排6座、5排6座", 2, RK_ECONFLICT}, {"5排6座", 2, RK_ECONFLICT}, {"", 2, RK_ECONFLICT},
+      {"1,2,1,3,1,4,1,5,1,6,1,7,1,8,1,9,1,10,1,11", 2, RK_ECONFLICT}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    json_t *a;
+    fake->seats = cases[i].seats;
+    assert_int_equal(prepare_places(cases[i].n, 0, &a), cases[i].err);
+    json_decref(a);
+  }
+}
+
 /* ---- wallet ---- */
 
 static void a_wallet_that_is_too_low_asks_for_another(void **state) {
@@ -681,7 +719,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       T(approve_buys_once), T(money_given_back_is_in_the_ledger_once), T(the_signature_is_over_the_terms), T(refuse_buys_nothing), T(sent_twice_is_decided_once),
       T(only_the_right_hash_session_and_user_decide), T(too_late_is_too_late), T(the_cheapest_code_is_found),
-      T(limits_hold_on_the_merchants_total), T(a_merchant_that_answers_something_else_is_refused),
+      T(limits_hold_on_the_merchants_total), T(a_merchant_that_answers_something_else_is_refused), T(travelers_are_those_that_were_named), T(seats_that_must_be_together_are),
       T(a_wallet_that_is_too_low_asks_for_another), T(a_wallet_is_never_overdrawn), T(a_refused_payment_gives_the_wallet_back),
       T(changed_terms_are_never_completed), T(a_lower_total_is_taken), T(a_shop_that_is_gone_before_the_payment_costs_nothing),
       T(a_lost_reply_is_looked_up), T(unknown_stays_unknown_until_the_merchant_answers), T(an_order_found_later_is_taken_over),
