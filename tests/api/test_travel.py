@@ -18,21 +18,32 @@ class World:
         self.server, self.script = server, script
 
     def say(self, text, *steps, chat=None, decision="approve"):
-        """Events of the turn, by kind. Every approval of it is answered."""
+        """Events of the turn, by kind. Its approval, or the sheet of its plan, is answered."""
         self.script.plan = list(steps)
         after = self.server.api("GET", "/api/chats")["last_event"]
         posted = self.server.api("POST", "/api/turns", {"text": text, **({"chat_id": chat} if chat else {})})
-        found = {"chat": posted["chat_id"]}
+        found, answered = {"chat": posted["chat_id"]}, False
         while True:
-            events = self.server.events(after=after, until=lambda kind, data: kind in ("turn_done", "approval_request"), timeout=60)
+            events = self.server.events(after=after, until=lambda kind, data: kind == "turn_done" or (not answered and self.asks(kind, data)), timeout=60)
             for kind, data in events:
                 if "n" in data:
                     after = data["n"]
                     found.setdefault(kind, []).append(data["data"])
             if events[-1][0] == "turn_done":
                 return found
-            a = found["approval_request"][-1]["approval"]
-            self.server.api("POST", f"/api/approvals/{a['id']}", {"decision": decision, "terms_hash": a["terms_hash"]})
+            answered = True
+            if events[-1][0] == "plan":
+                plan = found["plan"][-1]["plan"]
+                self.server.api("POST", f"/api/plans/{plan['id']}", {"decision": decision, "sheet_hash": plan["sheet_hash"]})
+            else:
+                a = found["approval_request"][-1]["approval"]
+                self.server.api("POST", f"/api/approvals/{a['id']}", {"decision": decision, "terms_hash": a["terms_hash"]})
+
+    @staticmethod
+    def asks(kind, data):
+        if kind == "approval_request":
+            return not data["data"]["approval"].get("in_plan")
+        return kind == "plan" and data["data"]["plan"]["state"] == "pending"
 
     def orders(self):
         found = []
@@ -135,3 +146,51 @@ def test_what_cannot_be_is_never_bought(world, text, step, said):
     found = world.say(text, step, step)
     assert "approval_request" not in found and len(world.orders()) == before
     assert found["turn_done"][0]["state"] == "done" and said in json.dumps(found, ensure_ascii=False)
+
+
+def journey_of(orders):
+    """What was booked, in the words of the tasks."""
+    lines = [(o["lines"][0]["category"], o["lines"][0]["attributes"], sum(x["quantity"] for x in o["lines"])) for o in orders]
+    return sorted((kind, f.get("from", f.get("city")), f.get("to", ""), f["date"], f.get("end_date", "") if kind == "hotel" else "", n) for kind, f, n in lines)
+
+
+def test_a_weekend_is_planned_shown_and_booked_by_a_word(world):
+    before = {o["id"] for o in world.orders()}
+    plan = [{"tool": "trains", "from": "上海", "to": "杭州", "when": "这个周末"}, {"tool": "hotels", "city": "杭州", "when": "这个周末"}]
+    found = world.say("帮我规划这个周末去杭州的家庭两日游，两大一小，从上海坐高铁，酒店一晚不超过600元", *plan)
+    assert "approval_request" not in found and len(found["card"]) == 3
+    found = world.say("可以，下单吧", chat=found["chat"])
+    orders = [o for o in world.orders() if o["id"] not in before]
+    assert journey_of(orders) == [("hotel", "杭州", "", "2026-11-28", "2026-11-29", 1), ("train", "上海", "杭州", "2026-11-28", "", 3), ("train", "杭州", "上海", "2026-11-29", "", 3)]
+    assert max(o["total_minor"] for o in orders if o["lines"][0]["category"] == "hotel") <= 60000
+    assert found["turn_done"][0]["state"] == "done" and all(o["id"] in found["turn_done"][0]["answer"] for o in orders)
+
+
+def test_train_or_plane_is_one_way_each(world):
+    before = {o["id"] for o in world.orders()}
+    ways = [{"tool": tool, "from": "北京", "to": "成都", "when": "下周五"} for tool in ("trains", "flights")]
+    world.say("下周五从北京去成都出差，就我一个人，周六回来，帮我订往返，高铁飞机哪个便宜坐哪个，再订一晚酒店，500以内", *ways, {"tool": "hotels", "city": "成都", "when": ""})
+    orders = [o for o in world.orders() if o["id"] not in before]
+    assert [x[1:] for x in journey_of(orders)] == [("北京", "成都", "2026-12-04", "", 1), ("成都", "北京", "2026-12-05", "", 1), ("成都", "", "2026-12-04", "2026-12-05", 1)]
+    assert max(o["total_minor"] for o in orders if o["lines"][0]["category"] == "hotel") <= 50000
+
+
+def test_the_second_one_is_the_second_one(world):
+    found = world.say("看看周日上海到苏州的高铁，就我一个人，先不买", {"tool": "trains", "from": "上海", "to": "苏州", "when": ""})
+    second = found["card"][0]["cards"][1]
+    assert "approval_request" not in found
+    found = world.say("要第二个，下单", chat=found["chat"])
+    terms = found["approval_request"][0]["approval"]["terms"]
+    assert terms["lines"][0]["item_id"] == second["item_id"] and terms["total_minor"] == second["total_minor"]
+
+
+def test_names_that_are_not_on_file_are_asked_for(world):
+    world.server.api("PUT", "/api/profile", {**FAMILY, "name": "", "passengers": []})
+    try:
+        found = world.say("订周日上海到南京的高铁票，两个大人一个孩子", {"tool": "trains", "from": "上海", "to": "南京", "when": ""})
+        assert [s["name"] for s in found["question"][0]["slots"]] == ["passengers"] and "approval_request" not in found
+        found = world.say("王芳、赵强、赵小雨（孩子）", chat=found["chat"])
+        assert found["approval_request"][0]["approval"]["terms"]["travelers"] == [
+            {"name": "王芳", "kind": "adult"}, {"name": "赵强", "kind": "adult"}, {"name": "赵小雨", "kind": "child"}]
+    finally:
+        world.server.api("PUT", "/api/profile", FAMILY)

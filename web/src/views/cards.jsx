@@ -10,8 +10,12 @@ export function ShopMark({ name, origin }) {
 
 export const option_name = (key) => t_or(`opt_${key.toLowerCase()}`, key);
 
+// What a dated place is read by, in this order; other options stay as they come.
+const READ = ['date', 'starts', 'ends', 'end_date', 'opens', 'closes', 'class', 'room', 'guests', 'passenger', 'seats'];
+const place = ([key]) => READ.indexOf(key) + 1 || READ.length + 1;
+
 export function Options({ options }) {
-  const list = Object.entries(options ?? {});
+  const list = Object.entries(options ?? {}).sort((a, b) => place(a) - place(b));
   if (!list.length) return null;
   return <ul class="options">{list.map(([k, v]) => <li key={k}><span>{option_name(k)}</span> {String(v)}</li>)}</ul>;
 }
