@@ -86,21 +86,28 @@ static bool is_word_of(const char *name, const char *words) {
   return is;
 }
 
-/* Where the words name one of the two, it is that one; the kind's own word is no name; one of a kind and city is enough, unless
- * each has a name. */
+/* Where the words name one of the two, it is that one; the kind's own word is no name. */
 static void check_venues(rk_str s, json_t *steps) {
   unsigned ticket = RK_TRIP_BIT(RK_TRIP_TICKET), film = RK_TRIP_BIT(RK_TRIP_FILM), said = rk_trip_said(s) & (ticket | film);
-  for (size_t i = 0; i < json_array_size(steps); i++) {
-    json_t *step = json_array_get(steps, i);
+  size_t i;
+  json_t *step;
+  json_array_foreach(steps, i, step) {
     if (!is_tool(step, RK_TOOL_TICKETS) && !is_tool(step, RK_TOOL_FILMS)) continue;
     if (said == ticket || said == film) json_object_set_new(step, "tool", json_string(said == film ? RK_TOOL_FILMS : RK_TOOL_TICKETS));
     if (is_word_of(arg(step, "name"), is_tool(step, RK_TOOL_FILMS) ? "电影票|电影|影院|电影院|看电影|cinema tickets|cinema ticket|cinema|movie tickets|movie ticket|movies|movie|film|films"
                                                                      : "门票|景点|景区|票|tickets|ticket|attraction|admission|entrance tickets"))
       json_object_set_new(step, "name", json_string(""));
-    for (size_t k = 0; k < i; k++) {
+  }
+}
+
+/* One of a kind in a city is enough, as all are on the days of the words; unless each has a name. */
+static void drop_twins(json_t *steps) {
+  for (size_t i = json_array_size(steps); i-- > 1;) {
+    const json_t *b = json_array_get(steps, i);
+    for (size_t k = 0; k < i && rk_trip_is(arg(b, "tool")) && !is_way(b); k++) {
       const json_t *a = json_array_get(steps, k);
-      if (!same(a, "tool", step, "tool") || !same(a, "city", step, "city") || (arg(step, "name")[0] && !same(a, "name", step, "name"))) continue;
-      json_array_remove(steps, i--);
+      if (!same(a, "tool", b, "tool") || !same(a, "city", b, "city") || (arg(b, "name")[0] && !same(a, "name", b, "name"))) continue;
+      json_array_remove(steps, i);
       break;
     }
   }
@@ -189,6 +196,7 @@ void rk_journey_complete(const struct rk_turn *t, rk_str s, json_t *steps) {
   all_words(t, s, &words);
   check_places(rk_json_cstr(t->profile, "home_city", ""), words.err ? s : rk_buf_str(&words), steps);
   check_venues(s, steps);
+  drop_twins(steps);
   check_means(s, steps);
   join_means(steps);
   add_way_back(t, s, steps);

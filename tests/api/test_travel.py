@@ -169,7 +169,7 @@ def test_a_weekend_is_planned_shown_and_booked_by_a_word(world):
 def test_train_or_plane_is_one_way_each(world):
     before = {o["id"] for o in world.orders()}
     ways = [{"tool": tool, "from": "北京", "to": "成都", "when": "下周五"} for tool in ("trains", "flights")]
-    world.say("下周五从北京去成都出差，就我一个人，周六回来，帮我订往返，高铁飞机哪个便宜坐哪个，再订一晚酒店，500以内", *ways, {"tool": "hotels", "city": "成都", "when": ""})
+    world.say("下周五从北京去成都出差，就我一个人，周六回来，帮我订往返，高铁飞机哪个便宜坐哪个，再订一晚酒店，500以内", *ways, {"tool": "hotels", "city": "成都", "when": "下周五"}, {"tool": "hotels", "city": "成都", "when": "周六"})
     orders = [o for o in world.orders() if o["id"] not in before]
     assert [x[1:] for x in journey_of(orders)] == [("北京", "成都", "2026-12-04", "", 1), ("成都", "北京", "2026-12-05", "", 1), ("成都", "", "2026-12-04", "2026-12-05", 1)]
     assert max(o["total_minor"] for o in orders if o["lines"][0]["category"] == "hotel") <= 50000
