@@ -125,6 +125,8 @@ bool rk_check(const struct rk_case *c, char why[RK_MAX_WHY_BYTES]) {
   bool ok = all_hold(c, &text);
   if (!ok && text.n == 0) rk_buf_adds(&text, "failed");
   rk_utf8_copy(why, RK_MAX_WHY_BYTES, ok ? (rk_str){0} : rk_buf_str(&text));
+  for (char *p = why; *p; p++)
+    if ((unsigned char)*p < ' ') *p = ' '; /* one line, whatever an answer holds */
   rk_buf_release(&text);
   return ok;
 }

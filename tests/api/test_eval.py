@@ -54,6 +54,10 @@ def test_verdicts_and_what_is_left(eval_, tmp_path):
     p = recheck(kept)
     assert p.returncode == 0 and p.stdout.splitlines()[-1] == "5 passed, 0 failed", p.stdout
 
+    # Hundreds of other expectations of the same runs: both checkers agree, and some of them hold.
+    p = subprocess.run([sys.executable, str(ROOT / "tests/tasks/compare.py"), *(str(kept / x) for x in ("buys", "refuses", "asks"))], capture_output=True, text=True)
+    assert p.returncode == 0, p.stdout + p.stderr
+
     # A verdict that the files do not bear out is found.
     task = json.loads((kept / "wrong/task.json").read_text())
     task["result"]["pass"] = True
