@@ -86,8 +86,8 @@ static void show_payment(const struct rk_shop *s, const struct session *x, bool 
   html_money(&b, x->total, s->catalog.currency);
   rk_buf_adds(&b, "</b></p>");
   if (done) rk_buf_adds(&b, "<p>已完成，可以回到助手。Done; you can go back to your assistant.</p>");
-  else if (kind && strcmp(kind, "page") == 0) rk_buf_adds(&b, "<form method=post><button>确认付款（沙盒）· Confirm the payment (sandbox)</button></form>");
-  else if (kind)
+  else if (strcmp(kind, "page") == 0) rk_buf_adds(&b, "<form method=post><button>确认付款（沙盒）· Confirm the payment (sandbox)</button></form>");
+  else if (*kind)
     rk_buf_addf(&b, "<form method=post><input type=hidden name=total value=%lld><button>下单，货到付款 · Order, pay on delivery</button></form>", (long long)x->total);
   else rk_buf_adds(&b, "<p>请联系本店付款。Please contact the shop to pay.</p>");
   finish(&b, 200, out);
@@ -113,17 +113,17 @@ static rk_err confirm(struct rk_shop *s, json_t *row, struct session *x, const c
   return err;
 }
 
-/* What a press of the button stands for here; NULL: nothing does. */
+/* What a press of the button stands for here; "": nothing does. */
 static const char *payable_by(const struct rk_shop *s, const struct session *x) {
-  if (s->o.sandbox) return rk_json_bool(x->state, "escalated", false) ? "page" : NULL;
-  return payment_on_a_page(s, x) ? "on_delivery" : NULL;
+  if (s->o.sandbox) return rk_json_bool(x->state, "escalated", false) ? "page" : "";
+  return payment_on_a_page(s, x) ? "on_delivery" : "";
 }
 
 /* The button is pressed for what the page showed. */
 static bool is_pressed(const struct rk_shop_request *r, const struct session *x, const char *kind) {
   char total[24];
   int64_t seen;
-  if (!kind || !x->ready || !rk_str_eq(r->method, RK_STR("POST"))) return false;
+  if (!*kind || !x->ready || !rk_str_eq(r->method, RK_STR("POST"))) return false;
   return strcmp(kind, "on_delivery") != 0 || (form_value(r->body, "total", total, sizeof total) && rk_str_i64(rk_str_c(total), &seen) && seen == x->total);
 }
 
@@ -140,9 +140,9 @@ static void payment(struct rk_shop *s, const struct rk_shop_request *r, const ch
   const char *kind = payable_by(s, &x);
   bool confirmed = open && is_pressed(r, &x, kind);
   rk_err err = confirmed ? confirm(s, row, &x, kind, &e) : RK_OK;
-  if (s->o.sandbox && !kind) answer_error(out, 404, "not_found", "there is no payment to confirm here");
+  if (s->o.sandbox && !*kind) answer_error(out, 404, "not_found", "there is no payment to confirm here");
   else if (err) answer_error(out, 503, "unavailable", "%s", e.msg);
-  else show_payment(s, &x, confirmed || !open, x.ready ? kind : NULL, out);
+  else show_payment(s, &x, confirmed || !open, x.ready ? kind : "", out);
   session_release(&x);
   json_decref(row);
 }

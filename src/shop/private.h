@@ -37,7 +37,8 @@ struct rk_shop {
   struct rk_catalog catalog;
   pthread_rwlock_t goods_lock;        /* catalog and index: a request reads them, a change of an own shop's goods writes */
   struct rk_arena *goods;             /* of an own shop: products; the rest of the catalogue is in arena */
-  int64_t goods_version;
+  pthread_mutex_t load_lock;          /* one request at a time loads what changed */
+  _Atomic int64_t goods_version;      /* 0: not a shop of one's own */
   int lock_fd;                        /* one process serves a shop */
   struct rk_index *index;
   struct rk_db *db;

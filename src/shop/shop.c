@@ -54,37 +54,38 @@ rk_err rk_shop_db_path(const char *dir, const char *data_dir, char *path, size_t
   return n > 0 && (size_t)n < size ? RK_OK : rk_fail(e, RK_EINVAL, "the data directory's path is too long");
 }
 
-/* Products and index as the database has them; those of before go. */
-static rk_err load_goods(struct rk_shop *s, struct rk_error *e) {
-  int64_t version = rk_shop_store_goods_version(s->db);
-  struct rk_catalog c = s->catalog;
-  struct rk_index *index = NULL;
-  struct rk_arena *a = rk_arena_new(CATALOG_BYTES);
-  c.n_items = c.n_products = c.n_categories = 0;
-  rk_err err = a ? rk_own_load(s->db, a, &c, e) : rk_fail(e, RK_ENOMEM, "out of memory");
-  if (!err) err = rk_catalog_index(a, &c, e);
+/* Products and index as the database has them, made beside those that are in use; then they take their place. */
+static rk_err load_goods(struct rk_shop *s, int64_t version, struct rk_error *e) {
+  struct rk_index *index = NULL, *old_index = s->index;
+  struct rk_arena *a = rk_arena_new(CATALOG_BYTES), *old = s->goods;
+  struct rk_catalog *c = a ? rk_arena_alloc(a, sizeof *c) : NULL; /* the index goes on pointing to it */
+  if (c) *c = s->catalog, c->n_items = c->n_products = c->n_categories = 0;
+  rk_err err = c ? rk_own_load(s->db, a, c, e) : rk_fail(e, RK_ENOMEM, "out of memory");
+  if (!err) err = rk_catalog_index(a, c, e);
+  if (!err) err = rk_index_new(c, &index, e);
   if (err) {
     if (a) rk_arena_free(a);
     return err;
   }
-  rk_index_free(s->index);
-  s->index = NULL;
-  if (s->goods) rk_arena_free(s->goods);
-  s->goods = a;
-  s->catalog = c;
-  s->goods_version = version;
-  err = rk_index_new(&s->catalog, &index, e);
+  pthread_rwlock_wrlock(&s->goods_lock);
   s->index = index;
-  return err;
+  s->goods = a;
+  s->catalog = *c;
+  pthread_rwlock_unlock(&s->goods_lock);
+  s->goods_version = version;
+  rk_index_free(old_index);
+  if (old) rk_arena_free(old);
+  return RK_OK;
 }
 
-/* An own shop's goods change while it is served: by an import, or on its admin page. */
+/* An own shop's goods change while it is served: by an import, or on its admin page. Whoever sees it first loads them; who
+ * comes meanwhile is served from what was there a moment ago. */
 static void look_for_changes(struct rk_shop *s) {
   struct rk_error e = {0};
-  if (!s->catalog.own || rk_shop_store_goods_version(s->db) == s->goods_version) return;
-  pthread_rwlock_wrlock(&s->goods_lock);
-  if (rk_shop_store_goods_version(s->db) != s->goods_version && load_goods(s, &e)) rk_log(RK_LOG_ERROR, "shop", "the goods cannot be read: %s", e.msg);
-  pthread_rwlock_unlock(&s->goods_lock);
+  if (s->goods_version == 0 || rk_shop_store_goods_version(s->db) == s->goods_version || pthread_mutex_trylock(&s->load_lock) != 0) return;
+  int64_t version = rk_shop_store_goods_version(s->db);
+  if (version != s->goods_version && load_goods(s, version, &e)) rk_log(RK_LOG_ERROR, "shop", "the goods cannot be read: %s", e.msg);
+  pthread_mutex_unlock(&s->load_lock);
 }
 
 rk_err rk_shop_open(const struct rk_shop_opts *o, struct rk_shop **out, struct rk_error *e) {
@@ -94,6 +95,7 @@ rk_err rk_shop_open(const struct rk_shop_opts *o, struct rk_shop **out, struct r
   s->o = *o;
   pthread_mutex_init(&s->lock, NULL);
   pthread_rwlock_init(&s->goods_lock, NULL);
+  pthread_mutex_init(&s->load_lock, NULL);
   s->lock_fd = -1;
   s->arena = rk_arena_new(CATALOG_BYTES);
   rk_err err = s->arena ? rk_catalog_load(o->dir, s->arena, &s->catalog, e) : rk_fail(e, RK_ENOMEM, "out of memory");
@@ -107,7 +109,7 @@ rk_err rk_shop_open(const struct rk_shop_opts *o, struct rk_shop **out, struct r
   if (!err) err = rk_key_load_or_make(path, &s->key, e);
   if (!err) snprintf(path + n, sizeof path - n, "/shop.db");
   if (!err) err = rk_shop_store_open(path, &s->db, e);
-  if (!err) err = s->catalog.own ? load_goods(s, e) : rk_shop_store_seed(s->db, &s->catalog, e);
+  if (!err) err = s->catalog.own ? load_goods(s, rk_shop_store_goods_version(s->db), e) : rk_shop_store_seed(s->db, &s->catalog, e);
   if (err) {
     rk_shop_close(s);
     return err;
@@ -127,6 +129,7 @@ void rk_shop_close(struct rk_shop *s) {
   if (s->arena) rk_arena_free(s->arena);
   if (s->lock_fd >= 0) close(s->lock_fd);
   pthread_rwlock_destroy(&s->goods_lock);
+  pthread_mutex_destroy(&s->load_lock);
   pthread_mutex_destroy(&s->lock);
   free(s);
 }
