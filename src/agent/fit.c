@@ -149,7 +149,7 @@ static enum fit option_fits(const struct rk_offer *o, rk_str text, const struct 
 }
 
 /* Two Han characters or more in a row that the user said, of a word of the query, and the text lacks: "降噪" of "降噪耳机". One that
- * is another ("电饭锅", "电饭煲") is a way to say it. */
+ * is another ("电饭锅", "电饭煲") is a way to say it, and "轻便的" a wish that no shop writes down. */
 static rk_str unsaid_han(rk_str word, rk_str said, rk_str text) {
   rk_str run = {word.p, 0}, rest = word;
   uint32_t cp;
@@ -160,7 +160,9 @@ static rk_str unsaid_han(rk_str word, rk_str said, rk_str text) {
     else if (run.n >= 6) break;
     else run.n = 0;
   }
-  return run.n >= 6 && rk_str_find(said, run) >= 0 ? run : (rk_str){NULL, 0};
+  ptrdiff_t at = run.n >= 6 ? rk_str_find(said, run) : -1;
+  bool wish = at >= 0 && rk_words_starts((rk_str){said.p + at + run.n, said.n - (size_t)at - run.n}, "的|一点|点|些");
+  return at >= 0 && !wish ? run : (rk_str){NULL, 0};
 }
 
 static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -200,6 +202,24 @@ static rk_str unsaid_name(const struct rk_intent *in, const struct rk_demands *d
   return (rk_str){NULL, 0};
 }
 
+/* "noise cancelling", "lightweight": words of the query that the user said and the text does not. NULL: none. */
+static const char *unsure_words(const struct rk_demands *d, rk_str text, struct rk_arena *a) {
+  enum { SHORTEST = 4 };
+  struct rk_buf out;
+  char one[64];
+  rk_str rest = d->query, word;
+  rk_buf_init(&out, 512);
+  while (rest.n) {
+    rk_str_cut(rest, ' ', &word, &rest);
+    if (word.n < SHORTEST || word.n >= sizeof one || rk_words_has_han(word) || rk_str_find(text, word) >= 0) continue;
+    snprintf(one, sizeof one, "%.*s", RK_STR_ARG(word));
+    if (!strchr(one, '|') && rk_words_has(d->said, one) && out.n + word.n < 128) rk_buf_addf(&out, "%s%s", out.n ? " " : "", one);
+  }
+  const char *words = out.n && !out.err ? rk_arena_dup(a, rk_buf_str(&out)) : NULL;
+  rk_buf_release(&out);
+  return words;
+}
+
 enum { MAX_MEASURES = 4 };
 struct measures { struct rk_measure list[MAX_MEASURES]; int32_t n; };
 
@@ -207,6 +227,7 @@ static void judge(const struct rk_intent *in, const struct rk_demands *d, const 
                   int32_t n, struct rk_arena *a) {
   rk_str name = unsaid_name(in, d, text);
   if (name.n) o->unsaid = rk_arena_dup(a, name);
+  o->unsure = unsure_words(d, text, a);
   for (int32_t k = 0; k < m->n; k++) {
     enum fit fit = demand_fits(text, &m->list[k]);
     if (fit == FIT_NO) o->relevance = 0;

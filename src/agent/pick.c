@@ -447,6 +447,7 @@ rk_err rk_pick_reason(const struct rk_intent *in, const struct rk_picked *p, str
   bool zh = in->chinese;
   if (p->n_shown) why_first(in, p, out);
   else why_none(in, p, out);
+  if (p->n_shown && p->shown[0]->unsure) rk_buf_addf(out, zh ? "店铺没有写明“%s”，请核对。" : " The shop does not say “%s”: check before you approve.", p->shown[0]->unsure);
   if (p->n_unchecked) rk_buf_addf(out, zh ? "另有%d个报价的运费没能核对，也许更好。" : " %d more could be better: what they cost delivered could not be checked.", p->n_unchecked);
   if (p->n_unknown) rk_buf_addf(out, zh ? "有%d个商品没有列入，因为商家没有说明运费或送达日期。" : " %d were left out, as their shops do not say what delivery costs or when it comes.", p->n_unknown);
   if (p->unsaid) rk_buf_addf(out, zh ? "没有写明“%s”的商品没有列入。" : " What does not say “%s” was left out.", p->unsaid);

@@ -60,8 +60,8 @@ struct rk_demands {
   const struct rk_option *options; int32_t n_options; /* that the words name */
 };
 /* Of plain offers: one that says otherwise than is demanded ("65W", "一斤", an option, a size) fits not at all; one that does not say
- * it, or lacks a name of the query ("Xiaomi", "降噪"), gets `unsaid` (text in a), and rk_pick leaves it out. Merchants with fields of
- * ours were asked for it by them. After rk_pick_relevance(). */
+ * it, or lacks a name of the query ("Xiaomi", "降噪"), gets `unsaid` (text in a), and rk_pick leaves it out; other words that it lacks
+ * stand in `unsure`, and the reason names them. Merchants with fields of ours were asked for it by them. After rk_pick_relevance(). */
 void rk_pick_demands(const struct rk_intent *in, const struct rk_demands *d, struct rk_offer *offers, int32_t n, struct rk_arena *a);
 /* {"all": 0..1, "parts": [{"part": total|rating|date, "value": 0..1, "weight": 1}]}: what the order went by. New reference. */
 json_t *rk_pick_score(const struct rk_intent *in, const struct rk_offer *o);

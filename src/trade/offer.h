@@ -50,6 +50,7 @@ struct rk_offer {
   struct rk_money subtotal, discount, total;
   enum rk_sure sure;
   const char *unsaid;                          /* what the user demands and it does not say, by whoever ranks it; NULL: nothing */
+  const char *unsure;                          /* words that the user said and it does not, which may be no demand; NULL: none */
   struct rk_score { double total, rating, date, all; } score; /* 0..1, by whoever ranks it */
 };
 

@@ -128,6 +128,15 @@ def test_a_hard_wish_that_hangs_on_what_is_not_said(world, text, query, fault, s
     assert says in events[-1]["answer"], events[-1]["answer"]
 
 
+def test_words_that_may_be_no_demand_are_said(world):
+    def quiet(p):
+        p["tags"] = []
+        for x in [p, *p["variants"]]:
+            x["title"], x["description"]["plain"] = "Bluetooth headphones", "-"
+    orders, events = world.buy("Please get me a pair of noise cancelling headphones, the cheapest, no more than 900 yuan", "noise cancelling headphones", products(quiet))
+    assert len(orders) == 1 and "The shop does not say “noise cancelling”" in reason(events)
+
+
 def test_ratings_that_nobody_gives(world):
     orders, events = world.buy("买个评分最高的电饭煲，400元以内", "电饭煲", products(no_rating))
     assert len(orders) == 1 and "没有给出评分" in reason(events) and "0.0" not in reason(events)

@@ -186,7 +186,8 @@ static void names_are_met_or_said(void **state) {
     {"buy a Xiaomi phone", "xiaomi phone", "Huawei phone", false, "Xiaomi"}, {"buy a Xiaomi phone", "xiaomi phone", "XIAOMI 15 phone", true, NULL},
     {"Good phone wanted", "good phone", "phone", true, NULL}, {"买个小米手机", "小米手机", "华为手机", false, "小米"}, {"买个小米手机", "小米手机", "小米14 手机", true, NULL},
     {"买个降噪耳机", "降噪耳机", "蓝牙耳机", false, "降噪"}, {"买个电饭锅", "电饭锅", "电饭煲", true, NULL}, {"买个Anker充电器", "anker充电器", "充电器", false, "Anker"},
-    {"买个双人帐篷", "双人帐篷", "帐篷 2人", true, NULL}, {"买双跑鞋", "运动跑鞋", "跑步鞋", true, NULL}};
+    {"买个双人帐篷", "双人帐篷", "帐篷 2人", true, NULL}, {"买双跑鞋", "运动跑鞋", "跑步鞋", true, NULL},
+    {"买双轻便的跑鞋", "轻便跑鞋", "跑步鞋", true, NULL}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct rk_offer o = plain("1", cases[i].title, 1000);
     struct rk_picked p;
@@ -195,6 +196,19 @@ static void names_are_met_or_said(void **state) {
     if ((p.n_shown == 1) != cases[i].shown) fail_msg("%s at a shop of “%s”: %s", cases[i].said, cases[i].title, why);
     if (cases[i].unsaid) assert_non_null(strstr(why, cases[i].unsaid));
   }
+}
+
+static void words_that_may_be_no_demand_are_said(void **state) {
+  struct rk_offer offers[] = {plain("1", "over-ear headphones", 2000), plain("2", "headphones, noise cancelling", 3000)};
+  struct rk_picked p;
+  char why[4096];
+  choose("buy noise cancelling headphones", "noise cancelling headphones", NULL, 0, offers, 1, &p, why, sizeof why);
+  assert_int_equal(p.n_shown, 1);
+  assert_non_null(strstr(why, "does not say “noise cancelling”"));
+  offers[0] = plain("1", "over-ear headphones", 2000);
+  choose("buy noise cancelling headphones", "noise cancelling headphones", NULL, 0, offers, 2, &p, why, sizeof why);
+  assert_string_equal(p.shown[0]->item_id, "2");
+  assert_null(strstr(why, "does not say"));
 }
 
 static void about_an_amount_is_near_it(void **state) {
@@ -284,6 +298,6 @@ int main(void) {
       cmocka_unit_test(lowest_total_not_lowest_price), cmocka_unit_test(limits_leave_out), cmocka_unit_test(a_day_is_met_exactly),
       cmocka_unit_test(rating_when_asked_and_weaker_matches_never), cmocka_unit_test(about_an_amount_is_near_it), cmocka_unit_test(every_shop_has_a_card),
       cmocka_unit_test(options_by_label_or_value), cmocka_unit_test(two_currencies_are_not_compared),
-      cmocka_unit_test(measures_are_met_or_said), cmocka_unit_test(options_that_only_others_name), cmocka_unit_test(all_words_count_where_the_shop_says_nothing), cmocka_unit_test(names_are_met_or_said), cmocka_unit_test(only_known_amounts_pass), cmocka_unit_test(code_is_not_touched)};
+      cmocka_unit_test(measures_are_met_or_said), cmocka_unit_test(options_that_only_others_name), cmocka_unit_test(all_words_count_where_the_shop_says_nothing), cmocka_unit_test(names_are_met_or_said), cmocka_unit_test(words_that_may_be_no_demand_are_said), cmocka_unit_test(only_known_amounts_pass), cmocka_unit_test(code_is_not_touched)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
