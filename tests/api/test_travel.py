@@ -42,7 +42,7 @@ class World:
     @staticmethod
     def asks(kind, data):
         if kind == "approval_request":
-            return not data["data"]["approval"].get("in_plan")
+            return not data["data"]["approval"].get("in_plan") and "by" not in data["data"]["approval"]
         return kind == "plan" and data["data"]["plan"]["state"] == "pending"
 
     def orders(self):
@@ -182,6 +182,20 @@ def test_the_second_one_is_the_second_one(world):
     found = world.say("要第二个，下单", chat=found["chat"])
     terms = found["approval_request"][0]["approval"]["terms"]
     assert terms["lines"][0]["item_id"] == second["item_id"] and terms["total_minor"] == second["total_minor"]
+
+
+def test_a_standing_permission_for_trains_is_for_trains(world):
+    allowed = world.server.api("POST", "/api/permissions", {"currency": "CNY", "per_order_minor": 100000, "allow": ["train"]})["permission"]
+    try:
+        step = {"from": "上海", "to": "天津", "when": ""}
+        found = world.say("订周日上海到天津的高铁票，就我一个人", {"tool": "trains", **step})
+        assert found["approval_request"][0]["approval"]["by"] == "permission" and found["order"]
+        found = world.say("订周日上海到天津的机票，就我一个人", {"tool": "flights", **step}, decision="refuse")
+        assert "by" not in found["approval_request"][0]["approval"]
+        found = world.say("订周日上海去天津的票，就我一个人", {"tool": "trains", **step}, decision="refuse")  # a kind that only the seller claims
+        assert "by" not in found["approval_request"][0]["approval"]
+    finally:
+        world.server.api("DELETE", f"/api/permissions/{allowed['id']}")
 
 
 def test_names_that_are_not_on_file_are_asked_for(world):
