@@ -24,6 +24,14 @@ static void tell_model(struct rk_turn *t, const json_t *result) {
   json_decref(call_id);
 }
 
+/* Nothing is left held at the merchants of a plan that the user has refused, or let run out. */
+static void let_go_plan(struct rk_turn *t, const char *plan_id) {
+  json_t *plan = rk_trade_plan(t->sv->trade, t->user_id, plan_id), *one;
+  size_t i;
+  json_array_foreach(rk_json_arr(plan, "approvals"), i, one) rk_trade_let_go(t->sv->trade, t->user_id, rk_json_cstr(one, "id", ""));
+  json_decref(plan);
+}
+
 /* Brings an approved purchase to its end, or says how it ended. */
 static rk_err end_of(struct rk_turn *t, const char *id, struct rk_error *e) {
   json_t *approval = current(t, id), *order = NULL, *close = NULL, *result;
@@ -47,6 +55,7 @@ static rk_err end_of(struct rk_turn *t, const char *id, struct rk_error *e) {
   if (!is(kind, "purchase")) result = rk_say_given_back(t, approval, state, &close);
   else if (is(state, "completed") && order) result = rk_say_order(t, order, &close);
   else result = rk_say_no_order(t, state, rk_json_cstr(approval, "failure_code", ""), &close);
+  if (is(state, "refused") || is(state, "expired")) rk_trade_let_go(t->sv->trade, t->user_id, rk_json_cstr(approval, "id", id));
   if (is(kind, "purchase") && (is(state, "completed") || is(state, "unknown"))) rk_turn_set(t, "ordered");
   tell_model(t, result);
   rk_turn_close(t, close);
@@ -73,6 +82,7 @@ static rk_err settle_plan(struct rk_turn *t, bool *waits, struct rk_error *e) {
   rk_err err = rk_turn_plan_settle(t, waits, &result, &close, e);
   if (!err && !*waits) {
     if (has_ordered(result)) rk_turn_set(t, "ordered");
+    else let_go_plan(t, rk_json_cstr(t->journal, "plan_id", ""));
     tell_model(t, result);
     rk_turn_close(t, json_incref(close));
   }

@@ -340,3 +340,13 @@ rk_err rk_trade_decide(struct rk_trade *t, const char *user_id, const char *sess
   json_decref(late);
   return err;
 }
+
+void rk_trade_let_go(struct rk_trade *t, const char *user_id, const char *approval_id) {
+  json_t *row = rk_store_approval(t->store, approval_id);
+  rk_str state = rk_json_str(row, "state");
+  bool mine = row && rk_str_eq_c(rk_json_str(row, "user_id"), user_id) && rk_str_eq(rk_json_str(row, "kind"), RK_STR("purchase"));
+  bool over = rk_str_eq(state, RK_STR("refused")) || rk_str_eq(state, RK_STR("expired"));
+  if (mine && over && rk_merchant_checkout_cancel(t->merchants, rk_json_cstr(row, "merchant_origin", ""), rk_json_cstr(row, "checkout_id", ""), NULL))
+    rk_log(RK_LOG_INFO, "trade", "approval %s: the merchant did not confirm the cancellation; what it holds ends with the checkout", approval_id);
+  json_decref(row);
+}

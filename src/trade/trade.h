@@ -68,6 +68,8 @@ json_t *rk_trade_approvals_of_turn(struct rk_trade *t, const char *turn_id);
  * sent twice answers RK_OK and changes nothing. */
 rk_err rk_trade_decide(struct rk_trade *t, const char *user_id, const char *session_kind, const char *approval_id,
                        const char *decision, const char *terms_hash, struct rk_error *e) RK_MUST_USE;
+/* Cancels at the merchant what a refused or expired purchase still holds there, as far as it answers. Blocks on the network. */
+void rk_trade_let_go(struct rk_trade *t, const char *user_id, const char *approval_id);
 /* The user edits a pending purchase: changes {instrument_id?, quantity?, item_id?, codes?: [], delivery_id?, address?: {name, phone, street, city}, renew?: true}
  * (renew: nothing but the time that the merchant holds it; quantity and item_id: of the one line there is, or with `line`: its number from 0). All but the instrument are changed at the merchant
  * first. The approval is superseded, *approval is the new one with a new hash and the difference. RK_EFORBIDDEN, RK_ENOTFOUND, RK_EGONE,

@@ -1,6 +1,7 @@
 """Trains, flights, hotels, tickets and films through a server, in Chinese and English: the script stands for the model and names
 the places; days, hours, people and limits are the code's. What was bought is read from the sellers' own databases."""
 import json
+import sqlite3
 
 import pytest
 from rukou import ROOT, run, served
@@ -120,10 +121,24 @@ def test_two_seats_side_by_side(world, text):
     assert all(c["travel"]["each_minor"] <= 6000 for c in cards)
 
 
+def held(world):
+    """Places that the sellers hold for somebody who has not paid."""
+    n = 0
+    for seller in SELLERS:
+        db = sqlite3.connect(f"file:{world.server.data}/shops/{seller.name}/shop.db?mode=ro", uri=True)
+        n += db.execute("SELECT count(*) FROM bookings WHERE sold = 0").fetchone()[0]
+        db.close()
+    return n
+
+
 def test_refused_lets_go_of_the_places(world):
-    before = len(world.orders())
+    orders, places = len(world.orders()), held(world)
     found = world.say("订明天上海到南京的高铁票，就我一个人", {"tool": "trains", "from": "上海", "to": "南京", "when": ""}, decision="refuse")
-    assert found["approval_result"][0]["decision"] == "refuse" and len(world.orders()) == before
+    assert found["approval_result"][0]["decision"] == "refuse"
+    ways = [{"tool": "trains", "from": "上海", "to": "南京", "when": ""}, {"tool": "hotels", "city": "南京", "when": ""}]
+    found = world.say("订周六上海到南京的高铁票和一间酒店，就我一个人，周日回来", *ways, decision="refuse")
+    assert len(found["approval_result"]) == 3 and {r["decision"] for r in found["approval_result"]} == {"refuse"}
+    assert len(world.orders()) == orders and held(world) == places
 
 
 def test_a_day_that_is_missing_is_asked_for(world):

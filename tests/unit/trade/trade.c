@@ -322,6 +322,22 @@ static void seats_that_must_be_together_are(void **state) {
   }
 }
 
+static void what_is_refused_is_let_go(void **state) {
+  json_t *a = prepared("card"), *b = prepared("card");
+  rk_trade_let_go(s.trade, s.user, rk_json_cstr(a, "id", "")); /* still waiting: kept */
+  assert_int_equal(fake->checkouts[0].status, RK_CO_READY);
+  assert_int_equal(decide(a, "refuse"), RK_OK);
+  rk_trade_let_go(s.trade, "somebody else", rk_json_cstr(a, "id", ""));
+  assert_int_equal(fake->checkouts[0].status, RK_CO_READY);
+  rk_trade_let_go(s.trade, s.user, rk_json_cstr(a, "id", ""));
+  assert_int_equal(fake->checkouts[0].status, RK_CO_CANCELED);
+  assert_int_equal(decide(b, "approve"), RK_OK);
+  rk_trade_let_go(s.trade, s.user, rk_json_cstr(b, "id", ""));
+  assert_int_equal(fake->checkouts[1].status, RK_CO_READY);
+  json_decref(b);
+  json_decref(a);
+}
+
 /* ---- wallet ---- */
 
 static void a_wallet_that_is_too_low_asks_for_another(void **state) {
@@ -719,7 +735,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       T(approve_buys_once), T(money_given_back_is_in_the_ledger_once), T(the_signature_is_over_the_terms), T(refuse_buys_nothing), T(sent_twice_is_decided_once),
       T(only_the_right_hash_session_and_user_decide), T(too_late_is_too_late), T(the_cheapest_code_is_found),
-      T(limits_hold_on_the_merchants_total), T(a_merchant_that_answers_something_else_is_refused), T(travelers_are_those_that_were_named), T(seats_that_must_be_together_are),
+      T(limits_hold_on_the_merchants_total), T(a_merchant_that_answers_something_else_is_refused), T(travelers_are_those_that_were_named), T(seats_that_must_be_together_are), T(what_is_refused_is_let_go),
       T(a_wallet_that_is_too_low_asks_for_another), T(a_wallet_is_never_overdrawn), T(a_refused_payment_gives_the_wallet_back),
       T(changed_terms_are_never_completed), T(a_lower_total_is_taken), T(a_shop_that_is_gone_before_the_payment_costs_nothing),
       T(a_lost_reply_is_looked_up), T(unknown_stays_unknown_until_the_merchant_answers), T(an_order_found_later_is_taken_over),
