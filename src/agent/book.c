@@ -207,6 +207,19 @@ static int32_t approvals(const struct rk_turn *t, const char *ids[]) {
   return n;
 }
 
+/* A turn that is run again after a crash finds the plan that it had made. */
+static rk_err make_plan(struct rk_turn *t, const char *ids[], int32_t n, struct rk_error *e) {
+  json_t *first = rk_trade_approval(t->sv->trade, t->user_id, ids[0]), *plan = NULL;
+  json_t *id = json_incref(json_object_get(first, "plan_id"));
+  rk_err err = id ? RK_OK : rk_trade_plan_new(t->sv->trade, t->user_id, t->text, ids, n, &plan, e);
+  if (plan) id = json_incref(json_object_get(plan, "id"));
+  if (!err) json_object_set(t->journal, "plan_id", id);
+  json_decref(id);
+  json_decref(plan);
+  json_decref(first);
+  return err;
+}
+
 /* One approval waits by itself, several as a plan that is answered together. */
 static rk_err put_before_user(struct rk_turn *t, struct rk_error *e) {
   const char *ids[RK_MAX_PLAN_STEPS];
@@ -218,15 +231,10 @@ static rk_err put_before_user(struct rk_turn *t, struct rk_error *e) {
       return drop_all(t, ids, n, e);
     }
   }
-  if (n == 1) json_object_set_new(t->journal, "approval_id", json_string(ids[0]));
-  if (n > 1) {
-    json_t *plan = NULL;
-    rk_err err = rk_trade_plan_new(t->sv->trade, t->user_id, t->text, ids, n, &plan, e);
-    if (err) return err;
-    json_object_set_new(t->journal, "plan_id", json_string(rk_json_cstr(plan, "id", "")));
-    json_decref(plan);
-  }
-  return RK_OK;
+  if (n > 1) return make_plan(t, ids, n, e);
+  if (n == 0) return RK_OK;
+  json_object_set_new(t->journal, "approval_id", json_string(ids[0]));
+  return rk_trade_ask_alone(t->sv->trade, t->user_id, ids[0], e); /* of a plan that came to one part */
 }
 
 static rk_err prepare_goals(struct rk_turn *t, struct rk_error *e) {

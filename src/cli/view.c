@@ -265,11 +265,12 @@ void rk_view_plan(struct rk_view *v, const json_t *plan) {
   put(rk_json_cstr(plan, "title", ""));
   printf(" (%zu parts)\n", json_array_size(parts));
   for (size_t i = 0; i < json_array_size(parts); i++) {
-    printf("part %zu\n", i + 1);
-    rk_view_approval(v, json_array_get(parts, i));
     rk_buf_clear(&text);
     rk_tell_undo(json_array_get(parts, i), zh, &text);
-    field("given back", text.p);
+    printf("part %zu (%s", i + 1, zh ? "退订：" : "given back: ");
+    put(text.p);
+    printf(")\n");
+    rk_view_approval(v, json_array_get(parts, i));
   }
   rk_buf_clear(&text);
   rk_tell_totals(rk_json_obj(plan, "totals"), &text);

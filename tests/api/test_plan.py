@@ -3,6 +3,7 @@ tests/tools/hold_trip, so that no model has to choose them; the rest is `rukou s
 import contextlib
 import datetime
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 
 import pytest
 from rukou import ROOT, RUKOU, run, served
+from scripted import Script, scripted
 from trouble import CLOCK, Answer, Drop, Fault, free_port, trouble
 
 SELLERS = {"rail": "tongtu", "hotel": "yunqi", "zoo": "changyou"}
@@ -180,3 +182,56 @@ def test_a_server_that_dies_goes_on_with_the_plan(tmp_path, model):
         done = t.end(plan)
         assert done["state"] == "completed" and states(done) == ["stands"] * 4
         assert t.sums() == {"capture": plan["totals"]["CNY"], "refund": 0}
+
+
+# ---- one sentence, several purchases, in the terminal ----
+
+TWO = "买一双跑步鞋和一个血压计"
+
+
+def two_things():
+    return scripted(Script(plan=[{"tool": "search_offers", "what": "跑步鞋"}, {"tool": "search_offers", "what": "血压计"}]))
+
+
+def test_the_terminal_shows_one_sheet_and_takes_one_word(tmp_path):
+    with two_things() as model:
+        p = subprocess.run([RUKOU, "do", TWO, *model, "--data", tmp_path / "d"], input="keep\npart 2 quantity 2\nyes\n", capture_output=True, text=True,
+                           timeout=120, env={**os.environ, **CLOCK})
+    assert p.returncode == 0, p.stderr
+    sheets = p.stdout.split("=== plan: ")[1:]
+    assert len(sheets) == 3 and p.stderr.count("Type yes") == 3, "the first, and one after each change"
+    assert "退掉" in sheets[0] and "其余部分照买" in sheets[1] and "quantity: 1 -> 2" in sheets[2]
+    assert "退订：全额退" in sheets[0] and sheets[0].count("+-- approval") == 2
+    assert "全部买好了" in p.stdout and p.stdout.count("订单号") == 2
+    assert len(json.loads(run("orders", "--json", data=tmp_path / "d").stdout)) == 2
+    assert run("orders", "audit", data=tmp_path / "d").returncode == 0
+
+
+@pytest.mark.parametrize("approve", ["yes", "no", "ask"])
+def test_a_plan_by_a_policy_and_at_the_end_of_input(tmp_path, approve):
+    with two_things() as model:
+        p = run("do", TWO, "--approve", approve, "--json", *model, data=tmp_path / "d", env=CLOCK)
+    events = [json.loads(x) for x in p.stdout.splitlines()]
+    end = [e["data"]["plan"] for e in events if e["type"] == "plan"][-1]
+    assert end["state"] == ("completed" if approve == "yes" else "refused")
+    assert len(events[-1]["orders"]) == (2 if approve == "yes" else 0)
+
+
+def test_a_part_that_is_left_alone_is_asked_for_by_itself(tmp_path):
+    """The second thing cannot be had: what was held for the plan is an approval like any other."""
+    first = []
+
+    def refuse_others(h, body):
+        if h.command == "POST" and h.path.endswith("/checkout-sessions"):
+            item = json.loads(body)["line_items"][0]["item"]["id"]
+            first.append(item)
+            return None if item == first[0] else Answer(422, {"Content-Type": "application/json"}, b'{"code":"sold_out","content":"no"}')
+    data, port = tmp_path / "d", free_port()
+    data.mkdir(mode=0o700)
+    (data / "ports.json").write_text(json.dumps({"server": port, "shops": free_port()}))
+    with trouble(Fault(before=refuse_others), tmp_path / "shop", port, "shops/lanhai") as shop, two_things() as model:
+        p = run("do", TWO, "--approve", "yes", "--json", "--shops", shop, *model, data=data, env=CLOCK)
+    events = [json.loads(x) for x in p.stdout.splitlines()]
+    asked = [e["data"]["approval"].get("in_plan", False) for e in events if e["type"] == "approval_request"]
+    assert asked == [True, False] and len(set(first)) > 1
+    assert not [e for e in events if e["type"] == "plan"] and len(events[-1]["orders"]) == 1
