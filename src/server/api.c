@@ -316,22 +316,6 @@ void rk_route_order(struct rk_http_req *r, void *ctx) {
   rk_workers_run(s->workers, r, order_status, s);
 }
 
-/* {items: [{item_id, quantity?}], lines?: [{line_id, quantity}], instrument_id?, lang?} */
-static rk_err change_order(const struct rk_server *s, struct rk_http_req *r, const json_t *body, json_t **approval, struct rk_error *e) {
-  struct rk_line to[RK_MAX_LINE_ITEMS] = {0};
-  struct rk_change_line give[RK_MAX_LINE_ITEMS] = {0};
-  json_t *items = rk_json_arr(body, "items"), *lines = rk_json_arr(body, "lines"), *v;
-  struct id order = id_of(r);
-  size_t i;
-  if (json_array_size(items) == 0 || json_array_size(items) > RK_MAX_LINE_ITEMS || json_array_size(lines) > RK_MAX_LINE_ITEMS)
-    return rk_fail(e, RK_EINVAL, "items: a list of 1 to %d {item_id, quantity}, what the order is changed to; lines: what of it is given, or all", RK_MAX_LINE_ITEMS);
-  json_array_foreach(items, i, v) to[i] = (struct rk_line){.item_id = rk_json_cstr(v, "item_id", ""), .title = "", .quantity = (int32_t)rk_json_i64(v, "quantity", 1)};
-  json_array_foreach(lines, i, v) give[i] = (struct rk_change_line){.line_id = rk_json_cstr(v, "line_id", ""), .quantity = (int32_t)rk_json_i64(v, "quantity", 1)};
-  return rk_trade_change(s->o.trade, &(struct rk_change_ask){.user_id = user_of(r), .order_id = order.text, .lang = rk_json_cstr(body, "lang", NULL),
-      .instrument_id = rk_json_cstr(body, "instrument_id", NULL), .to = to, .n_to = (int32_t)json_array_size(items), .give = give,
-      .n_give = (int32_t)json_array_size(lines)}, approval, e);
-}
-
 /* Asks the merchant what would come back, or what other places cost, on a worker. */
 static void give_back(struct rk_http_req *r, void *ctx) {
   const struct rk_server *s = ctx;
@@ -339,7 +323,7 @@ static void give_back(struct rk_http_req *r, void *ctx) {
   json_t *body = rk_http_json(r, &e), *approval = NULL;
   rk_err err = body ? RK_OK : e.code;
   bool changes = rk_str_eq(rk_json_str(body, "kind"), RK_STR("change"));
-  if (!err) err = changes ? change_order(s, r, body, &approval, &e)
+  if (!err) err = changes ? rk_trade_change_asked(s->o.trade, user_of(r), id_of(r).text, body, &approval, &e)
                           : rk_trade_give_back(s->o.trade, user_of(r), id_of(r).text, rk_json_cstr(body, "kind", ""), rk_json_cstr(body, "lang", NULL), &approval, &e);
   json_decref(body);
   if (err) rk_http_reply_error(r, &e);

@@ -138,6 +138,21 @@ rk_err rk_trade_change(struct rk_trade *t, const struct rk_change_ask *a, json_t
   return err;
 }
 
+rk_err rk_trade_change_asked(struct rk_trade *t, const char *user_id, const char *order_id, const json_t *asked, json_t **approval, struct rk_error *e) {
+  struct rk_line to[RK_MAX_LINE_ITEMS] = {0};
+  struct rk_change_line give[RK_MAX_LINE_ITEMS] = {0};
+  json_t *items = rk_json_arr(asked, "items"), *lines = rk_json_arr(asked, "lines"), *v;
+  size_t i;
+  *approval = NULL;
+  if (json_array_size(items) == 0 || json_array_size(items) > RK_MAX_LINE_ITEMS || json_array_size(lines) > RK_MAX_LINE_ITEMS)
+    return rk_fail(e, RK_EINVAL, "items: a list of 1 to %d {item_id, quantity}, what the order is changed to; lines: what of it is given, or all", RK_MAX_LINE_ITEMS);
+  json_array_foreach(items, i, v) to[i] = (struct rk_line){.item_id = rk_json_cstr(v, "item_id", ""), .title = "", .quantity = (int32_t)rk_json_i64(v, "quantity", 1)};
+  json_array_foreach(lines, i, v) give[i] = (struct rk_change_line){.line_id = rk_json_cstr(v, "line_id", ""), .quantity = (int32_t)rk_json_i64(v, "quantity", 1)};
+  return rk_trade_change(t, &(struct rk_change_ask){.user_id = user_id, .order_id = order_id, .lang = rk_json_cstr(asked, "lang", NULL),
+      .instrument_id = rk_json_cstr(asked, "instrument_id", NULL), .to = to, .n_to = (int32_t)json_array_size(items), .give = give,
+      .n_give = (int32_t)json_array_size(lines)}, approval, e);
+}
+
 /* ---- the order afterwards ---- */
 
 /* Takes what was given off the lines, which have the items' names and no numbers of the merchant's. */

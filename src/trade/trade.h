@@ -120,6 +120,8 @@ struct rk_change_ask {
   const struct rk_change_line *give; int32_t n_give; /* line_id and quantity; none: all that is left of the order */
 };
 rk_err rk_trade_change(struct rk_trade *t, const struct rk_change_ask *a, json_t **approval, struct rk_error *e) RK_MUST_USE;
+/* The same, asked in JSON: {items: [{item_id, quantity?}], lines?: [{line_id, quantity?}], instrument_id?, lang?}. */
+rk_err rk_trade_change_asked(struct rk_trade *t, const char *user_id, const char *order_id, const json_t *asked, json_t **approval, struct rk_error *e) RK_MUST_USE;
 
 /* ---- standing permissions: none by default ---- */
 /* p: {label?, merchant_origin?, instrument_id?, currency, per_order_minor, per_day_minor?, per_month_minor?, allow?: [category], deny?: [category]}.
