@@ -53,11 +53,13 @@ static void drop_parts(json_t *steps) {
 
 /* ---- places ---- */
 
+/* A name in another script than the words is their translation: the card and the approval show what it is. */
 static bool is_said(rk_str s, const char *name) {
   struct rk_buf normal;
   size_t at, n;
   rk_buf_init(&normal, 1024);
-  bool found = name[0] && rk_words_normal(&normal, rk_str_c(name)) == RK_OK && rk_split_find(s, rk_buf_str(&normal), &at, &n);
+  bool found = name[0] && rk_words_normal(&normal, rk_str_c(name)) == RK_OK &&
+               (rk_split_find(s, rk_buf_str(&normal), &at, &n) || rk_words_has_han(s) != rk_words_has_han(rk_buf_str(&normal)));
   rk_buf_release(&normal);
   return found;
 }

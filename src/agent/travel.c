@@ -22,6 +22,8 @@ static int64_t day_number(const char *iso) {
 
 static bool is_for_child(const struct rk_offer *o) { return strcmp(text(rk_pick_option(o, "passenger")), "child") == 0; }
 
+int32_t rk_trip_nights(const char *date, const char *end_date) { return (int32_t)(day_number(end_date) - day_number(date)); }
+
 /* The same place of the same service, for whomever. */
 static bool same_fare(const struct rk_offer *a, const struct rk_offer *b) {
   if (strcmp(a->origin, b->origin) != 0 || strcmp(a->product_id, b->product_id) != 0) return false;
@@ -65,7 +67,7 @@ static rk_err add_line(struct rk_trip_option *x, const struct rk_offer *o, int32
 static rk_err add_lines(const struct rk_trip *t, const struct rk_offer *grown, const struct rk_offer *child, struct rk_trip_option *x) {
   if (x->kind == RK_TRIP_STAY) {
     int32_t guests = number_of(rk_pick_option(grown, "guests"), GUESTS_UNKNOWN);
-    x->nights = (int32_t)(day_number(t->end_date) - day_number(t->date));
+    x->nights = rk_trip_nights(t->date, t->end_date);
     x->rooms = guests ? (persons(t) + guests - 1) / guests : persons(t);
     return add_line(x, grown, x->rooms);
   }

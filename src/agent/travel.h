@@ -48,6 +48,7 @@ json_t *rk_trip_slots(const struct rk_trip *t);
 /* Kinds that the user's own words name; 0: none. s: normal form. */
 unsigned rk_trip_said(rk_str s);
 rk_str rk_trip_word(enum rk_trip_kind kind, rk_str s); /* the word of it; empty: none */
+int32_t rk_trip_nights(const char *date, const char *end_date); /* both YYYY-MM-DD */
 const char *rk_trip_category(enum rk_trip_kind kind); /* "train" | "flight" | "hotel" | "ticket" | "film": of permissions */
 
 struct rk_trip_option {

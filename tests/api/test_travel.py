@@ -190,6 +190,13 @@ def test_train_or_plane_is_one_way_each(world):
     assert max(o["total_minor"] for o in orders if o["lines"][0]["category"] == "hotel") <= 50000
 
 
+def test_a_stay_with_a_day_of_its_own(world):
+    before = {o["id"] for o in world.orders()}
+    world.say("订周五上海到杭州的高铁票，再订周六住一晚的酒店，就我一个人", {"tool": "trains", "from": "上海", "to": "杭州", "when": "周五"}, {"tool": "hotels", "city": "杭州", "when": "周六"})
+    orders = [o for o in world.orders() if o["id"] not in before]
+    assert ("hotel", "杭州", "", "2026-11-28", "2026-11-29", 1) in journey_of(orders) and ("train", "上海", "杭州", "2026-11-27", "", 1) in journey_of(orders)
+
+
 def test_the_second_one_is_the_second_one(world):
     found = world.say("看看周日上海到苏州的高铁，就我一个人，先不买", {"tool": "trains", "from": "上海", "to": "苏州", "when": ""})
     second = found["card"][0]["cards"][1]

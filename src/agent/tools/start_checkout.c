@@ -95,7 +95,7 @@ rk_err rk_goal_checkout(struct rk_turn *t, struct rk_goal *g, int64_t number, bo
     const struct rk_trip_option *option = rk_goal_option(t, g, number);
     struct rk_traveler people[RK_MAX_TRAVELERS];
     p.travelers = people;
-    p.n_travelers = option ? rk_goal_travelers(t, g, people) : 0;
+    p.n_travelers = option ? rk_goal_travelers(g, people) : 0;
     return option ? prepare(t, g, &p, option, option->whole.total, out, e) : rk_tool_refuse(out, json_string("this option is gone: search again"));
   }
   const struct rk_offer *o = rk_goal_offer(t, g, number);

@@ -87,23 +87,33 @@ static void put_clock(json_t *slots, const char *key, int32_t minute) {
   if (minute > 0) json_object_set_new(slots, key, json_sprintf("%02d:%02d", (int)(minute / 60), (int)(minute % 60)));
 }
 
+/* A stay that has a day in its own part of the words begins there ("周五去，周六住一晚酒店"); else it is as long as the journey. */
+static void put_stay(const struct rk_turn *t, const struct rk_goal *g, rk_str s, const struct rk_day *days, int32_t n, json_t *slots) {
+  char first[11], last[11];
+  int64_t now = rk_now_ms();
+  rk_str own = g->said == t->said ? (rk_str){"", 0} : rk_str_c(g->said);
+  const struct rk_day *mine = named_day(s, days, n, own);
+  if (!rk_dates_trip(mine ? own : s, now, first, last)) return;
+  put(slots, "date", mine ? mine->iso : first);
+  if (!last[0]) json_object_set_new(slots, "nights", json_integer(1));
+  else if (mine) json_object_set_new(slots, "nights", json_integer(rk_trip_nights(first, last)));
+  else put(slots, "end_date", last);
+}
+
 static void put_days(const struct rk_turn *t, const struct rk_goal *g, enum rk_trip_kind kind, rk_str s, json_t *slots) {
   struct rk_day days[RK_MAX_DAYS];
   struct rk_buf when;
   char first[11], last[11];
   int64_t now = rk_now_ms();
   int32_t n = rk_dates_all(s, now, days, RK_MAX_DAYS), after = 0, before = 0;
+  if (kind == RK_TRIP_STAY) {
+    put_stay(t, g, s, days, n, slots);
+    return;
+  }
   rk_buf_init(&when, 1024);
   bool said = rk_words_normal(&when, rk_json_str(g->args, "when")) == RK_OK;
   const struct rk_day *day = said ? named_day(s, days, n, rk_buf_str(&when)) : NULL;
-  if (rk_dates_trip(s, now, first, last)) {
-    put(slots, "date", goes_back(t, g) && last[0] ? last : day ? day->iso : first);
-    if (kind == RK_TRIP_STAY) {
-      json_object_set_new(slots, "date", json_string(first));
-      put(slots, "end_date", last);
-      if (!last[0]) json_object_set_new(slots, "nights", json_integer(1));
-    }
-  }
+  if (rk_dates_trip(s, now, first, last)) put(slots, "date", goes_back(t, g) && last[0] ? last : day ? day->iso : first);
   const char *date = rk_json_cstr(slots, "date", "");
   for (int32_t i = 0; i < n; i++)
     if (strcmp(days[i].iso, date) == 0 && days[i].timed) after = days[i].after_min, before = days[i].before_min;
@@ -125,7 +135,7 @@ static rk_str trimmed_name(rk_str s) {
 }
 
 /* "张三、李四（孩子）", "Ann and Ben (child)": names as the user wrote them, in answer to a question. */
-static int32_t named_people(const struct rk_turn *t, const struct rk_goal *g, struct rk_traveler out[RK_MAX_TRAVELERS]) {
+static int32_t named_people(const struct rk_goal *g, struct rk_traveler out[RK_MAX_TRAVELERS]) {
   static const char marks[] = "、|,|，|;|；|\n| and | & |和";
   static const char child_words[] = "孩子|小孩|儿童|child|kid|son|daughter";
   int32_t n = 0;
@@ -135,7 +145,7 @@ static int32_t named_people(const struct rk_turn *t, const struct rk_goal *g, st
     rk_str part = {rest.p, at < 0 ? rest.n : (size_t)at}, name = trimmed_name(part);
     size_t used = at < 0 ? rest.n : (size_t)at + mark;
     rest = (rk_str){rest.p + used, rest.n - used};
-    const char *kept = name.n && name.n <= 60 ? rk_arena_dup(t->arena, name) : NULL;
+    const char *kept = name.n && name.n <= 60 ? rk_arena_dup(g->arena, name) : NULL;
     if (kept) out[n++] = (struct rk_traveler){kept, rk_words_has(part, child_words)};
   }
   return n;
@@ -148,7 +158,7 @@ static bool put_party(const struct rk_turn *t, const struct rk_goal *g, enum rk_
   int32_t adults = 0, children = 0;
   rk_party_read(s, &w);
   bool known = rk_party_count(&w, kind == RK_TRIP_STAY ? 0 : g->intent.quantity, t->profile, &adults, &children);
-  int32_t n = named_people(t, g, who);
+  int32_t n = named_people(g, who);
   if (!w.said && n > 0) { /* their names say how many */
     known = true;
     adults = children = 0;
@@ -324,14 +334,14 @@ rk_err rk_tool_travel(struct rk_turn *t, const struct rk_call *c, struct rk_tool
 /* ---- who goes ---- */
 
 /* Those that were named, where they are the party; 0: the profile says who goes. */
-static int32_t travelers_of(const struct rk_turn *t, const struct rk_goal *g, const struct rk_trip *trip, struct rk_traveler out[RK_MAX_TRAVELERS]) {
-  int32_t n = named_people(t, g, out), children = 0;
+static int32_t travelers_of(const struct rk_goal *g, const struct rk_trip *trip, struct rk_traveler out[RK_MAX_TRAVELERS]) {
+  int32_t n = named_people(g, out), children = 0;
   for (int32_t i = 0; i < n; i++) children += out[i].child;
   bool stay = trip->kinds == RK_TRIP_BIT(RK_TRIP_STAY), seats = trip->kinds & (RK_TRIP_BIT(RK_TRIP_TICKET) | RK_TRIP_BIT(RK_TRIP_FILM));
   return !seats && (stay || (children == trip->children && n - children == trip->adults)) ? n : 0;
 }
 
-int32_t rk_goal_travelers(struct rk_turn *t, const struct rk_goal *g, struct rk_traveler out[RK_MAX_TRAVELERS]) { return travelers_of(t, g, &g->trip, out); }
+int32_t rk_goal_travelers(const struct rk_goal *g, struct rk_traveler out[RK_MAX_TRAVELERS]) { return travelers_of(g, &g->trip, out); }
 
 bool rk_goal_has_people(struct rk_turn *t, const struct rk_goal *g) {
   struct rk_traveler who[RK_MAX_TRAVELERS];
@@ -341,7 +351,7 @@ bool rk_goal_has_people(struct rk_turn *t, const struct rk_goal *g) {
   int32_t n;
   if (!kind_of(g->tool->name, &kind)) return true;
   if (!g->searched && same_trip(rk_json_obj(rk_turn_result(t, g->step), "trip"), kinds_of(g, kind), &trip, &ignored)) return true; /* its booking will say so */
-  return travelers_of(t, g, &trip, who) > 0 || rk_trip_party(&trip, t->profile, t->arena, who, &n, &ignored) == RK_OK;
+  return travelers_of(g, &trip, who) > 0 || rk_trip_party(&trip, t->profile, t->arena, who, &n, &ignored) == RK_OK;
 }
 
 /* ---- booking ---- */
