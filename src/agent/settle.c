@@ -35,7 +35,8 @@ static void let_go_plan(struct rk_turn *t, const char *plan_id) {
 /* Brings an approved purchase to its end, or says how it ended. */
 static rk_err end_of(struct rk_turn *t, const char *id, struct rk_error *e) {
   json_t *approval = current(t, id), *order = NULL, *close = NULL, *result;
-  const char *state = rk_json_cstr(approval, "state", "failed"), *kind = rk_json_cstr(approval, "kind", "purchase");
+  const char *state = rk_json_cstr(approval, "state", "failed");
+  bool purchase = is(rk_json_cstr(approval, "kind", "purchase"), "purchase");
   struct rk_error ignored;
   rk_err err = RK_OK;
   if (is(state, "pending")) state = "expired";
@@ -49,14 +50,14 @@ static rk_err end_of(struct rk_turn *t, const char *id, struct rk_error *e) {
       approval = current(t, id);
       state = is(rk_json_cstr(approval, "state", ""), "failed") ? "failed" : "unknown";
     }
-  } else if (is(state, "completed") && is(kind, "purchase")) {
+  } else if (is(state, "completed") && purchase) {
     order = order_of(t, approval);
   }
-  if (!is(kind, "purchase")) result = rk_say_given_back(t, approval, state, &close);
+  if (!purchase) result = rk_say_given_back(t, approval, state, &close);
   else if (is(state, "completed") && order) result = rk_say_order(t, order, &close);
   else result = rk_say_no_order(t, state, rk_json_cstr(approval, "failure_code", ""), &close);
   if (is(state, "refused") || is(state, "expired")) rk_trade_let_go(t->sv->trade, t->user_id, rk_json_cstr(approval, "id", id));
-  if (is(kind, "purchase") && (is(state, "completed") || is(state, "unknown"))) rk_turn_set(t, "ordered");
+  if (purchase && (is(state, "completed") || is(state, "unknown"))) rk_turn_set(t, "ordered");
   tell_model(t, result);
   rk_turn_close(t, close);
   json_decref(result);
