@@ -113,17 +113,17 @@ static enum fit measure_fits(rk_str text, const struct rk_measure *want) {
 }
 
 /* "A tent for 2": people of whom no word says that they are people. */
-static bool is_for(rk_str text, int32_t people) {
+static bool is_for(rk_str text, double people) {
   static const char *const words[] = {"one", "two", "three", "four", "five", "six"};
   char phrase[40];
   if (people < 1 || people > 6) return false;
-  snprintf(phrase, sizeof phrase, "for %d|for %s", (int)people, words[people - 1]);
+  snprintf(phrase, sizeof phrase, "for %d|for %s", (int)people, words[(int)people - 1]);
   return rk_words_has(text, phrase);
 }
 
 static enum fit demand_fits(rk_str text, const struct rk_measure *want) {
   enum fit fit = measure_fits(text, want);
-  return fit != FIT_YES && want->dimension == RK_DIM_PEOPLE && is_for(text, (int32_t)want->value) ? FIT_YES : fit;
+  return fit != FIT_YES && want->dimension == RK_DIM_PEOPLE && is_for(text, want->value) ? FIT_YES : fit;
 }
 
 /* "Two of us", where no offer says for how many it is, is no demand on this kind of thing. */
