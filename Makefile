@@ -15,8 +15,8 @@ CC := gcc
 VERSION := 0.1.0
 
 # Lowest first. A library may use only those to its left (make lint checks the includes).
-MODULES := base json engine store net http chat mcp trade shop search media agent eval server cli
-PKGS := libmicrohttpd libcurl jansson sqlite3 openssl
+MODULES := base json engine store net http chat mcp trade shop search site media agent eval server cli
+PKGS := libmicrohttpd libcurl jansson sqlite3 openssl libxml-2.0
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
         -Wcast-qual -Wwrite-strings -Wimplicit-fallthrough -Wnull-dereference

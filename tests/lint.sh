@@ -15,10 +15,10 @@ verdict() {
 # Who may include whom, besides itself. An arrow that is not here goes up.
 declare -A may=(
   [base]="" [json]="base" [engine]="base" [store]="base json" [net]="base json" [http]="base json"
-  [chat]="base json engine net" [trade]="base json net http store" [shop]="base json net http store trade"
-  [agent]="base json engine net http store chat trade shop" [server]="base json engine net http store chat trade agent"
+  [chat]="base json engine net" [trade]="base json net http store" [shop]="base json net http store trade" [search]="base json net" [site]="base json http"
+  [agent]="base json engine net http store chat trade shop search" [server]="base json engine net http store chat trade agent"
   [eval]="base json net store shop"
-  [cli]="base json engine net http store chat trade shop agent server eval")
+  [cli]="base json engine net http store chat trade shop search site agent server eval")
 for dir in src/*/; do
   m=$(basename "$dir")
   grep -rnoE '#include "[a-z]+/' "$dir" --include='*.[ch]' | while IFS= read -r line; do

@@ -51,17 +51,19 @@ static void find_beside_program(struct rk_sandbox_dirs *d) {
   char *slash = strrchr(exe, '/');
   if (!slash) return;
   *slash = 0;
-  static const char *const places[] = {"../../shops", "../share/rukou/shops"};
+  static const char *const places[] = {"../..", "../share/rukou"};
   for (size_t i = 0; d->n == 0 && i < sizeof places / sizeof *places; i++) {
-    snprintf(parent, sizeof parent, "%s/%s", exe, places[i]);
+    snprintf(parent, sizeof parent, "%s/%s/shops", exe, places[i]);
     add_below(parent, d);
-    snprintf(parent, sizeof parent, "%s/%s/travel", exe, places[i]);
+    snprintf(parent, sizeof parent, "%s/%s/shops/travel", exe, places[i]);
     add_below(parent, d);
+    int n_path = snprintf(d->news, sizeof d->news, "%s/%s/sites/news/articles.txt", exe, places[i]);
+    if (n_path >= (int)sizeof d->news || access(d->news, R_OK) != 0) d->news[0] = 0;
   }
 }
 
 rk_err rk_sandbox_find(const struct rk_config *cfg, struct rk_sandbox_dirs *d, struct rk_error *e) {
-  d->n = 0;
+  d->n = 0, d->news[0] = 0;
   rk_str rest = rk_str_c(cfg->sandbox_shops), one;
   if (rest.n == 0) {
     find_beside_program(d);
@@ -92,23 +94,25 @@ static _Noreturn void run_child(const struct rk_config *cfg, int out_fd, const c
   ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
   if (n <= 0) _exit(127);
   exe[n] = 0;
-  char *argv[16 + RK_SANDBOX_MAX];
+  char *argv[20 + RK_SANDBOX_MAX];
   int argc = 0;
   const char *fixed[] = {exe, "shop", "serve", "--json", "--sandbox", "--agent", agent_origin, "--port", port, "--data", cfg->data_dir};
   for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) argv[argc++] = strdup(fixed[i]);
+  if (d->news[0]) argv[argc++] = strdup("--news"), argv[argc++] = d->news;
   for (int32_t i = 0; i < d->n; i++) argv[argc++] = d->path[i];
   argv[argc] = NULL;
   execv(exe, argv);
   _exit(127);
 }
 
-/* Takes whole lines out of the child's output; each names one shop. */
+/* Takes whole lines out of the child's output; each names one shop, or the news site. */
 static rk_err take_lines(struct rk_buf *text, struct rk_sandbox *s, struct rk_error *e) {
   rk_str rest = rk_buf_str(text), line;
-  while (s->n_origins < RK_SANDBOX_MAX && rk_str_cut(rest, '\n', &line, &rest)) {
+  while (rk_str_cut(rest, '\n', &line, &rest)) {
     json_t *v = rk_json_parse(line, 4096, e);
     if (!v) return RK_EFORMAT;
-    snprintf(s->origins[s->n_origins++], sizeof s->origins[0], "%s", rk_json_cstr(v, "origin", ""));
+    bool shop = json_object_get(v, "shop") != NULL && s->n_origins < RK_SANDBOX_MAX;
+    snprintf(shop ? s->origins[s->n_origins++] : s->news, sizeof s->news, "%s", rk_json_cstr(v, "origin", ""));
     json_decref(v);
   }
   struct rk_buf left;
@@ -119,12 +123,12 @@ static rk_err take_lines(struct rk_buf *text, struct rk_sandbox *s, struct rk_er
   return err;
 }
 
-static rk_err read_origins(int fd, int32_t n_expected, struct rk_sandbox *s, struct rk_error *e) {
+static rk_err read_origins(int fd, int32_t n_shops, bool news, struct rk_sandbox *s, struct rk_error *e) {
   struct rk_buf text;
   rk_buf_init(&text, 65536);
   int64_t until_ms = rk_mono_ms() + START_TIMEOUT_MS;
   rk_err err = RK_OK;
-  while (!err && s->n_origins < n_expected) {
+  while (!err && (s->n_origins < n_shops || (news && !s->news[0]))) {
     struct pollfd p = {.fd = fd, .events = POLLIN};
     int64_t left_ms = until_ms - rk_mono_ms();
     char piece[4096];
@@ -162,14 +166,14 @@ rk_err rk_sandbox_start(const struct rk_config *cfg, int first_port, const char 
   snprintf(port, sizeof port, "%d", first_port);
   rk_err err = rk_sandbox_find(cfg, d, e);
   if (!err && pipe2(fds, O_CLOEXEC) != 0) err = rk_fail(e, RK_EIO, "pipe: %s", strerror(errno));
-  if (!err) wait_for_ports(first_port, d->n);
+  if (!err) wait_for_ports(first_port, d->n + (d->news[0] != 0));
   if (!err) {
     out->pid = fork();
     if (out->pid == 0) run_child(cfg, fds[1], port, agent_origin, d);
     if (out->pid < 0) err = rk_fail(e, RK_EIO, "fork: %s", strerror(errno));
   }
   if (fds[1] >= 0) close(fds[1]);
-  if (!err) err = read_origins(fds[0], d->n, out, e);
+  if (!err) err = read_origins(fds[0], d->n, d->news[0] != 0, out, e);
   if (fds[0] >= 0) close(fds[0]);
   if (err) rk_sandbox_stop(out);
   free(d);

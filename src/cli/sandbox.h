@@ -14,6 +14,7 @@ enum { RK_SANDBOX_MAX = 24 };
 struct rk_sandbox_dirs {
   char path[RK_SANDBOX_MAX][4096];
   int32_t n;
+  char news[4096];                          /* articles of the news site, "" : there are none beside the program */
 };
 /* Those of cfg->sandbox_shops, or those found beside the program. */
 rk_err rk_sandbox_find(const struct rk_config *cfg, struct rk_sandbox_dirs *out, struct rk_error *e) RK_MUST_USE;
@@ -22,6 +23,7 @@ struct rk_sandbox {
   pid_t pid;                                /* 0: none running */
   char origins[RK_SANDBOX_MAX][64];
   int32_t n_origins;
+  char news[64];                            /* origin of the news site, "" : there is none */
 };
 
 /* Starts the shops of cfg->sandbox_shops (or those found beside the program) on

@@ -11,6 +11,7 @@
 #include "cli/merchants.h"
 #include "cli/view.h"
 #include "shop/serve.h"
+#include "site/news.h"
 
 enum { PATH_BYTES = 4096 };
 
@@ -19,9 +20,9 @@ static int usage(const char *what) {
   return RK_EXIT_USAGE;
 }
 
-static void print_shop(const struct rk_cli *c, const char *name, const char *origin) {
+static void print_site(const struct rk_cli *c, const char *kind, const char *name, const char *origin) {
   if (c->json) {
-    json_t *v = json_pack("{s:s, s:s}", "shop", name, "origin", origin);
+    json_t *v = json_pack("{s:s, s:s}", kind, name, "origin", origin);
     char *text = rk_json_dump(v);
     puts(text);
     free(text);
@@ -55,18 +56,19 @@ static int serve(struct rk_cli *c) {
   struct rk_opt_list agents = {0};
   int64_t port = 0;
   bool sandbox = false, testing = false, order_auth = false;
-  const char *cert = NULL, *key = NULL, *origin = NULL, *address = NULL;
+  const char *cert = NULL, *key = NULL, *origin = NULL, *address = NULL, *news = NULL;
   struct rk_opt_list known = {0};
   const struct rk_opt opts[] = {{"port", 'i', &port}, {"sandbox", 'b', &sandbox}, {"agent", 'l', &agents}, {"known-agent", 'l', &known},
                                 {"testing", 'b', &testing}, {"order-auth", 'b', &order_auth}, {"tls-cert", 's', &cert}, {"tls-key", 's', &key},
-                                {"origin", 's', &origin}, {"address", 's', &address}};
+                                {"origin", 's', &origin}, {"address", 's', &address}, {"news", 's', &news}};
   struct rk_known_agent profiles[RK_OPT_LIST_MAX];
   if (!rk_opts(c, opts, sizeof opts / sizeof *opts)) return RK_EXIT_USAGE;
   if ((testing || known.n) && !sandbox) return usage("--testing and --known-agent are for the sandbox: add --sandbox");
+  if (news && !sandbox) return usage("--news is for the sandbox: add --sandbox");
   if (!cert != !key) return usage("--tls-cert and --tls-key belong together");
   if (!read_known(&known, profiles)) return usage("--known-agent is URL=FILE");
   if (c->argc < 1) return usage("name the directories of the shops, for example `rukou shop serve shops/lanhai`");
-  if (port < 0 || port > 65535 - RK_MAX_SHOPS_SERVED) return usage("--port is 0 (free ports) to 65519");
+  if (port < 0 || port > 65534 - RK_MAX_SHOPS_SERVED) return usage("--port is 0 (free ports) to 65518");
 
   pid_t parent = getppid();
   if (sandbox) prctl(PR_SET_PDEATHSIG, SIGTERM); /* sandbox shops go with the agent that started them; a real one outlives the shell it was typed in */
@@ -82,10 +84,17 @@ static int serve(struct rk_cli *c) {
   struct rk_serve_opts o = {.dirs = (const char *const *)c->argv, .n_dirs = c->argc, .data_dir = c->cfg.data_dir, .port = (int32_t)port,
                             .sandbox = sandbox, .agents = agents.v, .n_agents = agents.n, .known = profiles, .n_known = known.n, .testing = testing,
                             .order_auth = order_auth, .tls_cert = cert, .tls_key = key, .origin = origin, .address = address};
+  struct rk_news *site = NULL;
   if (rk_serve_start(&o, &v, &e)) return rk_die(&e);
-  for (int32_t i = 0; i < rk_serve_count(v); i++) print_shop(c, rk_serve_name(v, i), rk_serve_origin(v, i));
+  for (int32_t i = 0; i < rk_serve_count(v); i++) print_site(c, "shop", rk_serve_name(v, i), rk_serve_origin(v, i));
+  if (news && rk_news_start(news, "127.0.0.2", port ? (int32_t)port + rk_serve_count(v) : 0, &site, &e)) {
+    rk_serve_stop(v);
+    return rk_die(&e);
+  }
+  if (site) print_site(c, "site", "news", rk_news_origin(site));
   fflush(stdout);
   wait_for_end();
+  rk_news_stop(site);
   rk_serve_stop(v);
   return RK_EXIT_OK;
 }
@@ -169,7 +178,7 @@ static int run(struct rk_cli *c) {
 
 const struct rk_command rk_cmd_shop = {
   "shop", "run merchants (serve, orders) and buy at others (add, list, probe, link)",
-  "usage: rukou shop serve DIR... [--address A] [--port N] [--tls-cert FILE --tls-key FILE] [--sandbox] [--agent ORIGIN]...\n"
+  "usage: rukou shop serve DIR... [--address A] [--port N] [--tls-cert FILE --tls-key FILE] [--sandbox] [--news FILE] [--agent ORIGIN]...\n"
   "       rukou shop orders DIR [--json]\n"
   "       rukou shop new DIR [--name N] [--name-en N] [--currency CNY] | import DIR FILE.csv [--replace]\n"
   "       rukou shop ship DIR ORDER [--carrier C] [--tracking N] | admin DIR | backup DIR FILE | restore DIR FILE\n"
@@ -188,6 +197,7 @@ const struct rk_command rk_cmd_shop = {
   "  --order-auth    show orders to signed requests and linked accounts only; without --sandbox always\n"
   "  --testing       fixtures of test suites: payments with a fixed outcome, hooks under /testing/ (docs/conformance-ucp.md)\n"
   "  --tls-cert, --tls-key  PEM files: serve over TLS 1.3\n"
+  "  --news FILE       the sandbox news site beside the shops, with the articles of the file (sites/news/articles.txt)\n"
   "new     makes a directory with shop.conf, delivery and coupon tables, an example of goods.csv and an empty database\n"
   "import  takes all goods of a table or none; every wrong cell is named; --replace takes the others off (docs/shop.md)\n"
   "ship    marks an order as sent; backup and restore copy goods, stock and orders\n"
