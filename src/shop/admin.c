@@ -35,7 +35,7 @@ static const char style[] =
 
 /* ---- what a page is made of ---- */
 
-rk_str admin_header(const struct rk_shop_request *r, const char *name) {
+static rk_str header(const struct rk_shop_request *r, const char *name) {
   rk_str value = {0};
   return r->message && r->message->field(r->message->ud, name, &value) ? value : (rk_str){0};
 }
@@ -149,7 +149,7 @@ static void cookie_name(const struct rk_shop *s, char out[32]) {
 
 static rk_str cookie(const struct admin *a) {
   char name[32];
-  rk_str rest = admin_header(a->r, "cookie"), one, key, value;
+  rk_str rest = header(a->r, "cookie"), one, key, value;
   cookie_name(a->s, name);
   while (rest.n) {
     rk_str_cut(rest, ';', &one, &rest);
@@ -178,7 +178,7 @@ static bool find_session(struct admin *a) {
 }
 
 static bool wants_english_page(const struct rk_shop_request *r) {
-  rk_str accept = admin_header(r, "accept-language");
+  rk_str accept = header(r, "accept-language");
   return accept.n && !rk_str_starts(accept, RK_STR("zh"));
 }
 
@@ -207,7 +207,7 @@ static void show_sign_in(struct admin *a, const char *token) {
 }
 
 /* Only a page of ours may write: browsers name the Origin of every form. */
-static bool from_here(const struct admin *a) { return rk_str_eq_c(admin_header(a->r, "origin"), a->s->origin); }
+static bool from_here(const struct admin *a) { return rk_str_eq_c(header(a->r, "origin"), a->s->origin); }
 
 static void refuse_foreign(struct admin *a) {
   char text[300];

@@ -25,7 +25,6 @@ struct admin {
 };
 
 static inline const char *admin_word(const struct admin *a, const char *zh, const char *en) { return a->en ? en : zh; }
-rk_str admin_header(const struct rk_shop_request *r, const char *name);
 /* Head of a page up to its <main>, and its end, which is the answer. here: the path that the menu marks. */
 void admin_begin(struct admin *a, const char *title, const char *here);
 void admin_end(struct admin *a, int32_t status);
