@@ -170,30 +170,6 @@ rk_err rk_trade_plan_drop(struct rk_trade *t, const char *user_id, const char *c
   return err;
 }
 
-rk_err rk_trade_plan_prepare(struct rk_trade *t, const char *title, const struct rk_prepare *parts, int32_t n, int32_t *failed, json_t **plan, struct rk_error *e) {
-  char ids[RK_MAX_PLAN_PARTS][37];
-  const char *list[RK_MAX_PLAN_PARTS];
-  int32_t held = 0;
-  rk_err err = n < 1 || n > RK_MAX_PLAN_PARTS ? rk_fail(e, RK_EINVAL, "a plan has 1 to %d parts", RK_MAX_PLAN_PARTS) : RK_OK;
-  *plan = NULL;
-  while (!err && held < n) {
-    struct rk_prepare p = parts[held];
-    json_t *approval = NULL;
-    p.in_plan = true;
-    err = rk_trade_prepare(t, &p, &approval, e);
-    if (err) break;
-    rk_utf8_copy(ids[held], sizeof ids[held], rk_json_str(approval, "id"));
-    list[held] = ids[held];
-    held++;
-    json_decref(approval);
-  }
-  *failed = held;
-  if (!err) err = rk_trade_plan_new(t, parts[0].user_id, title, list, n, plan, e);
-  struct rk_error ignored = {RK_OK, ""};
-  if (err && held && rk_trade_plan_drop(t, parts[0].user_id, list, held, &ignored)) rk_log(RK_LOG_WARN, "trade", "a part of a plan that does not come about still waits: %s", ignored.msg);
-  return err;
-}
-
 /* ---- answering it ---- */
 
 static rk_err set_on_failure(struct rk_trade *t, const char *user_id, const char *plan_id, const char *on_failure, struct rk_error *e) {

@@ -142,7 +142,7 @@ static void add_cost(struct rk_buf *out, const json_t *totals, bool zh) {
   const char *currency;
   json_t *sum;
   json_object_foreach((json_t *)(uintptr_t)totals, currency, sum) {
-    rk_buf_addc(out, '\n');
+    rk_buf_adds(out, "\n\n");
     rk_buf_adds(out, zh ? "合计：支付 " : "Paid in all: ");
     add_money(out, rk_json_i64(sum, "paid_minor", 0), currency);
     if (rk_json_i64(sum, "back_minor", 0)) {

@@ -82,11 +82,7 @@ rk_err rk_trade_edit(struct rk_trade *t, const char *user_id, const char *sessio
  * of them fails: on_failure "undo" (the default: nothing of it stays, where the fee is no more than the sheet says) or "keep". */
 rk_err rk_trade_plan_new(struct rk_trade *t, const char *user_id, const char *title, const char *const *approval_ids, int32_t n, json_t **plan,
                          struct rk_error *e) RK_MUST_USE;
-/* Holds first: prepares the parts in their order and makes the plan of them. When one cannot be had, those before it are dropped;
- * *failed: which (n: the plan itself). */
-rk_err rk_trade_plan_prepare(struct rk_trade *t, const char *title, const struct rk_prepare *parts, int32_t n, int32_t *failed, json_t **plan,
-                             struct rk_error *e) RK_MUST_USE;
-/* Pending purchases that no plan holds are refused, and the merchants are told; the first error, after all of them. */
+/* Pending purchases that were held for a plan, and that no plan holds, are refused, and the merchants are told; the first error, after all of them. */
 rk_err rk_trade_plan_drop(struct rk_trade *t, const char *user_id, const char *const *approval_ids, int32_t n, struct rk_error *e) RK_MUST_USE;
 json_t *rk_trade_plan(struct rk_trade *t, const char *user_id, const char *plan_id); /* NULL: none */
 /* Another on_failure makes another sheet. Parts are edited as any approval. */

@@ -1,6 +1,6 @@
 import { Component } from 'preact';
 import { server_now_ms, state } from '../store.js';
-import { plan_decide, plan_change, plan_renew, plans_refresh, approval_edit, order_back, profile_load } from '../actions.js';
+import { plan_decide, plan_change, plan_renew, plans_refresh, approval_edit, go, order_back, profile_load } from '../actions.js';
 import { terms_fingerprint } from '../jcs.js';
 import { t, t_or, money, day } from '../i18n.js';
 import { Icon } from '../icons.jsx';
@@ -211,6 +211,7 @@ export class Plan extends Component {
             <ol class="pl-parts">{plan.result.parts.map((p, i) => <Result key={p.approval_id} part={p} number={i + 1} chat={chat} />)}</ol>
             <Cost totals={plan.result.totals} />
             <details class="pl-terms"><summary>{t('pl_terms_all')}</summary>{plan.approvals.map((a) => <Terms key={a.id} approval={a} />)}</details>
+            {plan.result.parts.some((p) => p.order_id) && <p class="pl-orders"><button class="link" onClick={() => go('/orders')}>{t('rc_view')}</button></p>}
           </>
         )}
         {!plan.result && shown !== 'pending' && <p class="ap-why" role="status">{t(`ap_x_${shown}`)}</p>}
