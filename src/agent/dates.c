@@ -310,7 +310,7 @@ static int stay_nights(rk_str s) {
     if (!n || v < 1 || v > 30 || v != (int)v) continue;
     rk_str right = from(s, at + n);
     size_t gap = right.n && (right.p[0] == ' ' || right.p[0] == '-') ? 1 : 0;
-    bool limit = rk_words_starts(right, "晚不|晚别|晚最|晚低|晚以|晚大|晚左|晚预|天之内|天内|天后|天之后|天以内|日元") > 0 || rk_words_ends((rk_str){s.p, at}, "in |within |第") > 0;
+    bool limit = rk_words_starts(right, "晚不|晚别|晚最|晚低|晚以|晚大|晚左|晚预|天之内|天内|天后|天之后|天以内|日元") > 0 || rk_words_ends((rk_str){s.p, at}, "in |within |第|周|星期|礼拜") > 0;
     if (!limit && (rk_words_starts(right, "晚|夜") || rk_words_starts(from(right, gap), "nights|night"))) return (int)v;
     if (!limit && (rk_words_starts(right, "日游|天游|天|日行|日之旅|日的") || rk_words_starts(from(right, gap), "days|day")) && v > 1) return (int)v - 1;
     at += n - 1;

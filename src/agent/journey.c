@@ -168,13 +168,32 @@ static bool has_stay(const json_t *steps) {
   return false;
 }
 
-static void add_way_back(const struct rk_turn *t, rk_str s, json_t *steps) {
-  char first[11], last[11];
+/* A way back that the words do not speak of, on the one day that they name, is the model's own. */
+static void drop_way_back(json_t *steps) {
+  for (size_t i = json_array_size(steps); i-- > 1;) {
+    const json_t *b = json_array_get(steps, i);
+    for (size_t k = 0; k < i && is_way(b); k++) {
+      const json_t *a = json_array_get(steps, k);
+      if (!is_way(a) || !same(a, "from", b, "to") || !same(a, "to", b, "from")) continue;
+      json_array_remove(steps, i);
+      break;
+    }
+  }
+}
+
+static void check_way_back(const struct rk_turn *t, rk_str s, json_t *steps) {
+  char first[11], last[11] = "";
   const json_t *out = first_way(steps);
-  if (!out || goes_back(steps, out) || json_array_size(steps) >= RK_MAX_PLAN_STEPS) return;
-  bool several = (t->intent.plans || has_stay(steps)) && rk_dates_trip(s, rk_now_ms(), first, last) && last[0];
+  if (!out) return;
+  bool dated = rk_dates_trip(s, rk_now_ms(), first, last), several = dated && last[0];
   bool asked = rk_words_has(s, "往返|来回|回来|返回|返程|回程|round trip|round-trip|return ticket|return tickets|both ways|there and back|back on|come back|coming back|and back|return on");
-  if (rk_words_has(s, "单程|不用回|one way|one-way") || !(asked || several)) return;
+  bool one_way = rk_words_has(s, "单程|不用回|one way|one-way");
+  if (one_way || (dated && !several && !asked)) {
+    drop_way_back(steps);
+    return;
+  }
+  bool wanted = asked || (several && (t->intent.plans || has_stay(steps)));
+  if (!wanted || goes_back(steps, out) || json_array_size(steps) >= RK_MAX_PLAN_STEPS) return;
   json_t *back = json_deep_copy(out);
   json_object_set(back, "from", json_object_get(out, "to"));
   json_object_set(back, "to", json_object_get(out, "from"));
@@ -201,6 +220,6 @@ void rk_journey_complete(const struct rk_turn *t, rk_str s, json_t *steps) {
   drop_twins(steps);
   check_means(s, steps);
   join_means(steps);
-  add_way_back(t, s, steps);
+  check_way_back(t, s, steps);
   rk_buf_release(&words);
 }

@@ -65,16 +65,25 @@ static void take_reply(struct rk_turn *t, const json_t *question) {
   take_size(t, slot_of(question, "size"), rest);
 }
 
+/* The city that was asked for: where there is none, or one that the sellers do not know, which then was a name ("Forbidden City"). */
+static void take_city(json_t *step, json_t *city, bool alone) {
+  static const char *const ways[] = {"from", "to"};
+  for (size_t k = 0; k < 2; k++)
+    if (json_object_get(step, ways[k]) && !rk_json_str(step, ways[k]).n) json_object_set(step, ways[k], city);
+  if (!json_object_get(step, "city") || (!alone && rk_json_str(step, "city").n)) return;
+  if (json_object_get(step, "name") && !rk_json_str(step, "name").n) json_object_set(step, "name", json_object_get(step, "city"));
+  json_object_set(step, "city", city);
+}
+
 /* A place where a journey lacks one; the names of those who go. */
 static void take_journey(const struct rk_turn *t, const json_t *question, json_t *plan) {
-  static const char *const places[] = {"from", "to", "city"};
   json_t *step, *text = json_string(t->text);
   bool city = slot_of(question, "city") && strlen(t->text) <= 60, people = slot_of(question, "passengers") != NULL;
   size_t i;
   json_array_foreach(rk_json_arr(plan, "steps"), i, step) {
-    for (size_t k = 0; city && k < 3; k++)
-      if (json_object_get(step, places[k]) && !rk_json_str(step, places[k]).n) json_object_set(step, places[k], text);
-    if (people && rk_trip_is(rk_json_cstr(step, "tool", ""))) json_object_set(step, "people", text);
+    if (!rk_trip_is(rk_json_cstr(step, "tool", ""))) continue;
+    if (city) take_city(step, text, json_array_size(rk_json_arr(plan, "steps")) == 1);
+    if (people) json_object_set(step, "people", text);
   }
   json_decref(text);
 }

@@ -154,7 +154,7 @@ struct rk_offer *rk_goal_offer(struct rk_turn *t, struct rk_goal *g, int64_t num
 const struct rk_trip_option *rk_goal_option(struct rk_turn *t, struct rk_goal *g, int64_t number);
 /* Are all who go on file, or named in the answer to a question? */
 bool rk_goal_has_people(struct rk_turn *t, const struct rk_goal *g);
-/* Those that were named in the answer, once the goal is searched; 0: the profile says who goes. Names live as long as the turn. */
+/* Those that were named in the answer, once the goal is searched; 0: the profile says who goes. Names live as long as the goal. */
 int32_t rk_goal_travelers(const struct rk_goal *g, struct rk_traveler out[RK_MAX_TRAVELERS]);
 bool rk_trip_is(const char *tool);
 rk_str rk_trip_named(const char *tool, rk_str said); /* the word of said (normal form) that means its kind; empty: none */

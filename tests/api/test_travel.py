@@ -190,6 +190,23 @@ def test_train_or_plane_is_one_way_each(world):
     assert max(o["total_minor"] for o in orders if o["lines"][0]["category"] == "hotel") <= 50000
 
 
+def test_a_city_that_nobody_knows_is_asked_for(world):
+    found = world.say("Book two adult tickets to the Forbidden City for Sunday", {"tool": "tickets", "city": "Forbidden City", "name": "", "when": "Sunday"})
+    assert [s["name"] for s in found["question"][0]["slots"]] == ["city"]
+    found = world.say("Beijing", chat=found["chat"])
+    line = found["approval_request"][0]["approval"]["terms"]["lines"][0]
+    assert "Forbidden City" in line["title"] and line["quantity"] == 2 and line["options"]["date"] == "2026-11-29"
+
+
+def test_the_model_adds_no_way_back(world):
+    before = {o["id"] for o in world.orders()}
+    ways = [{"tool": "trains", "from": "武汉", "to": "深圳", "when": "周五晚上"}, {"tool": "trains", "from": "深圳", "to": "武汉", "when": "周五晚上"}]
+    world.say("我和老婆周五晚上从武汉去深圳，高铁，买最早的一班", *ways)
+    (order,) = [o for o in world.orders() if o["id"] not in before]
+    facts = order["lines"][0]["attributes"]
+    assert (facts["from"], facts["date"]) == ("武汉", "2026-11-27") and facts["starts"] >= "18:00" and order["lines"][0]["quantity"] == 2
+
+
 def test_a_stay_with_a_day_of_its_own(world):
     before = {o["id"] for o in world.orders()}
     world.say("订周五上海到杭州的高铁票，再订周六住一晚的酒店，就我一个人", {"tool": "trains", "from": "上海", "to": "杭州", "when": "周五"}, {"tool": "hotels", "city": "杭州", "when": "周六"})

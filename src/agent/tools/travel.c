@@ -171,7 +171,8 @@ static bool put_party(const struct rk_turn *t, const struct rk_goal *g, enum rk_
 
 /* ---- the step as a trip ---- */
 
-static const char *wish_of(const struct rk_intent *in) {
+static const char *wish_of(const struct rk_intent *in, rk_str s) {
+  if (rk_words_has(s, "最早的|最早一班|最早出发|头班|首班|第一班|earliest|first train|first flight|first one out")) return "earliest";
   return in->wish == RK_WISH_SOONEST ? "earliest" : in->wish == RK_WISH_RATING ? "rating" : in->wish == RK_WISH_CHEAPEST ? "cheapest" : "";
 }
 
@@ -217,7 +218,7 @@ static rk_err trip_of(const struct rk_turn *t, const struct rk_goal *g, enum rk_
   bool known = !err && put_party(t, g, kind, s, slots);
   put_places(t, g, kind, slots);
   if (!err) put_days(t, g, kind, s, slots);
-  put(slots, "wish", wish_of(&g->intent));
+  put(slots, "wish", wish_of(&g->intent, s));
   json_object_set_new(slots, "adjacent", json_boolean(!rk_words_has(s, "不用连座|不连座也行|分开坐|need not sit together|don't need to sit together|seats apart")));
   if (!err) err = known ? rk_trip_read(kinds_of(g, kind), slots, rk_now_ms(), trip, e) : rk_fail(e, RK_EINVAL, "adults: how many go, 1 to %d", RK_MAX_TRAVELERS);
   if (!err) put_limits(&g->intent, kind, trip);
@@ -234,7 +235,8 @@ static json_t *for_model(const struct rk_goal *g, const struct rk_trip_found *f,
     const struct rk_trip_option *o = f->shown[i];
     char total[40];
     rk_money_text(o->whole.total, total);
-    json_array_append_new(offers, json_pack("{s:i, s:s, s:s, s:s}", "offer", i + 1, "title", o->whole.title, "class", rk_trip_fare(o), "total", total));
+    json_array_append_new(offers, json_pack("{s:i, s:o, s:s, s:s}", "offer", i + 1, "title", json_sprintf("%s %s", o->whole.title, rk_trip_fare(o)), "shop", o->whole.shop_name,
+                                            "total", total));
   }
   json_t *result = json_pack("{s:o}", "offers", offers);
   if (f->n_shown) json_object_set_new(result, "best", json_integer(1));
@@ -287,6 +289,7 @@ static void show(const struct rk_trip *trip, const struct rk_trip_found *f, cons
 /* A slot that is missing is asked of the user; one that the sellers do not know is said in their words. */
 static rk_err refuse_slot(bool zh, const char *why, struct rk_tool_out *out) {
   static const struct { const char *lead, *slot; } asks[] = {{"date is", "date"}, {"date:", "date"}, {"from is", "city"}, {"to is", "city"}, {"city is", "city"}, {"adults", "passengers"}, {"nobody", "passengers"}};
+  if (rk_str_find(rk_str_c(why), RK_STR(": city: there is no city")) >= 0) out->keep = json_pack("{s:[s]}", "ask", "city");
   for (size_t i = 0; i < sizeof asks / sizeof *asks && !out->keep; i++)
     if (rk_str_starts(rk_str_c(why), rk_str_c(asks[i].lead))) out->keep = json_pack("{s:[s]}", "ask", asks[i].slot);
   if (!out->keep) {
