@@ -7,6 +7,7 @@ import time
 import types
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from moody_merchant import Merchant, open_for_business
 from rukou import run, served
@@ -397,7 +398,9 @@ def test_one_product_in_two_currencies(tmp_path):
 
 # ---- whose words they are ----
 
-FORGED = {"missing": "signature_missing", "wrong": "signature_invalid", "other_bytes": "digest_mismatch", "another_key": "signature_invalid", "another_merchant": "key_not_found"}
+FORGED = {"missing": "signature_missing", "wrong": "signature_invalid", "other_bytes": "digest_mismatch", "another_key": "signature_invalid", "another_merchant": "key_not_found",
+          "expired": "has expired", "from_the_future": "from the future"}
+TIMES = {"expired": "created=1795390000;expires=1795390001", "from_the_future": f"created={1795399200 + 86400}"}
 
 
 def forge(answer, what, key):
@@ -407,6 +410,8 @@ def forge(answer, what, key):
         answer.headers = {k: v[:-12] + "AAAAAAAAAA=:" if k.lower() == "signature" else v for k, v in answer.headers.items()}
     elif what == "other_bytes":
         answer.raw = answer.raw.replace(b'"amount":', b'"amount": ', 1)
+    elif what in TIMES:
+        sign_again(answer, key, times=TIMES[what])
     else:
         sign_again(answer, key, "another" if what == "another_merchant" else None)
 
@@ -419,7 +424,9 @@ def signed_world(tmp_path_factory):
 
 @pytest.mark.parametrize("what", FORGED)
 def test_an_answer_that_the_shop_did_not_sign(signed_world, what):
-    key = ec.generate_private_key(ec.SECP256R1())
+    """Or not now: what it signed for another time."""
+    own = next(signed_world.shop_data.glob("shops/*/shop.pem")).read_bytes()
+    key = serialization.load_pem_private_key(own, None) if what in TIMES else ec.generate_private_key(ec.SECP256R1())
 
     def spoil(h, answer):
         if h.path.endswith("/catalog/search"):

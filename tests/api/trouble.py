@@ -212,10 +212,12 @@ def jwk_of(key):
     return {"kid": "another", "kty": "EC", "crv": "P-256", "x": x, "y": y, "use": "sig", "alg": "ES256"}
 
 
-def sign_again(answer, key, kid=None):
-    """The shop's own signature made anew with another key; kid None: under the shop's own name of its key."""
+def sign_again(answer, key, kid=None, times=None):
+    """The shop's own signature made anew with another key or another time; kid None: under the shop's own name of its key."""
     h = {k.lower(): v for k, v in answer.headers.items()}
     params = h["signature-input"].removeprefix("sig1=")
+    if times:
+        params = re.sub(r"created=\d+", times, params)
     if kid:
         params = re.sub(r'keyid="[^"]*"', f'keyid="{kid}"', params)
     names = re.findall(r'"([^"]+)"', params[:params.index(")")])
