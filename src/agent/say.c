@@ -27,8 +27,8 @@ static void less_text(const json_t *order, bool zh, char *out, size_t size) {
 struct rk_say_when rk_say_when(const json_t *order, bool zh) {
   const json_t *options = rk_json_obj(json_array_get(rk_json_arr(order, "lines"), 0), "options");
   const char *dated = rk_json_cstr(options, "date", ""), *date = rk_json_cstr(rk_json_obj(order, "delivery"), "date", "");
-  if (dated[0] && rk_json_str(rk_json_obj(order, "address"), "street").n == 0) return (struct rk_say_when){zh ? "，日期 " : ", for ", dated};
-  return date[0] ? (struct rk_say_when){zh ? "，预计送达 " : ", delivery promised for ", date} : (struct rk_say_when){"", ""};
+  if (dated[0] && rk_json_str(rk_json_obj(order, "address"), "street").n == 0) return (struct rk_say_when){zh ? "，日期 " : ", for ", dated, true};
+  return date[0] ? (struct rk_say_when){zh ? "，预计送达 " : ", delivery promised for ", date, false} : (struct rk_say_when){"", "", false};
 }
 
 json_t *rk_say_order(struct rk_turn *t, const json_t *order, json_t **close) {
@@ -39,8 +39,9 @@ json_t *rk_say_order(struct rk_turn *t, const json_t *order, json_t **close) {
   const char *shop = rk_json_cstr(rk_json_obj(order, "merchant"), "name", "");
   struct rk_say_when when = rk_say_when(order, t->intent.chinese);
   const char *title = rk_json_cstr(json_array_get(rk_json_arr(order, "lines"), 0), "title", "");
-  *close = t->intent.chinese ? json_sprintf("订单号 %s（%s），合计 %s%s%s%s。", number, shop, total, less, when.lead, when.date)
-                             : json_sprintf("Order %s (%s), total %s%s%s%s.", number, shop, total, less, when.lead, when.date);
+  bool zh = t->intent.chinese;
+  const char *gap = when.is_start ? (zh ? "，" : ", ") : "", *what = when.is_start ? title : "";
+  *close = json_sprintf(zh ? "订单号 %s（%s%s%s），合计 %s%s%s%s。" : "Order %s (%s%s%s), total %s%s%s%s.", number, shop, gap, what, total, less, when.lead, when.date);
   return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "status", "ordered", "order", number, "shop", shop, "title", title, "total", total, "date",
                    when.date, "answer_in", t->intent.chinese ? "中文" : "English");
 }

@@ -5,7 +5,7 @@
 #include "agent/turn.h"
 
 /* When it comes or, of a dated place, when it is, and the words before it ("，预计送达 "); "" for both: nobody knows. */
-struct rk_say_when { const char *lead, *date; };
+struct rk_say_when { const char *lead, *date; bool is_start; };
 struct rk_say_when rk_say_when(const json_t *order, bool zh);
 /* The outcome of an order for the model, and in *close the sentence that code stands for. New references. */
 json_t *rk_say_order(struct rk_turn *t, const json_t *order, json_t **close);

@@ -82,9 +82,12 @@ static bool plans_again(const struct rk_turn *t) {
   return n_calls(t) > 0 && !any_call(t, is_good) && !any_call(t, is_closed) && rk_turn_count(t, "plans") < MAX_PLANS;
 }
 
-/* Several things at once, and what tools say themselves, need no model to be told of. */
+/* Several things at once, and journeys, whose days and hours a small model gets wrong. */
+static bool is_told_by_code(const struct rk_turn *t) { return t->n_goals > 1 || (t->n_goals == 1 && rk_trip_is(t->goals[0].tool->name)); }
+
+/* Those, and what tools say themselves, need no model to be told of. */
 static enum next last_words(const struct rk_turn *t) {
-  bool several = t->n_goals > 1, by_tools = n_calls(t) > 0 && !any_call(t, is_told_by_model);
+  bool several = is_told_by_code(t), by_tools = n_calls(t) > 0 && !any_call(t, is_told_by_model);
   return several || by_tools || any_call(t, gives_back) ? NEXT_CODE_WORDS : NEXT_LAST_WORDS;
 }
 
@@ -107,7 +110,7 @@ static enum next what_next(struct rk_turn *t) {
   if (any_call(t, gives_back)) return NEXT_BOOK;
   if (!rk_turn_buys(t) || !any_call(t, has_cards)) return last_words(t);
   if (!rk_turn_is(t, "told") && asks_first(t)) return NEXT_ASK;
-  return rk_turn_is(t, "told") || t->n_goals > 1 ? NEXT_BOOK : NEXT_TELL;
+  return rk_turn_is(t, "told") || is_told_by_code(t) ? NEXT_BOOK : NEXT_TELL;
 }
 
 static rk_err ask(struct rk_turn *t, struct rk_error *e) {
