@@ -11,8 +11,11 @@ static bool is_way(const json_t *step) { return is_tool(step, RK_TOOL_TRAINS) ||
 static bool same(const json_t *a, const char *x, const json_t *b, const char *y) { return strcmp(arg(a, x), arg(b, y)) == 0; }
 
 bool rk_journey_may(rk_str s) {
-  return rk_trip_said(s) || rk_words_has(s, "去|到|飞|游|玩|旅行|旅游|出差|往返|来回|单程|票|住|trip|travel|journey|visit|weekend in|days in|nights in|ticket|tickets|"
-                                            "round trip|one way|stay|seat|seats");
+  struct rk_day day;
+  if (rk_trip_said(s) || rk_words_has(s, "旅行|旅游|游玩|日游|出差|往返|来回|单程|返程|票|行程|度假|住一晚|住两晚|住三晚|trip|travel|journey|visit|weekend in|days in|nights in|ticket|tickets|"
+                                        "round trip|one way|stay|seat|seats|getaway|vacation|holiday in"))
+    return true;
+  return rk_words_has(s, "去|从|飞|玩|游|住|from|to go to|go to|going to|fly|night|nights") && rk_dates_all(s, rk_now_ms(), &day, 1) > 0;
 }
 
 /* ---- what is no thing of its own ---- */

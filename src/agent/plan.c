@@ -6,6 +6,7 @@
 #include "agent/compute.h"
 #include "agent/journey.h"
 #include "agent/prompt.h"
+#include "agent/split.h"
 #include "agent/turn.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -147,11 +148,69 @@ static void drop_bad_steps(const struct choice *c, json_t *steps) {
 
 /* ---- planning ---- */
 
+/* ---- one thing or several ---- */
+
+/* "no ice", "少糖": how a thing is wanted, not another thing. */
+static bool is_feature(rk_str name) {
+  if (rk_words_starts(name, "no|less|without|more|extra|half|with|not|not too|any|for")) return true;
+  return name.n <= 6 && rk_words_starts(name, "少|去|多|不|免|半|无|加") > 0;
+}
+
+/* Is the part counted ("两盒口罩", "a lid") or joined by a word ("和", "and")? */
+static bool is_thing(rk_str s, const struct rk_part *before, const struct rk_part *p) {
+  struct rk_intent own;
+  size_t end = before->name_at + before->name_n;
+  if (p->name_at < end) return false; /* a word of the same name */
+  rk_str between = {s.p + end, p->name_at - end};
+  if (rk_words_has(between, "和|与|跟|、|以及|还有|外加|再加|加上|再来|再买|另外|加|and|plus|as well as|&")) return true;
+  rk_intent_read((rk_str){s.p + p->at, p->name_at + p->name_n - p->at}, rk_now_ms(), &own);
+  return own.quantity > 0 || own.quantity_vague;
+}
+
+static const struct rk_part *part_before(const struct rk_part *parts, int32_t n, int32_t i) {
+  const struct rk_part *best = NULL;
+  for (int32_t k = 0; k < n; k++)
+    if (k != i && parts[k].named && parts[k].name_at < parts[i].name_at && (!best || parts[k].name_at > best->name_at)) best = &parts[k];
+  return best;
+}
+
+/* An item of a list whose end is joined by a word is one although only a comma stands before it. */
+static bool is_listed(rk_str s, const struct rk_part *parts, int32_t n, int32_t i) {
+  for (int32_t k = 0; k < n; k++)
+    if (k != i && parts[k].named && parts[k].name_at > parts[i].name_at && part_before(parts, n, k) && is_thing(s, part_before(parts, n, k), &parts[k])) return true;
+  return false;
+}
+
+/* Several goods are several only when the words name each as a thing of its own; features and names that nobody said belong to the first. */
+static void drop_features(rk_str s, json_t *steps) {
+  rk_str names[RK_MAX_PLAN_STEPS] = {0};
+  struct rk_buf texts[RK_MAX_PLAN_STEPS];
+  struct rk_part parts[RK_MAX_PLAN_STEPS];
+  int32_t at[RK_MAX_PLAN_STEPS], n = 0, n_named = 0;
+  for (size_t i = 0; i < json_array_size(steps) && n < RK_MAX_PLAN_STEPS; i++) {
+    const json_t *step = json_array_get(steps, i);
+    if (strcmp(rk_json_cstr(step, "tool", ""), RK_TOOL_SEARCH) != 0) continue;
+    rk_buf_init(&texts[n], 4096);
+    if (rk_words_normal(&texts[n], rk_json_str(step, "what"))) rk_buf_clear(&texts[n]);
+    names[n] = rk_buf_str(&texts[n]);
+    at[n++] = (int32_t)i;
+  }
+  rk_split(s, names, n, parts);
+  for (int32_t i = 0; i < n; i++) n_named += parts[i].named;
+  for (int32_t i = n; n_named && n > 1 && i-- > 0;) {
+    const struct rk_part *before = part_before(parts, n, i);
+    bool thing = parts[i].named && (!before || ((is_thing(s, before, &parts[i]) || is_listed(s, parts, n, i)) && !is_feature(names[i])));
+    if (!thing) json_array_remove(steps, (size_t)at[i]);
+  }
+  for (int32_t i = 0; i < n; i++) rk_buf_release(&texts[i]);
+}
+
 /* A plan that nothing is left of is talk. */
 static json_t *checked(const struct rk_turn *t, rk_str s, const struct choice *c, json_t *plan) {
   json_t *steps = rk_json_arr(plan, "steps");
   if (!steps) return NULL;
   drop_bad_steps(c, steps);
+  drop_features(s, steps);
   rk_journey_complete(t, s, steps);
   if (json_array_size(steps) == 0) return NULL;
   const char *does = c->does ? c->does : rk_json_cstr(plan, "do", "show");

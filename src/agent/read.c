@@ -305,7 +305,7 @@ static rk_err share_words(struct rk_turn *t, struct rk_error *e) {
   for (int32_t i = 0; i < n; i++) {
     int32_t owner = rk_split_owner(said, &limits[i], n, parts, t->n_goals, alike);
     if (owner >= 0) rk_intent_limit(&t->goals[owner].intent, &limits[i]);
-    else if (limits[i].kind != RK_LIMIT_MIN) t->intent.joint_minor = limits[i].minor, memcpy(t->intent.currency, limits[i].currency, 4);
+    else if (limits[i].kind != RK_LIMIT_MIN) t->intent.joint_minor = limits[i].minor + (limits[i].kind == RK_LIMIT_AROUND ? limits[i].minor / 10 : 0), memcpy(t->intent.currency, limits[i].currency, 4);
   }
   rk_buf_release(&text);
   return RK_OK;
