@@ -76,12 +76,12 @@ static const struct { const char *name, *sql; } checks[] = {
     {"every part that a plan gave back has its refund", "SELECT COUNT(*) FROM approvals r JOIN orders o ON o.id=r.subject_order_id"
      " JOIN approvals p ON p.id=o.approval_id JOIN plans n ON n.id=p.plan_id WHERE r.decided_by='plan' AND r.state='completed'"
      " AND n.state IN ('undone','partial') AND json_extract(n.notes_json, '$.\"'||p.id||'\"') IS NULL"
-     " AND (SELECT COALESCE(SUM(amount_minor), 0) FROM ledger WHERE approval_id=p.id AND kind='refund')"
+     " AND (SELECT COALESCE(SUM(amount_minor), 0) FROM ledger WHERE order_id=o.id AND kind='refund')"
      " < (SELECT amount_minor FROM payment_intents WHERE approval_id=r.id ORDER BY attempt DESC LIMIT 1)"},
     {"a plan that is completed holds every part, one that is undone none", "SELECT COUNT(*) FROM plans n JOIN approvals p ON p.plan_id=n.id"
      " WHERE p.state<>'superseded' AND ((n.state='completed' AND p.state<>'completed') OR (n.state IN ('undone','partial') AND p.state NOT IN ('completed','failed'))"
      " OR (n.state='undone' AND p.state='completed' AND EXISTS(SELECT 1 FROM ledger l WHERE l.approval_id=p.id AND l.kind='capture' AND l.amount_minor>0)"
-     " AND NOT EXISTS(SELECT 1 FROM ledger l WHERE l.approval_id=p.id AND l.kind='refund')))"}};
+     " AND NOT EXISTS(SELECT 1 FROM ledger l WHERE l.order_id=p.order_id AND l.kind='refund')))"}};
 
 rk_err rk_store_audit(struct rk_store *s, json_t **out, struct rk_error *e) {
   json_t *list = json_array();

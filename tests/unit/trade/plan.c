@@ -474,6 +474,10 @@ static void what_is_lost_least_is_paid_first(void **state) {
   int n = net.n;
   assert_int_equal(complete_plan(), RK_OK); /* once more sends nothing */
   assert_int_equal(net.n, n);
+  assert_int_equal(rk_db_run(rk_store_db(store), &e, "UPDATE plans SET state='undone' WHERE id=?", "t", plan.id), RK_OK); /* what is not so is seen */
+  assert_int_equal(rk_trade_audit(trade, &result, &e), RK_OK);
+  assert_false(rk_json_bool(result, "ok", true));
+  json_decref(result);
 }
 
 static void a_declined_part_undoes_the_others(void **state) {
