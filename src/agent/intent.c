@@ -224,7 +224,7 @@ static int32_t english_quantity(rk_str s, size_t at, size_t n, double v, bool wo
   if (rk_words_starts(right, "x ")) return (int32_t)v;
   if (rk_words_ends(left, " x| x |*|×| x|qty |qty: |quantity |quantity: |数量")) return (int32_t)v;
   if (right.n < 2 || right.p[0] != ' ' || right.p[1] < 'a' || right.p[1] > 'z') return 0;
-  if (rk_words_starts(from(right, 1), "g|gram|grams|kg|kilo|kilos|ml|l|litre|litres|liter|liters|w|watt|watts|gb|tb|cm|mm")) return 0;
+  if (rk_words_starts(from(right, 1), "g|gram|grams|kg|kilo|kilos|ml|l|litre|litres|liter|liters|w|watt|watts|gb|tb|cm|mm|mah|lumen|lumens|hz|rpm|dpi")) return 0;
   if (rk_words_starts(from(right, 1), "in|or|and|at|people|person|persons|man|adults|day|days|night|nights|hour|hours|way|years|year|star|stars|layer|layers|inch")) return 0;
   if (rk_words_ends(left, "for |size |than |under |number |no. |model |version |series |volume |part |another |the |that |which |this |mark |gen ")) return 0;
   if (word) return v == 1 && rk_words_starts(from(right, 1), "for|that|with|which|under|below") ? 1 : (int32_t)v;
@@ -236,6 +236,7 @@ static int32_t english_quantity(rk_str s, size_t at, size_t n, double v, bool wo
   return plural || leads ? (int32_t)v : 0;
 }
 
+static bool is_year(double v) { return v >= 1900 && v <= 2100; }
 static bool is_in_range(double v) { return v >= 1 && v <= RK_MAX_QUANTITY && v == (double)(int32_t)v; }
 
 static void read_quantity(rk_str s, struct rk_intent *out) {
@@ -252,7 +253,7 @@ static void read_quantity(rk_str s, struct rk_intent *out) {
       int32_t q = han_quantity(s, at, n, some);
       if (!q) q = english_quantity(s, at, n, some, word);
       if (q && is_in_range(v)) out->quantity = q;
-      else if (q && !rk_words_ends(upto(s, at), "a |an ")) beyond = true; /* "a 1000 lumen lamp" */
+      else if (q && !rk_words_ends(upto(s, at), "a |an ") && !is_year(v)) beyond = true; /* "a 1000 piece puzzle", "buy 2027 calendar" */
     }
     at += n - 1;
   }

@@ -129,6 +129,8 @@ static const struct reading readings[] = {
     {"buy 1000000 desk lamps", "buy q?"},
     {"buy a million desk lamps", "buy q?"},
     {"buy a 1000 lumen lamp", "buy q=1"},
+    {"order 5000 mah power bank", "buy"},
+    {"get 2027 desk calendar", "buy"},
     {"buy 0 desk lamps", "buy q?"},
     /* dates */
     {"明天送一盆绿萝到家里", "buy q=1 on-11-24"},
