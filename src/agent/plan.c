@@ -41,6 +41,16 @@ static void add_named(struct choice *c, rk_str s) {
     if (all[i].words && rk_words_has(s, all[i].words)) add_tool(c, &all[i]);
 }
 
+static bool has_number(rk_str s) {
+  double v;
+  for (size_t i = 0; i < s.n; i++)
+    if ((signed char)s.p[i] >= -64 && rk_words_number((rk_str){s.p + i, s.n - i}, &v, NULL)) return true;
+  return false;
+}
+
+/* Without a number there is no sum. */
+static bool may_be(const struct rk_tool *tool, bool numbers) { return numbers || strcmp(tool->name, RK_TOOL_CALCULATOR) != 0; }
+
 static void choose(const struct rk_turn *t, rk_str s, struct choice *c) {
   int32_t n;
   const struct rk_tool *all = rk_tools(&n);
@@ -50,8 +60,9 @@ static void choose(const struct rk_turn *t, rk_str s, struct choice *c) {
   add_named(c, s);
   if (shops) add_bookable(c, s);
   if (c->n) return;
+  bool numbers = has_number(s);
   for (int32_t i = 0; i < n; i++)
-    add_tool(c, &all[i]);
+    if (may_be(&all[i], numbers) && !(in->works && (all[i].flags & (RK_TOOL_SPENDS | RK_TOOL_DELETES | RK_TOOL_TELLS)))) add_tool(c, &all[i]);
 }
 
 /* A single tool that has nothing free needs no model. */
@@ -70,7 +81,13 @@ static json_t *plan_of_sum(const struct rk_turn *t, rk_str s) {
   if (t->intent.mode != RK_MODE_TALK || !rk_words_has(s, "?|？|多少|几|等于|=|算|what|how|calculate|compute|convert|换算")) return NULL;
   rk_buf_init(&found, 4096);
   struct rk_day day;
-  bool sum = rk_compute_units(s, &found) || (rk_dates_all(s, rk_now_ms(), &day, 1) == 0 && rk_compute_find(s, &found));
+  bool sum = rk_compute_units(s, &found);
+  if (sum) { /* the question itself is what the calculator reads */
+    rk_buf_clear(&found);
+    sum = rk_buf_addstr(&found, s) == RK_OK;
+  } else {
+    sum = rk_dates_all(s, rk_now_ms(), &day, 1) == 0 && rk_compute_find(s, &found);
+  }
   if (sum) plan = json_pack("{s:s, s:[{s:s, s:s%}]}", "do", "show", "steps", "tool", RK_TOOL_CALCULATOR, "expression", found.p, found.n);
   rk_buf_release(&found);
   return plan;

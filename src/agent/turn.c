@@ -70,6 +70,7 @@ static bool gives_back(const json_t *call) { return rk_json_arr(rk_json_obj(call
 static bool is_good(const json_t *call) { return rk_json_bool(call, "ok", false); }
 static bool is_closed(const json_t *call) { return rk_json_bool(rk_json_obj(call, "keep"), "closed", false); }
 static bool asks(const json_t *call) { return json_array_size(rk_json_arr(rk_json_obj(call, "keep"), "ask")) > 0; }
+static bool has_reason(const json_t *call) { return rk_json_cstr(rk_json_obj(call, "keep"), "reason", NULL) || rk_json_arr(rk_json_obj(call, "keep"), "ask"); }
 static bool is_told_by_model(const json_t *call) {
   const struct rk_tool *tool = rk_tool_find(rk_json_cstr(call, "name", ""));
   return !is_good(call) || !tool || !(tool->flags & RK_TOOL_TELLS);
@@ -91,6 +92,11 @@ static enum next last_words(const struct rk_turn *t) {
   return several || by_tools || any_call(t, gives_back) ? NEXT_CODE_WORDS : NEXT_LAST_WORDS;
 }
 
+/* Nothing came of the tools and nothing is to be said of it: the question is answered in words, as if they had not been tried. */
+static bool talks_instead(const struct rk_turn *t) {
+  return n_calls(t) > 0 && !any_call(t, is_good) && !any_call(t, has_reason) && json_array_size(rk_json_arr(t->journal, "closes")) == 0;
+}
+
 static bool asks_first(struct rk_turn *t) {
   json_t *question = rk_turn_question(t);
   if (!question) return false;
@@ -105,7 +111,7 @@ static enum next what_next(struct rk_turn *t) {
   if (rk_turn_has_step(t)) return NEXT_ACT;
   if (any_call(t, asks) && asks_first(t)) return NEXT_ASK;
   if (plans_again(t)) return NEXT_PLAN;
-  if (n_calls(t) == 0) return NEXT_TALK;
+  if (n_calls(t) == 0 || talks_instead(t)) return NEXT_TALK;
   if (rk_turn_is(t, "booked")) return last_words(t);
   if (any_call(t, gives_back)) return NEXT_BOOK;
   if (!rk_turn_buys(t) || !any_call(t, has_cards)) return last_words(t);
@@ -135,7 +141,7 @@ static rk_err step(struct rk_turn *t, enum next next, bool *waits, struct rk_err
     case NEXT_TELL: return rk_turn_speak(t, SAY_TOKENS, "told", e);
     case NEXT_BOOK: return rk_turn_book(t, waits, e);
     case NEXT_SETTLE: return rk_turn_settle(t, waits, e);
-    case NEXT_TALK: return rk_turn_speak(t, TALK_TOKENS, "ended", e);
+    case NEXT_TALK: json_array_clear(rk_turn_list(t, "messages")); return rk_turn_speak(t, TALK_TOKENS, "ended", e);
     case NEXT_LAST_WORDS: return rk_turn_speak(t, SAY_TOKENS, "ended", e);
     case NEXT_CODE_WORDS: return rk_turn_speak_by_code(t, "ended", e);
     case NEXT_NO_PLAN: return say_no_plan(t, e);
