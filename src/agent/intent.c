@@ -39,6 +39,7 @@ static const char soonest_words[] =
     "最快|越快越好|尽快|快点送|快点到|送得快|到得快|早点到|早点送|最早到|急用|急需|as soon as possible|asap|soonest|fastest|fast delivery|quick delivery|arrives first|"
     "earliest delivery|delivered soon|delivered quickly|arrive soon|urgently|in a hurry";
 static const char most_words[] = "最好评|评分最高|评价最好|评价最高|口碑最好|好评最多|best rated|best-rated|highest rated|highest-rated|top rated|top-rated|highest rating|best rating|best reviews|best reviewed|best-reviewed";
+static const char door_words[] = "货到付款|到付现金|收货付款|收货时付款|pay on delivery|cash on delivery|paid on delivery|pay the courier|pay at the door";
 static const char wallet_words[] =
     "余额付|余额支付|用余额|钱包付|钱包支付|用钱包|从余额|从钱包|余额买|with my wallet|with the wallet|by wallet|from my wallet|from the wallet|"
     "with wallet|using my wallet|using wallet|wallet balance|with my balance|from my balance|pay from balance|with balance|use my wallet|use the wallet";
@@ -293,6 +294,70 @@ static void read_not(rk_str s, struct rk_intent *out) {
   }
 }
 
+static void add_only(rk_str word, struct rk_intent *out) {
+  double v;
+  word = rk_str_trim(word);
+  if (word.n < 2 || word.n >= RK_INTENT_WORD || out->n_only == RK_INTENT_NOT || rk_words_number(word, &v, NULL)) return;
+  if (rk_words_starts(word, "最|便宜|评|好|能|是|有|可以|可|价|质量|送|今|明|后天|周|你|我|他|她|在|新|全新|正|真|现|贵|不|要|买|别|这|那|刚|第|几|半|大|中|加|普通|合适|适合|一样|同样|快|早|有货|包邮|免")) return;
+  char normal[RK_INTENT_WORD * 2];
+  struct rk_buf b;
+  rk_buf_init(&b, sizeof normal);
+  if (rk_words_normal(&b, word) == RK_OK && b.n < RK_INTENT_WORD) rk_utf8_copy(out->only_words[out->n_only++], RK_INTENT_WORD, rk_buf_str(&b));
+  rk_buf_release(&b);
+}
+
+/* "A or B": each by itself. */
+static void add_each(rk_str words, struct rk_intent *out) {
+  for (size_t n; words.n;) {
+    ptrdiff_t at = rk_words_find(words, "或者|或是|或|和|、|/|or|and", &n);
+    add_only(at < 0 ? words : upto(words, (size_t)at), out);
+    words = at < 0 ? (rk_str){"", 0} : from(words, (size_t)at + n);
+  }
+}
+
+/* A mark must stand behind the name: without it, 只要 is also "as long as". */
+static void read_only_zh(rk_str s, struct rk_intent *out) {
+  enum { MOST_BYTES = 40 };
+  size_t n, end_n, stop_n;
+  ptrdiff_t at = rk_words_find(s, "只要|只买|只看|只考虑|只想要|只接受|仅限|认准", &n);
+  if (at < 0) return;
+  rk_str rest = from(s, (size_t)at + n);
+  ptrdiff_t end = rk_words_find(rest, "牌|品牌|的", &end_n), stop = rk_words_find(rest, ",|，|。|;|；|!|！|?|？|\n|就", &stop_n);
+  if (end > 0 && end <= MOST_BYTES && (stop < 0 || end < stop)) add_each(upto(rest, (size_t)end), out);
+}
+
+static bool is_capital(rk_str s, size_t at) { return at < s.n && s.p[at] >= 'A' && s.p[at] <= 'Z'; }
+static bool is_name_byte(rk_str s, size_t at) { return at < s.n && s.p[at] != ' ' && s.p[at] != ',' && s.p[at] != '.' && s.p[at] != '!' && s.p[at] != '?' && s.p[at] != ';' && s.p[at] != '\n'; }
+
+/* A run of names in capitals, "Sony or Bose". */
+static rk_str names_at(rk_str said, size_t at) {
+  size_t end = at;
+  while (is_capital(said, end)) {
+    while (is_name_byte(said, end)) end++;
+    size_t n = rk_words_starts(from(said, end), " or | and ");
+    if (!n || !is_capital(said, end + n)) break;
+    end += n;
+  }
+  return (rk_str){said.p + at, end - at};
+}
+
+/* English brands have a capital: "only Sony", "Sony only". said: as it was written. */
+static void read_only_en(rk_str said, struct rk_intent *out) {
+  size_t n;
+  ptrdiff_t at = rk_words_find(said, "only|Only|must be|has to be|nothing but", &n);
+  if (at < 0) return;
+  size_t next = (size_t)at + n, start = (size_t)at;
+  while (next < said.n && said.p[next] == ' ') next++;
+  next += rk_words_starts(from(said, next), "want |buy |take |consider |show me |from |by |a |an ");
+  rk_str names = names_at(said, next);
+  if (names.n == 0 && start > 1 && said.p[start - 1] == ' ') { /* the word before, unless the sentence begins with it */
+    size_t end = start - 1;
+    for (start = end; start > 0 && is_name_byte(said, start - 1); start--) {}
+    if (start > 0 && is_capital(said, start)) names = (rk_str){said.p + start, end - start};
+  }
+  if (names.n > 1) add_each(names, out);
+}
+
 /* The best rated is the best rated; milder words beside each other are weighed. */
 static void read_wish(rk_str s, struct rk_intent *out) {
   bool rating = rk_words_has(s, rating_words), cheap = rk_words_has(s, cheapest_words), soon = rk_words_has(s, soonest_words);
@@ -411,12 +476,14 @@ void rk_intent_read(rk_str said, int64_t now_ms, struct rk_intent *out) {
     read_money(s, out);
     read_quantity(s, out);
     read_not(s, out);
+    read_only_zh(s, out);
+    if (!out->n_only) read_only_en(said, out);
     read_ordinal(s, out);
     read_date(s, now_ms, out);
     read_size(s, out);
     out->confirms = is_yes(s);
     read_wish(s, out);
-    out->instrument = rk_words_has(s, wallet_words) ? "wallet" : rk_words_has(s, card_words) ? "card" : NULL;
+    out->instrument = rk_words_has(s, door_words) ? "on_delivery" : rk_words_has(s, wallet_words) ? "wallet" : rk_words_has(s, card_words) ? "card" : NULL;
     out->for_other = rk_words_has(s, other_words);
     out->elsewhere = rk_words_has(s, elsewhere_words) && !rk_words_has(s, "送到家|到家里|回家|to our home|to my home|delivered home");
     out->plans = rk_words_has(s, plan_words);
@@ -434,6 +501,7 @@ void rk_intent_text(const struct rk_intent *in, struct rk_buf *out) {
   if (in->quantity) rk_buf_addf(out, "qty %d, ", in->quantity);
   if (in->date[0]) rk_buf_addf(out, "%s %s, ", in->date_exact ? "on" : "by", in->date);
   for (int32_t i = 0; i < in->n_not; i++) rk_buf_addf(out, "not %s, ", in->not_words[i]);
+  for (int32_t i = 0; i < in->n_only; i++) rk_buf_addf(out, "%s %s%s", i ? "or" : "only", in->only_words[i], i + 1 < in->n_only ? " " : ", ");
   if (in->instrument) rk_buf_addf(out, "pay by %s, ", in->instrument);
   static const char *const orders[] = {[RK_WISH_NONE] = "lowest total", [RK_WISH_CHEAPEST] = "lowest total", [RK_WISH_RATING] = "best rated",
                                        [RK_WISH_SOONEST] = "soonest", [RK_WISH_WEIGHED] = "weighed"};

@@ -26,11 +26,13 @@ struct rk_intent {
   int64_t about_minor;        /* the 300 of it, 0: none */
   char date[11];              /* delivery wanted, "" : none */
   bool date_exact;            /* on that day; else by that day */
-  const char *instrument;     /* "card" | "wallet" | NULL */
+  const char *instrument;     /* "card" | "wallet" | "on_delivery" | NULL */
   bool for_other;             /* for somebody else: the sizes on file are not theirs */
   bool elsewhere;             /* to the office, the parents ...: not the address on file */
   char not_words[RK_INTENT_NOT][RK_INTENT_WORD]; /* "not Apple" */
   int32_t n_not;
+  char only_words[RK_INTENT_NOT][RK_INTENT_WORD]; /* "only Sony", "只要小米的": any of them */
+  int32_t n_only;
   int32_t ordinal;            /* "the second one" of what was shown: 2; 0: none */
   bool of_shown;              /* "the best rated of those" */
   bool confirms;              /* "yes, order it": what was shown before */

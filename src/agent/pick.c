@@ -32,6 +32,22 @@ static bool is_excluded(const struct rk_intent *in, const struct rk_offer *o) {
   return false;
 }
 
+static bool has_word(const struct rk_offer *o, const char *word) {
+  if (text_has(o->title, word)) return true;
+  for (int32_t k = 0; k < o->n_attrs; k++)
+    if (text_has(o->attrs[k].value, word)) return true;
+  for (int32_t k = 0; k < o->n_options; k++)
+    if (text_has(o->options[k].value, word) || (o->option_labels && text_has(o->option_labels[k], word))) return true;
+  return false;
+}
+
+/* "only Sony": title, a fact or an option says so. What says nothing about it is left out too. */
+static bool is_allowed(const struct rk_intent *in, const struct rk_offer *o) {
+  for (int32_t i = 0; i < in->n_only; i++)
+    if (has_word(o, in->only_words[i])) return true;
+  return in->n_only == 0;
+}
+
 bool rk_pick_within(const struct rk_intent *in, const struct rk_offer *o) {
   int64_t cost = in->per_unit && o->quantity > 0 ? o->unit_price.minor : o->total.minor;
   if (in->currency[0] && strcmp(in->currency, o->total.currency) != 0) return false;
@@ -332,7 +348,7 @@ void rk_pick(const struct rk_intent *in, struct rk_offer *offers, int32_t n, con
   for (int32_t i = 0; good && kinds && i < n; i++) {
     struct rk_offer *o = &offers[i];
     if (o->relevance < least || o->relevance <= 0 || seen(kinds, n_kinds, o)) continue;
-    if (is_excluded(in, o)) {
+    if (is_excluded(in, o) || !is_allowed(in, o)) {
       out->n_excluded++;
       continue;
     }
@@ -438,6 +454,10 @@ static void why_none(const struct rk_intent *in, const struct rk_picked *p, stru
     rk_buf_addf(b, zh ? "没有能在 %s 送到的。" : "Nothing can be delivered by %s.", in->date);
   } else if (p->n_sold_out) {
     rk_buf_adds(b, zh ? "库存不够，没有可以下单的。" : "There is not enough in stock to order it.");
+  } else if (p->n_excluded && in->n_only) {
+    rk_buf_adds(b, zh ? "没有找到" : "No shop has one of ");
+    for (int32_t i = 0; i < in->n_only; i++) rk_buf_addf(b, "%s%s", i ? (zh ? "或" : " or ") : "", in->only_words[i]);
+    rk_buf_addf(b, zh ? "的；别的有%d个，没有列入。" : "; %d others were left out.", p->n_excluded);
   } else {
     rk_buf_adds(b, zh ? "没有找到符合要求的商品。" : "No shop has such an offer.");
   }

@@ -31,6 +31,14 @@ struct rk_say_when rk_say_when(const json_t *order, bool zh) {
   return date[0] ? (struct rk_say_when){zh ? "，预计送达 " : ", delivery promised for ", date, false} : (struct rk_say_when){"", "", false};
 }
 
+/* What is paid to the carrier is said, because nothing else of the answer would. */
+static void add_door(const json_t *order, bool zh, json_t **close) {
+  if (!rk_str_eq_c(rk_json_str(rk_json_obj(order, "instrument"), "kind"), "on_delivery")) return;
+  json_t *more = json_sprintf("%s%s", json_string_value(*close), zh ? "货到付款：这里没有扣款，请在收货时付给送货员。" : " You pay the carrier on delivery; nothing was charged here.");
+  json_decref(*close);
+  *close = more;
+}
+
 json_t *rk_say_order(struct rk_turn *t, const json_t *order, json_t **close) {
   char total[40], less[120];
   total_text(order, total);
@@ -42,6 +50,7 @@ json_t *rk_say_order(struct rk_turn *t, const json_t *order, json_t **close) {
   bool zh = t->intent.chinese;
   const char *gap = when.is_start ? (zh ? "，" : ", ") : "", *what = when.is_start ? title : "";
   *close = json_sprintf(zh ? "订单号 %s（%s%s%s），合计 %s%s%s%s。" : "Order %s (%s%s%s), total %s%s%s%s.", number, shop, gap, what, total, less, when.lead, when.date);
+  add_door(order, zh, close);
   return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "status", "ordered", "order", number, "shop", shop, "title", title, "total", total, "date",
                    when.date, "answer_in", t->intent.chinese ? "中文" : "English");
 }

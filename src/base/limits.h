@@ -38,6 +38,9 @@
   X(MAX_QUERY_BYTES,          1024,        "bytes",   "a search at a shop that we run; the rest is cut") \
   X(MAX_OFFERS_PER_SHOP,      1000,        "",        "offers taken from one shop for a query, variants counted") \
   X(MAX_CARDS,                8,           "",        "offer cards shown for a query") \
+  X(MAX_PICTURES,             20000,       "",        "pictures of offers that are remembered") \
+  X(MAX_PICTURE_BYTES,        1048576,     "bytes",   "one picture of an offer") \
+  X(MAX_PICTURE_CACHE_BYTES,  16777216,    "bytes",   "pictures kept in memory") \
   X(MAX_LINE_ITEMS,           50,          "",        "line items of a checkout") \
   X(MAX_QUANTITY,             999,         "",        "quantity of a line item") \
   X(MAX_TOTAL_MINOR,          100000000000LL, "minor units", "total of a checkout") \

@@ -11,7 +11,7 @@
 
 /* In the order of `rukou help`. */
 #define COMMANDS(X) \
-  X(serve) X(do) X(chat) X(orders) X(profile) X(shop) X(model) X(generate) X(verify) X(perplexity) X(eval) X(bench) X(config) X(limits)
+  X(serve) X(do) X(chat) X(orders) X(permissions) X(profile) X(shop) X(model) X(generate) X(verify) X(perplexity) X(eval) X(bench) X(config) X(limits)
 
 #define X(name) extern const struct rk_command rk_cmd_##name;
 COMMANDS(X)

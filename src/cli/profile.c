@@ -19,6 +19,7 @@ static void show(const json_t *p) {
     putchar('\n');
   }
   json_object_foreach(rk_json_obj(p, "sizes"), kind, v) printf("size.%-7s %s\n", kind, json_string_value(v));
+  json_array_foreach(rk_json_arr(p, "coupons"), i, v) printf("%-12s %s\n", "coupon", json_string_value(v));
   json_array_foreach(rk_json_arr(p, "passengers"), i, v) printf("%-12s %s (%s)\n", "passenger", rk_json_cstr(v, "name", ""), rk_json_cstr(v, "type", ""));
   json_array_foreach(rk_json_arr(p, "instruments"), i, v) {
     printf("%-12s %s%s", "instrument", rk_json_cstr(v, "label", rk_json_cstr(v, "kind", "")), rk_json_bool(v, "default", false) ? " (default)" : "");
@@ -28,7 +29,18 @@ static void show(const json_t *p) {
   }
 }
 
-/* KEY=VALUE of name, phone, address, home_city, size.shoes, size.clothes, default (an instrument's id). */
+/* "A B, C" as a list. */
+static json_t *codes_of(rk_str text) {
+  json_t *list = json_array();
+  for (size_t i = 0, start = 0; i <= text.n; i++) {
+    if (i < text.n && text.p[i] != ' ' && text.p[i] != ',') continue;
+    if (i > start) json_array_append_new(list, json_stringn(text.p + start, i - start));
+    start = i + 1;
+  }
+  return list;
+}
+
+/* KEY=VALUE of name, phone, address, home_city, size.shoes, size.clothes, coupons, default (an instrument's id). */
 static bool set_one(json_t *p, const char *pair) {
   static const char *const keys[] = {"name", "phone", "address", "home_city"};
   rk_str key, value;
@@ -42,9 +54,10 @@ static bool set_one(json_t *p, const char *pair) {
   bool found = false;
   size_t i;
   json_t *one;
+  if (rk_str_eq_c(key, "coupons")) found = json_object_set_new(p, "coupons", codes_of(value)) == 0;
   if (rk_str_eq_c(key, "default"))
     json_array_foreach(rk_json_arr(p, "instruments"), i, one) found |= rk_str_eq(rk_json_str(one, "id"), value);
-  if (found)
+  if (found && rk_str_eq_c(key, "default"))
     json_array_foreach(rk_json_arr(p, "instruments"), i, one) json_object_set_new(one, "default", json_boolean(rk_str_eq(rk_json_str(one, "id"), value)));
   json_decref(text);
   return found;
@@ -59,7 +72,7 @@ static int set(struct rk_session *s, int argc, char **argv) {
   for (int i = 0; i < argc && bad < 0; i++)
     if (!set_one(p, argv[i])) bad = i;
   if (bad >= 0)
-    fprintf(stderr, "rukou: %s is no KEY=VALUE of name, phone, address, home_city, size.shoes, size.clothes, default\n", argc ? argv[bad] : "nothing");
+    fprintf(stderr, "rukou: %s is no KEY=VALUE of name, phone, address, home_city, size.shoes, size.clothes, coupons, default\n", argc ? argv[bad] : "nothing");
   json_object_set_new(p, "demo", json_false());
   rk_err err = bad >= 0 ? RK_OK : rk_session_set_profile(s, p, &e);
   json_decref(p);
@@ -133,7 +146,7 @@ const struct rk_command rk_cmd_profile = {
   .help = "usage: rukou profile [show] [--json]\n"
           "       rukou profile set KEY=VALUE...\n"
           "       rukou profile ucp --url https://... [--ucp-version V]\n\n"
-          "set: name, phone, address, home_city, size.shoes, size.clothes, default (id of an instrument). It ends the demo profile.\n"
+          "set: name, phone, address, home_city, size.shoes, size.clothes, coupons (codes that you have), default (id of an instrument). It ends the demo profile.\n"
           "ucp: prints our UCP platform profile, to be hosted at URL when merchants cannot reach this machine.\n\n"
           "Examples:\n"
           "  rukou profile\n"

@@ -36,7 +36,7 @@ static int already_running(struct rk_cli *c, const struct rk_error *e) {
 static rk_err start_server(const struct rk_cli *c, struct rk_app *a, struct rk_server **out, struct rk_error *e) {
   const struct rk_config *cfg = &c->cfg;
   return rk_server_start(&(struct rk_server_opts){
-      .store = a->store, .trade = a->trade, .merchants = a->merchants, .agent = a->agent, .model = a->model, .platform = rk_app_platform(a),
+      .store = a->store, .trade = a->trade, .merchants = a->merchants, .agent = a->agent, .model = a->model, .net = a->net, .platform = rk_app_platform(a),
       .address = cfg->address, .port = a->port, .tls_cert = cfg->tls_cert, .tls_key = cfg->tls_key,
       .trusted_proxy = cfg->trusted_proxy, .public_origin = cfg->public_origin, .lang = cfg->lang}, out, e);
 }

@@ -12,7 +12,8 @@
 #include "net/sse.h"
 #include "trade/ucp.h"
 
-enum { FOLLOW_TIMEOUT_MS = 86400000, EVENT_BATCH = 200, MAX_EVENT_BYTES = RK_MAX_JSON_BYTES, POLL_MS = 1000 };
+enum { FOLLOW_TIMEOUT_MS = 86400000, EVENT_BATCH = 200, MAX_EVENT_BYTES = RK_MAX_JSON_BYTES, POLL_MS = 1000, OUTCOME_POLL_MS = 300,
+       OUTCOME_WAIT_MS = 60000 };
 
 struct rk_session {
   /* through a server */
@@ -85,17 +86,21 @@ static rk_err open_client(struct rk_session *s, const char *data_dir, struct rk_
 
 /* ---- everything in this process ---- */
 
+enum needs { NEEDS_STORE, NEEDS_MERCHANTS, NEEDS_AGENT };
+
 static rk_err open_agent(struct rk_cli *c, struct rk_session *s, bool no_pull, struct rk_error *e) {
   rk_err err = rk_app_serve_profile(&s->app, &s->http, e);
   if (!err) err = rk_app_open_agent(c, no_pull, &s->app, e);
   return err ? err : rk_agent_resume(s->app.agent, e);
 }
 
-static rk_err open_own(struct rk_cli *c, struct rk_session *s, bool agent, bool no_pull, struct rk_error *e) {
-  rk_err err = rk_app_open_data(c, &s->app, e);
-  if (err) return err;
-  if (!agent) return rk_trade_new(&(struct rk_trade_opts){.store = s->app.store, .key = s->app.key}, &s->app.trade, e);
-  return open_agent(c, s, no_pull, e);
+static rk_err open_own(struct rk_cli *c, struct rk_session *s, enum needs needs, bool no_pull, struct rk_error *e) {
+  struct rk_app *a = &s->app;
+  rk_err err = rk_app_open_data(c, a, e);
+  if (!err && needs == NEEDS_AGENT) return open_agent(c, s, no_pull, e);
+  if (!err && needs == NEEDS_MERCHANTS) err = rk_app_serve_profile(a, &s->http, e);
+  if (!err && needs == NEEDS_MERCHANTS) err = rk_app_open_merchants(c, a, e);
+  return err ? err : rk_trade_new(&(struct rk_trade_opts){a->store, a->merchants, a->key}, &a->trade, e);
 }
 
 static struct rk_session *new_session(void) {
@@ -122,15 +127,21 @@ rk_err rk_session_open_with(struct rk_cli *c, struct rk_chat_model *model, const
 
 struct rk_app *rk_session_app(struct rk_session *s) { return is_client(s) ? NULL : &s->app; }
 
-rk_err rk_session_open(struct rk_cli *c, bool agent, bool no_pull, struct rk_session **out, struct rk_error *e) {
+static rk_err open_session(struct rk_cli *c, enum needs needs, bool no_pull, struct rk_session **out, struct rk_error *e) {
   struct rk_session *s = new_session();
   if (!s) return rk_fail(e, RK_ENOMEM, "out of memory");
   rk_err err = rk_app_running(&c->cfg, s->origin, sizeof s->origin) ? open_client(s, c->cfg.data_dir, e) : RK_OK;
-  if (!is_client(s)) err = open_own(c, s, agent, no_pull, e);
+  if (!is_client(s)) err = open_own(c, s, needs, no_pull, e);
   if (err) rk_session_close(s);
   else *out = s;
   return err;
 }
+
+rk_err rk_session_open(struct rk_cli *c, bool agent, bool no_pull, struct rk_session **out, struct rk_error *e) {
+  return open_session(c, agent ? NEEDS_AGENT : NEEDS_STORE, no_pull, out, e);
+}
+
+rk_err rk_session_open_trade(struct rk_cli *c, struct rk_session **out, struct rk_error *e) { return open_session(c, NEEDS_MERCHANTS, true, out, e); }
 
 void rk_session_close(struct rk_session *s) {
   if (!s) return;
@@ -177,6 +188,7 @@ static rk_err write_to(struct rk_session *s, const char *method, const char *pla
 }
 
 rk_err rk_session_decide(struct rk_session *s, const char *approval_id, const char *decision, const char *terms_hash, struct rk_error *e) {
+  if (!is_client(s) && !s->app.agent) return rk_trade_decide(s->app.trade, user_of(s), "terminal", approval_id, decision, terms_hash, e);
   if (!is_client(s)) return rk_agent_decide(s->app.agent, user_of(s), "terminal", approval_id, decision, terms_hash, e);
   return write_to(s, "POST", "/api/approvals/", approval_id, json_pack("{s:s, s:s}", "decision", decision, "terms_hash", terms_hash), e);
 }
@@ -426,6 +438,104 @@ json_t *rk_session_orders(struct rk_session *s, struct rk_error *e) {
 json_t *rk_session_ledger(struct rk_session *s, struct rk_error *e) {
   return is_client(s) ? get_list(s, "/api/ledger", "entries", e) : rk_trade_ledger(s->app.trade, user_of(s));
 }
+/* An id that would be more than one segment of a path is none. */
+static rk_err id_path(char out[200], const char *before, const char *id, const char *after, struct rk_error *e) {
+  size_t n = strspn(id, "0123456789abcdefABCDEF-");
+  if (n == 0 || id[n] || n > 64) return rk_fail(e, RK_ENOTFOUND, "%.80s is no id", id);
+  snprintf(out, 200, "%s%s%s", before, id, after);
+  return RK_OK;
+}
+
+json_t *rk_session_receipt(struct rk_session *s, const char *order_id, struct rk_error *e) {
+  char path[200];
+  if (!is_client(s)) return rk_trade_receipt(s->app.trade, user_of(s), order_id, e);
+  return id_path(path, "/api/orders/", order_id, "/receipt", e) ? NULL : get_list(s, path, "receipt", e);
+}
+json_t *rk_session_spending(struct rk_session *s, const char *by, struct rk_error *e) {
+  char path[200];
+  if (!is_client(s)) return rk_trade_spending(s->app.trade, user_of(s), by, e);
+  snprintf(path, sizeof path, "/api/spending?by=%.20s", by);
+  return get_list(s, path, "spending", e);
+}
+
+/* ---- after the sale, and permissions ---- */
+
+json_t *rk_session_give_back(struct rk_session *s, const char *order_id, const char *kind, const char *lang, struct rk_error *e) {
+  char path[200];
+  json_t *approval = NULL;
+  if (!is_client(s)) return rk_trade_give_back(s->app.trade, user_of(s), order_id, kind, lang, &approval, e) ? NULL : approval;
+  if (id_path(path, "/api/orders/", order_id, "/back", e)) return NULL;
+  json_t *body = json_pack("{s:s, s:s}", "kind", kind, "lang", lang), *answer = call(s, "POST", path, body, e);
+  approval = json_incref(rk_json_obj(answer, "approval"));
+  json_decref(answer);
+  json_decref(body);
+  return approval;
+}
+
+static bool is_under_way(const json_t *approval) {
+  const char *state = rk_json_cstr(approval, "state", "");
+  return strcmp(state, "approved") == 0 || strcmp(state, "completing") == 0;
+}
+
+/* A server brings it to its end by itself; we do it here. */
+json_t *rk_session_outcome(struct rk_session *s, const char *approval_id, struct rk_error *e) {
+  char path[200];
+  json_t *order = NULL, *approval = NULL;
+  struct rk_error why;
+  if (!is_client(s)) {
+    if (!rk_trade_complete(s->app.trade, approval_id, &order, &why)) json_decref(order); /* the approval says how it ended */
+    approval = rk_trade_approval(s->app.trade, user_of(s), approval_id);
+    if (!approval) rk_fail(e, RK_ENOTFOUND, "there is no such approval");
+    return approval;
+  }
+  if (id_path(path, "/api/approvals/", approval_id, "", e)) return NULL;
+  for (int64_t waited_ms = 0;; waited_ms += OUTCOME_POLL_MS) {
+    approval = get_list(s, path, "approval", e);
+    if (!is_under_way(approval) || waited_ms >= OUTCOME_WAIT_MS) return approval;
+    json_decref(approval);
+    rk_sleep_ms(OUTCOME_POLL_MS);
+  }
+}
+
+static json_t *hand_over(struct rk_session *s, const char *id, struct rk_error *e) {
+  char path[200];
+  if (!is_client(s)) return rk_trade_hand_over_status(s->app.trade, user_of(s), id, e);
+  return id_path(path, "/api/hand-overs/", id, "", e) ? NULL : get_list(s, path, "hand_over", e);
+}
+
+json_t *rk_session_hand_overs(struct rk_session *s, struct rk_error *e) {
+  json_t *known = is_client(s) ? get_list(s, "/api/hand-overs", "hand_overs", e) : rk_trade_hand_overs(s->app.trade, user_of(s)), *one;
+  size_t i;
+  json_array_foreach(known, i, one) {
+    struct rk_error ignored;
+    json_t *fresh = rk_str_eq_c(rk_json_str(one, "state"), "open") ? hand_over(s, rk_json_cstr(one, "id", ""), &ignored) : NULL;
+    if (fresh) json_array_set_new(known, i, fresh);
+  }
+  return known;
+}
+
+json_t *rk_session_permissions(struct rk_session *s, struct rk_error *e) {
+  return is_client(s) ? get_list(s, "/api/permissions", "permissions", e) : rk_trade_permissions(s->app.trade, user_of(s));
+}
+
+json_t *rk_session_permit(struct rk_session *s, const json_t *permission, struct rk_error *e) {
+  json_t *made = NULL;
+  if (!is_client(s)) return rk_trade_permit(s->app.trade, user_of(s), "terminal", permission, &made, e) ? NULL : made;
+  json_t *answer = call(s, "POST", "/api/permissions", permission, e);
+  made = json_incref(rk_json_obj(answer, "permission"));
+  json_decref(answer);
+  return made;
+}
+
+rk_err rk_session_revoke(struct rk_session *s, const char *permission_id, struct rk_error *e) {
+  char path[200];
+  if (!is_client(s)) return rk_trade_revoke(s->app.trade, user_of(s), "terminal", permission_id, e);
+  rk_err err = id_path(path, "/api/permissions/", permission_id, "", e);
+  json_t *answer = err ? NULL : call(s, "DELETE", path, NULL, e);
+  json_decref(answer);
+  return answer ? RK_OK : e->code;
+}
+
 json_t *rk_session_shops(struct rk_session *s, struct rk_error *e) { return get_list(s, "/api/shops", "shops", e); }
 json_t *rk_session_audit(struct rk_session *s, struct rk_error *e) {
   if (is_client(s)) return get_list(s, "/api/ledger/audit", "audit", e);

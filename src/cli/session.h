@@ -15,6 +15,8 @@ rk_err rk_session_open(struct rk_cli *c, bool agent, bool no_pull, struct rk_ses
 /* The same by ourselves, with a model that is open already and stays so; sampling NULL: the likeliest token. */
 rk_err rk_session_open_with(struct rk_cli *c, struct rk_chat_model *model, const struct rk_sampling *sampling, struct rk_session **out,
                             struct rk_error *e) RK_MUST_USE;
+/* For a command that deals without a model: the merchants, and what is stored. */
+rk_err rk_session_open_trade(struct rk_cli *c, struct rk_session **out, struct rk_error *e) RK_MUST_USE;
 void rk_session_close(struct rk_session *s);
 /* What runs in this process; NULL when we are a server's client. */
 struct rk_app *rk_session_app(struct rk_session *s);
@@ -33,9 +35,22 @@ rk_err rk_session_cancel_turn(struct rk_session *s, const char *turn_id, struct 
 rk_err rk_session_follow(struct rk_session *s, const char *chat_id, const char *turn_id, bool (*fn)(void *ud, const char *type, const json_t *event),
                          void *ud, struct rk_error *e) RK_MUST_USE;
 
+/* What the merchant would give back (rk_trade_give_back), then rk_session_decide(), then how it ended: an approval that
+ * the merchant has taken, refused, or not answered yet. New references; NULL with e. */
+json_t *rk_session_give_back(struct rk_session *s, const char *order_id, const char *kind, const char *lang, struct rk_error *e);
+json_t *rk_session_outcome(struct rk_session *s, const char *approval_id, struct rk_error *e);
+
+/* What was handed over to the merchants' own pages, each that is open read again. */
+json_t *rk_session_hand_overs(struct rk_session *s, struct rk_error *e);
+json_t *rk_session_permissions(struct rk_session *s, struct rk_error *e);
+json_t *rk_session_permit(struct rk_session *s, const json_t *permission, struct rk_error *e);
+rk_err rk_session_revoke(struct rk_session *s, const char *permission_id, struct rk_error *e) RK_MUST_USE;
+
 /* New references; NULL with e. */
 json_t *rk_session_orders(struct rk_session *s, struct rk_error *e);
 json_t *rk_session_ledger(struct rk_session *s, struct rk_error *e);
+json_t *rk_session_receipt(struct rk_session *s, const char *order_id, struct rk_error *e);
+json_t *rk_session_spending(struct rk_session *s, const char *by, struct rk_error *e);
 json_t *rk_session_audit(struct rk_session *s, struct rk_error *e);
 json_t *rk_session_profile(struct rk_session *s, struct rk_error *e);
 rk_err rk_session_set_profile(struct rk_session *s, const json_t *profile, struct rk_error *e) RK_MUST_USE;

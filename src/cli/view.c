@@ -28,7 +28,7 @@ static void line(struct rk_view *v) {
   v->in_text = false;
 }
 
-static void put_money(int64_t minor, const char *currency) {
+void rk_view_money(int64_t minor, const char *currency) {
   struct rk_money m = {minor, ""};
   snprintf(m.currency, sizeof m.currency, "%.3s", currency);
   char text[40];
@@ -36,7 +36,7 @@ static void put_money(int64_t minor, const char *currency) {
   put(text);
 }
 
-static void put_pairs(const json_t *obj) {
+void rk_view_pairs(const json_t *obj) {
   const char *key;
   json_t *value;
   bool first = true;
@@ -80,25 +80,25 @@ static void show_cards(struct rk_view *v, const json_t *data) {
     const char *cur = rk_json_cstr(c, "currency", "");
     const json_t *delivery = rk_json_obj(c, "delivery"), *coupon = rk_json_obj(c, "coupon");
     printf("%3lld. ", (long long)rk_json_i64(c, "number", 0));
-    put_money(rk_json_i64(c, "total_minor", 0), cur);
+    rk_view_money(rk_json_i64(c, "total_minor", 0), cur);
     printf("  ");
     put(rk_json_cstr(c, "title", ""));
-    put_pairs(rk_json_obj(c, "options"));
+    rk_view_pairs(rk_json_obj(c, "options"));
     printf(" x%lld\n       ", (long long)rk_json_i64(c, "quantity", 1));
     show_when(rk_json_obj(c, "travel"));
     put(rk_json_cstr(c, "shop_name", ""));
     printf(": ");
-    put_money(rk_json_i64(c, "subtotal_minor", 0), cur);
+    rk_view_money(rk_json_i64(c, "subtotal_minor", 0), cur);
     if (coupon) {
       printf(" - ");
-      put_money(rk_json_i64(c, "discount_minor", 0), cur);
+      rk_view_money(rk_json_i64(c, "discount_minor", 0), cur);
       printf(" [");
       put(rk_json_cstr(coupon, "code", ""));
       printf("]");
     }
     if (delivery) {
       printf(" + ");
-      put_money(rk_json_i64(delivery, "fee_minor", 0), cur);
+      rk_view_money(rk_json_i64(delivery, "fee_minor", 0), cur);
       printf("  ");
       put(rk_json_cstr(delivery, "title", ""));
       printf(" ");
@@ -122,7 +122,7 @@ static void show_totals(const json_t *terms) {
     printf(" (");
     put(rk_json_cstr(t, "type", ""));
     printf("): ");
-    put_money(rk_json_i64(t, "amount_minor", 0), cur);
+    rk_view_money(rk_json_i64(t, "amount_minor", 0), cur);
     putchar('\n');
   }
 }
@@ -150,7 +150,7 @@ static void show_choices(const json_t *approval) {
     printf("  | %-14s ", i ? "" : "deliveries");
     put(rk_json_cstr(d, "id", ""));
     printf(": ");
-    put_money(rk_json_i64(d, "fee_minor", 0), rk_json_cstr(rk_json_obj(approval, "terms"), "currency", ""));
+    rk_view_money(rk_json_i64(d, "fee_minor", 0), rk_json_cstr(rk_json_obj(approval, "terms"), "currency", ""));
     printf("  ");
     put(rk_json_cstr(d, "title", ""));
     printf(" ");
@@ -189,16 +189,45 @@ static void show_given(const json_t *terms) {
     printf("  | %-14s ", i ? "" : "given up");
     put(rk_json_cstr(l, "title", ""));
     printf(" x%lld worth ", (long long)rk_json_i64(l, "quantity", 0));
-    put_money(rk_json_i64(l, "amount_minor", 0), cur);
+    rk_view_money(rk_json_i64(l, "amount_minor", 0), cur);
     putchar('\n');
   }
   printf("  | %-14s ", "comes back");
-  put_money(rk_json_i64(change, "back_minor", 0), cur);
+  rk_view_money(rk_json_i64(change, "back_minor", 0), cur);
   putchar('\n');
   field("rule", rk_json_cstr(change, "policy", ""));
 }
 
+/* A cancellation, a change, a return: what comes back, and where to. */
+static void show_back(const json_t *approval) {
+  const json_t *terms = rk_json_obj(approval, "terms"), *merchant = rk_json_obj(terms, "merchant"), *l;
+  const char *currency = rk_json_cstr(terms, "currency", "");
+  size_t i;
+  printf("  +-- %s%s\n", rk_json_cstr(approval, "kind", ""), rk_json_bool(merchant, "sandbox", false) ? " (sandbox money)" : "");
+  field("merchant", rk_json_cstr(merchant, "name", ""));
+  field("", rk_json_cstr(merchant, "origin", ""));
+  field("order", rk_json_cstr(rk_json_obj(terms, "order"), "merchant_order_id", ""));
+  json_array_foreach(rk_json_arr(terms, "lines"), i, l) {
+    printf("  | %-14s ", "item");
+    put(rk_json_cstr(l, "title", ""));
+    printf(" x%lld\n", (long long)rk_json_i64(l, "quantity", 0));
+  }
+  printf("  | %-14s ", "COMES BACK");
+  rk_view_money(rk_json_i64(terms, "back_minor", 0), currency);
+  printf("\n  | %-14s ", "fee");
+  rk_view_money(rk_json_i64(terms, "fee_minor", 0), currency);
+  putchar('\n');
+  field("to", rk_json_cstr(rk_json_obj(terms, "back_to"), "label", ""));
+  field("rule", rk_json_cstr(terms, "policy", ""));
+  printf("  +--\n");
+}
+
 void rk_view_approval(struct rk_view *v, const json_t *approval) {
+  if (json_object_get(rk_json_obj(approval, "terms"), "refund_id")) {
+    line(v);
+    show_back(approval);
+    return;
+  }
   const json_t *terms = rk_json_obj(approval, "terms"), *merchant = rk_json_obj(terms, "merchant"), *way = rk_json_obj(terms, "fulfilment");
   const json_t *address = rk_json_obj(way, "address"), *pay = rk_json_obj(terms, "instrument"), *l;
   char until[32];
@@ -211,14 +240,14 @@ void rk_view_approval(struct rk_view *v, const json_t *approval) {
   json_array_foreach(rk_json_arr(terms, "lines"), i, l) {
     printf("  | %-14s ", "item");
     put(rk_json_cstr(l, "title", ""));
-    put_pairs(rk_json_obj(l, "options"));
+    rk_view_pairs(rk_json_obj(l, "options"));
     printf(" x%lld at ", (long long)rk_json_i64(l, "quantity", 0));
-    put_money(rk_json_i64(l, "unit_minor", 0), rk_json_cstr(terms, "currency", ""));
+    rk_view_money(rk_json_i64(l, "unit_minor", 0), rk_json_cstr(terms, "currency", ""));
     putchar('\n');
   }
   show_totals(terms);
   printf("  | %-14s ", "TOTAL");
-  put_money(rk_json_i64(terms, "total_minor", 0), rk_json_cstr(terms, "currency", ""));
+  rk_view_money(rk_json_i64(terms, "total_minor", 0), rk_json_cstr(terms, "currency", ""));
   putchar('\n');
   show_travelers(rk_json_arr(terms, "travelers"));
   field("delivery", rk_json_cstr(way, "method", ""));
@@ -229,6 +258,8 @@ void rk_view_approval(struct rk_view *v, const json_t *approval) {
     field("", rk_json_cstr(address, "street", ""));
   }
   field("paid by", rk_json_cstr(pay, "label", rk_json_cstr(pay, "kind", "")));
+  if (strcmp(rk_json_cstr(pay, "kind", ""), "on_delivery") == 0) field("", "PAY ON DELIVERY: nothing is charged here, the carrier takes the total");
+  else if (rk_json_bool(approval, "on_delivery", false)) field("", "or on delivery: pay on_delivery");
   field("refunds", rk_json_cstr(terms, "refund_rule", ""));
   show_choices(approval);
   show_diff(approval);
@@ -243,7 +274,7 @@ void rk_view_order(const json_t *order) {
   printf("  ");
   put(rk_json_cstr(order, "status", ""));
   printf("  ");
-  put_money(rk_json_i64(order, "total_minor", 0), rk_json_cstr(order, "currency", ""));
+  rk_view_money(rk_json_i64(order, "total_minor", 0), rk_json_cstr(order, "currency", ""));
   printf("  ");
   put(rk_json_cstr(rk_json_obj(order, "merchant"), "name", ""));
   printf("  ");
@@ -296,6 +327,30 @@ static void show_plan_state(struct rk_view *v, const json_t *plan) {
   v->undoing = true;
 }
 
+void rk_view_hand_over(const json_t *h) {
+  const json_t *merchant = rk_json_obj(h, "merchant"), *l;
+  const char *currency = rk_json_cstr(h, "currency", ""), *order = rk_json_cstr(h, "merchant_order_id", "");
+  size_t i;
+  printf("  +-- to be finished at the shop's own page: %s\n", rk_json_cstr(h, "state", ""));
+  field("merchant", rk_json_cstr(merchant, "name", ""));
+  field("", rk_json_cstr(merchant, "origin", ""));
+  json_array_foreach(rk_json_arr(h, "lines"), i, l) {
+    printf("  | %-14s ", "item");
+    put(rk_json_cstr(l, "title", ""));
+    rk_view_pairs(rk_json_obj(l, "options"));
+    printf(" x%lld\n", (long long)rk_json_i64(l, "quantity", 0));
+  }
+  printf("  | %-14s ", "TOTAL THERE");
+  rk_view_money(rk_json_i64(h, "total_minor", 0), currency);
+  putchar('\n');
+  field(order[0] ? "order" : "checkout", order[0] ? order : rk_json_cstr(h, "checkout_id", ""));
+  field(rk_json_bool(h, "foreign_host", false) ? "OTHER HOST" : "host", rk_json_cstr(h, "host", ""));
+  field("page", rk_json_cstr(h, order[0] ? "order_url" : "url", rk_json_cstr(h, "url", "")));
+  json_array_foreach(rk_json_arr(h, "left"), i, l) field(i ? "" : "shop says", json_string_value(l));
+  field("left to do", strcmp(rk_json_cstr(h, "state", ""), "open") == 0 ? "pay there; nothing was paid here. Then: rukou orders handed-over" : "nothing");
+  printf("  +--\n");
+}
+
 void rk_view_event(struct rk_view *v, const char *type, const json_t *event) {
   const json_t *data = rk_json_obj(event, "data");
   if (strcmp(type, "delta") == 0) {
@@ -320,6 +375,9 @@ void rk_view_event(struct rk_view *v, const char *type, const json_t *event) {
   } else if (strcmp(type, "error") == 0) {
     line(v);
     fprintf(stderr, "rukou: %s\n", rk_json_cstr(data, "message", "the turn failed"));
+  } else if (strcmp(type, "hand_over") == 0) {
+    line(v);
+    rk_view_hand_over(rk_json_obj(data, "hand_over"));
   } else if (strcmp(type, "order") == 0) {
     line(v);
     rk_view_order(rk_json_obj(data, "order"));

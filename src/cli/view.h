@@ -13,6 +13,10 @@ void rk_view_approval(struct rk_view *v, const json_t *approval);
 /* The sheet of a plan: every part, the whole, and what happens when a part fails. */
 void rk_view_plan(struct rk_view *v, const json_t *plan);
 void rk_view_order(const json_t *order);
+/* What the user finishes at the merchant's own page. */
+void rk_view_hand_over(const json_t *hand_over);
+void rk_view_money(int64_t minor, const char *currency);
+void rk_view_pairs(const json_t *obj); /* " (size 42, colour red)"; nothing for an empty object */
 void rk_view_put(rk_str text); /* to stdout, control characters left out */
 
 #endif

@@ -233,7 +233,7 @@ static rk_err set_up(struct op *op, struct rk_error *e) {
   if (rk_net_origin(op->url, op->origin, sizeof op->origin))
     return rk_fail(e, RK_EINVAL, "%.200s is no usable http(s) address (scheme, host, no user name)", op->url);
   if (!op->first_origin[0]) memcpy(op->first_origin, op->origin, sizeof op->origin);
-  op->allowed = is_allowed(op->net, op->origin);
+  op->allowed = is_allowed(op->net, op->origin) && (!op->req->only_private || strcmp(op->req->only_private, op->origin) == 0);
   op->easy = curl_easy_init();
   if (!op->easy) return rk_fail(e, RK_ENOMEM, "out of memory");
   CURL *c = op->easy;
@@ -242,6 +242,7 @@ static rk_err set_up(struct op *op, struct rk_error *e) {
   curl_easy_setopt(c, CURLOPT_URL, op->url);
   curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(c, CURLOPT_PROXY, ""); /* through a proxy the guard would not see where it goes */
+  if (op->req->only_private) curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L); /* a kept connection, open to others, would pass the guard by */
   curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L); /* a name lookup that hangs must not hold the thread */
   curl_easy_setopt(c, CURLOPT_USERAGENT, "rukou/" RK_VERSION);

@@ -40,6 +40,7 @@ struct rk_net_request {
   int64_t timeout_ms;            /* whole request; 0: RK_FETCH_TIMEOUT_MS; < 0: none, but 60 s without a byte end it */
   size_t max_bytes;              /* 0: RK_MAX_FETCH_BYTES */
   bool follow_redirects;
+  const char *only_private;      /* of the origins allowed by rk_net_allow() only this one may be private; NULL: all of them */
   const atomic_int *cancel;      /* may be NULL */
   /* Streaming of a 2xx answer: called with each piece on the net thread instead
    * of filling body (out->status and out->headers are set by then); must not

@@ -172,6 +172,20 @@ static void edit(struct rk_http_req *r, void *ctx) {
   else reply_named(r, "approval", changed, "approval");
 }
 
+/* Asks the merchant, on a worker. */
+static void variants(struct rk_http_req *r, void *ctx) {
+  const struct rk_server *s = ctx;
+  struct rk_error e = {0};
+  json_t *lists = rk_trade_variants(s->o.trade, user_of(r), id_of(r).text, &e);
+  if (lists) reply_named(r, "variants", lists, "purchase");
+  else rk_http_reply_error(r, &e);
+}
+
+void rk_route_variants(struct rk_http_req *r, void *ctx) {
+  struct rk_server *s = ctx;
+  rk_workers_run(s->workers, r, variants, s);
+}
+
 void rk_route_approval_change(struct rk_http_req *r, void *ctx) {
   struct rk_server *s = ctx;
   rk_workers_run(s->workers, r, edit, s);
@@ -314,6 +328,42 @@ static void order_status(struct rk_http_req *r, void *ctx) {
 void rk_route_order(struct rk_http_req *r, void *ctx) {
   struct rk_server *s = ctx;
   rk_workers_run(s->workers, r, order_status, s);
+}
+
+void rk_route_hand_overs(struct rk_http_req *r, void *ctx) {
+  const struct rk_server *s = ctx;
+  reply_named(r, "hand_overs", rk_trade_hand_overs(s->o.trade, user_of(r)), "hand-over");
+}
+
+/* Asks the merchant, on a worker. */
+static void hand_over(struct rk_http_req *r, void *ctx) {
+  const struct rk_server *s = ctx;
+  struct rk_error e = {0};
+  json_t *v = rk_trade_hand_over_status(s->o.trade, user_of(r), id_of(r).text, &e);
+  if (v) reply_named(r, "hand_over", v, "hand-over");
+  else rk_http_reply_error(r, &e);
+}
+
+void rk_route_hand_over(struct rk_http_req *r, void *ctx) {
+  struct rk_server *s = ctx;
+  rk_workers_run(s->workers, r, hand_over, s);
+}
+
+void rk_route_receipt(struct rk_http_req *r, void *ctx) {
+  const struct rk_server *s = ctx;
+  struct rk_error e;
+  reply_named(r, "receipt", rk_trade_receipt(s->o.trade, user_of(r), id_of(r).text, &e), "order");
+}
+
+void rk_route_spending(struct rk_http_req *r, void *ctx) {
+  const struct rk_server *s = ctx;
+  struct rk_error e = {0};
+  char by[16] = "month";
+  rk_str asked = rk_http_query(r, "by");
+  if (asked.n) snprintf(by, sizeof by, "%.*s", RK_STR_ARG(asked));
+  json_t *spending = rk_trade_spending(s->o.trade, user_of(r), by, &e);
+  if (spending) reply_named(r, "spending", spending, "spending");
+  else rk_http_reply_error(r, &e);
 }
 
 /* Asks the merchant what would come back, or what other places cost, on a worker. */

@@ -3,7 +3,7 @@
  * web/build.sh bundles web/ into build/MODE/gen/web_assets.h, which defines the
  * table below; src/server/assets.c includes it and nothing else does. Files are
  * kept gzipped only: every browser accepts it. The path "/" is the page itself
- * and also answers for /chat/ID, /orders and /profile, which the page routes. */
+ * and also answers for /chat/ID, /orders, /orders/ID/receipt and /profile, which the page routes. */
 #ifndef RK_SERVER_ASSETS_H
 #define RK_SERVER_ASSETS_H
 

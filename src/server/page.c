@@ -4,9 +4,10 @@
 #include "server/assets.h"
 #include "server/private.h"
 
-/* What the page itself routes shows the page. */
+/* What the page itself routes shows the page; the receipt of an order is one of its views. */
 static bool is_page_path(rk_str path) {
-  return rk_str_eq_c(path, "/") || rk_str_eq_c(path, "/orders") || rk_str_eq_c(path, "/profile") || rk_str_starts(path, RK_STR("/chat/"));
+  bool receipt = rk_str_starts(path, RK_STR("/orders/")) && rk_str_ends(path, RK_STR("/receipt"));
+  return rk_str_eq_c(path, "/") || rk_str_eq_c(path, "/orders") || receipt || rk_str_eq_c(path, "/profile") || rk_str_starts(path, RK_STR("/chat/"));
 }
 
 static const struct rk_asset *find(rk_str path) {

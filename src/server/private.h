@@ -7,6 +7,7 @@
 #include "http/http.h"
 #include "server/events.h"
 #include "server/metrics.h"
+#include "server/pictures.h"
 #include "server/v1.h"
 #include "server/server.h"
 #include "server/workers.h"
@@ -33,6 +34,7 @@ struct rk_server {
   struct rk_events *events;
   struct rk_v1 *v1;
   struct rk_workers *workers;
+  struct rk_pictures *pictures;
   struct rk_webhooks *webhooks;
   struct rk_metrics *metrics;
   bool everybody;                       /* /v1 and /metrics need no key */
@@ -60,7 +62,7 @@ bool rk_auth_sign_in(struct rk_server *s, struct rk_http_req *r, rk_str token);
 /* Writes DATA/name with mode 0600, replacing it whole. */
 rk_err rk_server_write_file(const struct rk_server *s, const char *name, rk_str text, struct rk_error *e) RK_MUST_USE;
 
-/* ---- routes (auth.c, api.c, ucp.c, page.c); ctx is the server ---- */
+/* ---- routes (auth.c, api.c, pictures.c, ucp.c, page.c); ctx is the server ---- */
 void rk_route_terminal(struct rk_http_req *r, void *ctx);
 void rk_route_link(struct rk_http_req *r, void *ctx);
 void rk_route_session(struct rk_http_req *r, void *ctx);
@@ -71,6 +73,7 @@ void rk_route_turn_new(struct rk_http_req *r, void *ctx);
 void rk_route_turn_cancel(struct rk_http_req *r, void *ctx);
 void rk_route_events(struct rk_http_req *r, void *ctx);
 void rk_route_approval(struct rk_http_req *r, void *ctx);
+void rk_route_variants(struct rk_http_req *r, void *ctx);
 void rk_route_approval_change(struct rk_http_req *r, void *ctx);
 void rk_route_decide(struct rk_http_req *r, void *ctx);
 void rk_route_chats(struct rk_http_req *r, void *ctx);
@@ -78,6 +81,10 @@ void rk_route_chat(struct rk_http_req *r, void *ctx);
 void rk_route_chat_delete(struct rk_http_req *r, void *ctx);
 void rk_route_orders(struct rk_http_req *r, void *ctx);
 void rk_route_order(struct rk_http_req *r, void *ctx);
+void rk_route_hand_overs(struct rk_http_req *r, void *ctx);
+void rk_route_hand_over(struct rk_http_req *r, void *ctx);
+void rk_route_receipt(struct rk_http_req *r, void *ctx);
+void rk_route_spending(struct rk_http_req *r, void *ctx);
 void rk_route_plan(struct rk_http_req *r, void *ctx);
 void rk_route_plan_new(struct rk_http_req *r, void *ctx);
 void rk_route_plan_change(struct rk_http_req *r, void *ctx);
@@ -86,6 +93,7 @@ void rk_route_permissions(struct rk_http_req *r, void *ctx);
 void rk_route_permit(struct rk_http_req *r, void *ctx);
 void rk_route_revoke(struct rk_http_req *r, void *ctx);
 void rk_route_give_back(struct rk_http_req *r, void *ctx);
+void rk_route_picture(struct rk_http_req *r, void *ctx); /* 404: there is none; 502: it cannot be had */
 void rk_route_ledger(struct rk_http_req *r, void *ctx);
 void rk_route_audit(struct rk_http_req *r, void *ctx);
 void rk_route_profile(struct rk_http_req *r, void *ctx);

@@ -97,6 +97,7 @@ static void v1_completions(struct rk_http_req *r, void *ctx) { rk_v1_completions
   X("GET",    "/api/approvals/:id",        RK_KEY,     rk_route_approval) \
   X("POST",   "/api/approvals/:id",        RK_SESSION, rk_route_decide) \
   X("PATCH",  "/api/approvals/:id",        RK_SESSION, rk_route_approval_change) \
+  X("GET",    "/api/approvals/:id/variants", RK_KEY,   rk_route_variants) \
   X("GET",    "/api/plans/:id",            RK_KEY,     rk_route_plan) \
   X("POST",   "/api/plans",                RK_SESSION, rk_route_plan_new) \
   X("POST",   "/api/plans/:id",            RK_SESSION, rk_route_plan_decide) \
@@ -110,7 +111,12 @@ static void v1_completions(struct rk_http_req *r, void *ctx) { rk_v1_completions
   X("GET",    "/api/shops",                RK_KEY,     rk_route_shops) \
   X("GET",    "/api/orders",               RK_KEY,     rk_route_orders) \
   X("GET",    "/api/orders/:id",           RK_KEY,     rk_route_order) \
+  X("GET",    "/api/orders/:id/receipt",   RK_KEY,     rk_route_receipt) \
+  X("GET",    "/api/hand-overs",           RK_KEY,     rk_route_hand_overs) \
+  X("GET",    "/api/hand-overs/:id",       RK_KEY,     rk_route_hand_over) \
+  X("GET",    "/api/spending",             RK_KEY,     rk_route_spending) \
   X("POST",   "/api/orders/:id/back",      RK_SESSION, rk_route_give_back) \
+  X("GET",    "/api/pictures/:id",         RK_KEY,     rk_route_picture) \
   X("GET",    "/api/ledger",               RK_KEY,     rk_route_ledger) \
   X("GET",    "/api/ledger/audit",         RK_KEY,     rk_route_audit) \
   X("GET",    "/api/profile",              RK_KEY,     rk_route_profile) \
@@ -209,6 +215,7 @@ rk_err rk_server_start(const struct rk_server_opts *o, struct rk_server **out, s
   err = s->metrics ? RK_OK : rk_fail(e, RK_ENOMEM, "out of memory");
   if (!err) err = rk_events_new(o->store, o->agent, &s->events, e);
   if (!err) err = rk_workers_new(&s->workers, e);
+  if (!err) err = rk_pictures_new(o->store, o->net, &s->pictures, e);
   if (!err) err = rk_webhooks_new(o->trade, o->merchants, &s->webhooks, e);
   if (!err) err = rk_v1_new(o->model, RK_MAX_COMPLETIONS, &s->v1, e);
   if (!err) err = rk_auth_start(s, e);
@@ -243,6 +250,7 @@ void rk_server_stop(struct rk_server *s) {
   rk_auth_stop(s);
   rk_events_free(s->events);
   rk_workers_free(s->workers);
+  rk_pictures_free(s->pictures);
   rk_webhooks_free(s->webhooks);
   rk_v1_free(s->v1);
   rk_http_stop(s->http);

@@ -22,6 +22,7 @@ struct rk_server_opts {
   struct rk_merchants *merchants;
   struct rk_agent *agent;
   struct rk_chat_model *model;
+  struct rk_net *net;                    /* fetches pictures of offers */
   struct rk_ucp_platform platform;       /* what stands in /.well-known/ucp */
   const char *address;
   int32_t port;

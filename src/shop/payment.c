@@ -13,7 +13,7 @@
 #include "trade/payment_token.h"
 #include "trade/ucp.h"
 
-#define ON_DELIVERY "example.rukou.on_delivery"
+#define ON_DELIVERY RK_UCP_ON_DELIVERY
 #define TESTING "example.rukou.testing"
 
 static json_t *declaration(const char *id, const char *authority, const char *page, const char *const *types) {

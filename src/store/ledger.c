@@ -13,11 +13,26 @@ rk_err rk_store_ledger_add(struct rk_store *s, const struct rk_ledger_new *l, st
                    rk_now_ms(), l->kind, l->approval_id, l->order_id, l->instrument_id, l->merchant_origin, l->amount_minor, l->currency);
 }
 
+#define ENTRY_COLUMNS "id, time_ms, approval_id, order_id, kind, instrument_id, merchant_origin, amount_minor, currency," \
+  " (SELECT json_group_array(json_object('account', a.kind||':'||a.name, 'amount_minor', p.amount_minor))" \
+  " FROM postings p JOIN accounts a ON a.id=p.account WHERE p.entry=l.seq) AS postings_json"
+
 json_t *rk_store_ledger(struct rk_store *s, const char *user_id) {
-  return rk_db_all(rk_store_db(s), NULL, "SELECT id, time_ms, approval_id, order_id, kind, instrument_id, merchant_origin, amount_minor,"
-                   " currency, (SELECT json_group_array(json_object('account', a.kind||':'||a.name, 'amount_minor', p.amount_minor))"
-                   " FROM postings p JOIN accounts a ON a.id=p.account WHERE p.entry=l.seq) AS postings_json"
-                   " FROM ledger l WHERE user_id=? ORDER BY seq", "t", user_id);
+  return rk_db_all(rk_store_db(s), NULL, "SELECT " ENTRY_COLUMNS " FROM ledger l WHERE user_id=? ORDER BY seq", "t", user_id);
+}
+
+json_t *rk_store_ledger_of_order(struct rk_store *s, const char *user_id, const char *order_id) {
+  return rk_db_all(rk_store_db(s), NULL, "SELECT " ENTRY_COLUMNS " FROM ledger l WHERE user_id=? AND order_id=? ORDER BY seq", "tt", user_id, order_id);
+}
+
+json_t *rk_store_spending(struct rk_store *s, const char *user_id) {
+  return rk_db_all(rk_store_db(s), NULL, "SELECT l.kind, l.time_ms, l.amount_minor, l.currency, l.merchant_origin,"
+                   " o.receipt_json ->> '$.merchant.name' AS merchant_name, a.category_own, a.category_claimed, l.kind='capture' AND l.approval_id=a.id AS opens"
+                   " FROM ledger l JOIN orders o ON o.id=l.order_id JOIN approvals a ON a.id=o.approval_id"
+                   " WHERE l.user_id=?1 AND l.kind IN ('capture','refund') UNION ALL"
+                   " SELECT 'on_delivery', o.placed_ms, o.receipt_json ->> '$.total_minor', a.currency, o.merchant_origin,"
+                   " o.receipt_json ->> '$.merchant.name', a.category_own, a.category_claimed, 1 FROM orders o JOIN approvals a ON a.id=o.approval_id"
+                   " WHERE o.user_id=?1 AND a.instrument_kind='on_delivery' AND o.status NOT IN ('canceled','refunded') ORDER BY 2", "t", user_id);
 }
 
 json_t *rk_store_accounts(struct rk_store *s, const char *user_id) {
@@ -55,10 +70,13 @@ static const struct { const char *name, *sql; } checks[] = {
     {"what is held is what is open", "SELECT COUNT(*) FROM accounts a WHERE kind='held' AND balance_minor<>(SELECT COALESCE(SUM(l.amount_minor), 0)"
      " FROM ledger l JOIN approvals p ON p.id=l.approval_id WHERE l.user_id=a.user_id AND l.instrument_id=a.name AND l.currency=a.currency"
      " AND l.kind='authorize' AND p.state IN ('completing','unknown'))"},
-    {"every charge has one order, every order the charge of its purchase", "SELECT (SELECT COUNT(*) FROM ledger l JOIN approvals p ON p.id=l.approval_id"
+    {"every charge has one order, every order the charge of its purchase, unless it is paid on delivery", "SELECT (SELECT COUNT(*) FROM ledger l JOIN approvals p ON p.id=l.approval_id"
      " WHERE l.kind='capture' AND NOT EXISTS(SELECT 1 FROM orders o WHERE o.id=l.order_id AND (o.approval_id=l.approval_id OR"
-     " (p.kind='change' AND p.subject_order_id=o.id AND p.merchant_origin=o.merchant_origin)))) + (SELECT COUNT(*) FROM orders o WHERE 1 <> ("
-     "SELECT COUNT(*) FROM ledger l WHERE l.kind='capture' AND l.order_id=o.id AND l.approval_id=o.approval_id))"},
+     " (p.kind='change' AND p.subject_order_id=o.id AND p.merchant_origin=o.merchant_origin)))) + (SELECT COUNT(*) FROM orders o JOIN approvals p ON p.id=o.approval_id"
+     " WHERE (p.instrument_kind<>'on_delivery') <> (SELECT COUNT(*) FROM ledger l WHERE l.kind='capture' AND l.order_id=o.id AND l.approval_id=o.approval_id))"},
+    {"nothing is charged for what is paid on delivery", "SELECT COUNT(*) FROM ledger l JOIN approvals p ON p.id=l.approval_id WHERE p.instrument_kind='on_delivery'"},
+    {"every order stands on a signed approval", "SELECT COUNT(*) FROM orders o JOIN approvals p ON p.id=o.approval_id"
+     " WHERE p.state<>'completed' OR p.signature IS NULL OR p.decided_ms>=p.expires_ms OR p.kind<>'purchase'"},
     {"every charge was approved, at most for that total", "SELECT COUNT(*) FROM ledger l JOIN approvals p ON p.id=l.approval_id"
      " WHERE l.kind='capture' AND (p.state<>'completed' OR p.signature IS NULL OR p.decided_ms>=p.expires_ms OR p.kind NOT IN ('purchase','change')"
      " OR l.amount_minor>p.total_minor OR l.currency<>p.currency OR l.instrument_id<>p.instrument_id OR l.merchant_origin<>p.merchant_origin)"},

@@ -23,7 +23,7 @@ rk_err rk_store_approval_add(struct rk_store *s, const struct rk_approval_new *a
 }
 
 #define APPROVAL_COLUMNS "id, user_id, chat_id, turn_id, merchant_origin, checkout_id, state, terms_jcs AS terms_json, terms_jcs," \
-  " terms_hash, total_minor, currency, instrument_id, instrument_kind, demo_profile, created_ms, expires_ms, decided_by," \
+  " terms_hash, total_minor, currency, instrument_id, instrument_kind, demo_profile, created_ms, expires_ms, decided_by, decided_ms," \
   " signature, failure, failure_code, order_id, kind, supersedes, plan_id, plan_position, subject_order_id, category_claimed, category_own," \
   " asked_json, fresh_json"
 
@@ -53,6 +53,10 @@ json_t *rk_store_approvals_of_turn(struct rk_store *s, const char *turn_id) {
 
 json_t *rk_store_approvals_in_state(struct rk_store *s, const char *state) {
   return approvals(rk_db_all(rk_store_db(s), NULL, "SELECT " APPROVAL_COLUMNS " FROM approvals WHERE state=? ORDER BY seq", "t", state));
+}
+
+json_t *rk_store_approvals_of_order(struct rk_store *s, const char *order_id) {
+  return approvals(rk_db_all(rk_store_db(s), NULL, "SELECT " APPROVAL_COLUMNS " FROM approvals WHERE subject_order_id=? ORDER BY seq", "t", order_id));
 }
 
 rk_err rk_store_approval_move(struct rk_store *s, const char *approval_id, const char *from, const char *to, const char *failure,

@@ -29,13 +29,14 @@ struct rk_approval_new {
 };
 rk_err rk_store_approval_add(struct rk_store *s, const struct rk_approval_new *a, char id[37], struct rk_error *e) RK_MUST_USE;
 /* {id, user_id, chat_id, turn_id, merchant_origin, checkout_id, state, terms, terms_jcs, terms_hash, total_minor, currency,
- * instrument_id, instrument_kind, demo_profile, created_ms, expires_ms, decided_by, signature, failure, failure_code, order_id,
+ * instrument_id, instrument_kind, demo_profile, created_ms, expires_ms, decided_by, decided_ms, signature, failure, failure_code, order_id,
  * kind, supersedes, plan_id, plan_position, subject_order_id, category_claimed, category_own, asked, fresh} */
 json_t *rk_store_approval(struct rk_store *s, const char *approval_id);
 /* The newest approval of the same turn for the same checkout: itself, or the one that superseded it. */
 json_t *rk_store_approval_current(struct rk_store *s, const char *approval_id);
 json_t *rk_store_approvals_of_turn(struct rk_store *s, const char *turn_id);
 json_t *rk_store_approvals_in_state(struct rk_store *s, const char *state); /* oldest first */
+json_t *rk_store_approvals_of_order(struct rk_store *s, const char *order_id); /* its cancellations, changes and returns, oldest first */
 /* RK_EGONE: it is not in state from. failure, order_id: NULL leaves them. */
 rk_err rk_store_approval_move(struct rk_store *s, const char *approval_id, const char *from, const char *to,
                               const char *failure, const char *order_id, struct rk_error *e) RK_MUST_USE;
@@ -114,6 +115,18 @@ json_t *rk_store_orders(struct rk_store *s, const char *user_id); /* newest firs
 json_t *rk_store_order_changes(struct rk_store *s, const char *order_id);
 rk_err rk_store_order_status(struct rk_store *s, const char *order_id, const char *status, struct rk_error *e) RK_MUST_USE;
 
+/* ---- hand-overs: what the user finishes at a merchant's page ---- */
+struct rk_hand_over_new {
+  const char *user_id, *chat_id, *turn_id, *merchant_origin, *checkout_id;
+  const json_t *data;               /* what is shown of it, borrowed */
+};
+rk_err rk_store_hand_over_add(struct rk_store *s, const struct rk_hand_over_new *h, char id[37], struct rk_error *e) RK_MUST_USE;
+/* {id, user_id, chat_id, turn_id, merchant_origin, checkout_id, state open|completed|canceled|gone, data, merchant_order_id, order_url, created_ms, checked_ms} */
+json_t *rk_store_hand_over(struct rk_store *s, const char *user_id, const char *id);
+json_t *rk_store_hand_overs(struct rk_store *s, const char *user_id); /* newest first */
+/* The merchant was asked just now. merchant_order_id, order_url: NULL leaves them. */
+rk_err rk_store_hand_over_seen(struct rk_store *s, const char *id, const char *state, const char *merchant_order_id, const char *order_url, struct rk_error *e) RK_MUST_USE;
+
 /* ---- ledger: double entry ---- */
 /* An entry posts itself in the same statement: its amount to one account, and
  * from another (schema.c, v3). Accounts are of a user and a currency:
@@ -125,6 +138,10 @@ struct rk_ledger_new {
 };
 rk_err rk_store_ledger_add(struct rk_store *s, const struct rk_ledger_new *l, struct rk_error *e) RK_MUST_USE;
 json_t *rk_store_ledger(struct rk_store *s, const char *user_id); /* docs/api.md, oldest first */
+json_t *rk_store_ledger_of_order(struct rk_store *s, const char *user_id, const char *order_id); /* its charge and refunds, the same form */
+/* Every charge and refund with what it was for, and (kind "on_delivery") the orders that stand and are paid at the door, oldest first: [{kind, time_ms, amount_minor, currency, merchant_origin, merchant_name,
+ * category_own, category_claimed, opens: 1 where it is the order's first}] */
+json_t *rk_store_spending(struct rk_store *s, const char *user_id);
 json_t *rk_store_accounts(struct rk_store *s, const char *user_id); /* [{account, currency, balance_minor}]; sum zero per currency */
 int64_t rk_store_order_refunded(struct rk_store *s, const char *order_id); /* sum of its refunds */
 /* The charges of an order, that of its purchase and those of its changes, newest first: [{approval_id, instrument_id, charged_minor,

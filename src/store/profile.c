@@ -7,7 +7,7 @@
 #include "store/internal.h"
 #include "store/money.h"
 
-enum { MAX_TEXT_BYTES = 512, MAX_PASSENGERS = 50, MAX_INSTRUMENTS = 20, MAX_ID_BYTES = 64 };
+enum { MAX_TEXT_BYTES = 512, MAX_PASSENGERS = 50, MAX_INSTRUMENTS = 20, MAX_COUPONS = 20, MAX_ID_BYTES = 64 };
 
 /* ---- reading ---- */
 
@@ -44,8 +44,8 @@ static json_t *instruments(struct rk_store *s, const char *user_id) {
 
 json_t *rk_store_profile(struct rk_store *s, const char *user_id) {
   struct rk_db *db = rk_store_db(s);
-  json_t *p = rk_db_one(db, NULL, "SELECT demo, name, phone, home_city, sizes_json FROM profiles WHERE user_id=?", "t", user_id);
-  if (!p) p = json_pack("{s:i, s:s, s:s, s:s, s:{}}", "demo", 0, "name", "", "phone", "", "home_city", "", "sizes");
+  json_t *p = rk_db_one(db, NULL, "SELECT demo, name, phone, home_city, sizes_json, coupons_json FROM profiles WHERE user_id=?", "t", user_id);
+  if (!p) p = json_pack("{s:i, s:s, s:s, s:s, s:{}, s:[]}", "demo", 0, "name", "", "phone", "", "home_city", "", "sizes", "coupons");
   rk_store_as_bool(p, "demo");
   add_address(db, user_id, p);
   json_object_set_new(p, "passengers", passengers(db, user_id));
@@ -134,6 +134,21 @@ static rk_err check_lists(const json_t *p, struct rk_error *e) {
   return RK_OK;
 }
 
+static rk_err check_coupons(const json_t *p, struct rk_error *e) {
+  const json_t *list = json_object_get(p, "coupons");
+  size_t i;
+  json_t *one;
+  if (!list) return RK_OK;
+  if (!json_is_array(list) || json_array_size(list) > MAX_COUPONS) return rk_fail(e, RK_EINVAL, "profile: coupons is a list of at most %d codes", MAX_COUPONS);
+  json_array_foreach(list, i, one) {
+    rk_str code = {json_string_value(one), json_string_length(one)};
+    bool ok = json_is_string(one) && code.n > 0 && code.n <= MAX_ID_BYTES;
+    for (size_t k = 0; ok && k < code.n; k++) ok = (unsigned char)code.p[k] > 0x20 && code.p[k] != 0x7f;
+    if (!ok) return rk_fail(e, RK_EINVAL, "profile: coupons[%zu] is a code of 1 to %d bytes without spaces", i, MAX_ID_BYTES);
+  }
+  return RK_OK;
+}
+
 static rk_err check(const json_t *p, struct rk_error *e) {
   static const char *const texts[] = {"name", "phone", "address", "home_city"};
   if (!json_is_object(p)) return rk_fail(e, RK_EINVAL, "a profile is a JSON object");
@@ -141,19 +156,23 @@ static rk_err check(const json_t *p, struct rk_error *e) {
     rk_err err = check_text(p, texts[i], e);
     if (err) return err;
   }
-  return check_lists(p, e);
+  rk_err err = check_coupons(p, e);
+  return err ? err : check_lists(p, e);
 }
 
 /* ---- writing ---- */
 
 static rk_err set_person(struct rk_db *db, const char *user_id, const json_t *p, struct rk_error *e) {
   json_t *sizes = rk_json_obj(p, "sizes"), *none = json_object();
-  char *text = rk_json_dump(sizes ? sizes : none), id[37];
+  json_t *codes = rk_json_arr(p, "coupons");
+  char *text = rk_json_dump(sizes ? sizes : none), *coupons = codes ? rk_json_dump(codes) : NULL, id[37];
   rk_str address = rk_json_str(p, "address");
-  rk_err err = rk_db_run(db, e, "INSERT INTO profiles VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(user_id) DO UPDATE SET demo=?2,"
-                         " name=?3, phone=?4, home_city=?5, sizes_json=?6, updated_ms=?7", "tisssti", user_id,
+  rk_err err = rk_db_run(db, e, "INSERT INTO profiles(user_id, demo, name, phone, home_city, sizes_json, updated_ms, coupons_json)"
+                         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, COALESCE(?8, '[]')) ON CONFLICT(user_id) DO UPDATE SET demo=?2, name=?3, phone=?4,"
+                         " home_city=?5, sizes_json=?6, updated_ms=?7, coupons_json=COALESCE(?8, coupons_json)", "tissstit", user_id,
                          (int64_t)rk_json_bool(p, "demo", false), rk_json_str(p, "name"), rk_json_str(p, "phone"),
-                         rk_json_str(p, "home_city"), text, rk_now_ms());
+                         rk_json_str(p, "home_city"), text, rk_now_ms(), coupons);
+  free(coupons);
   if (!err) err = rk_db_run(db, e, "DELETE FROM addresses WHERE user_id=? AND is_default=1", "t", user_id);
   rk_uuid7(id);
   if (!err && address.n)

@@ -211,5 +211,19 @@ static const char v5[] =
     " BEGIN SELECT RAISE(ABORT, 'a sheet never changes after its answer'); END;"
     "CREATE TRIGGER plans_kept BEFORE DELETE ON plans BEGIN SELECT RAISE(ABORT, 'plans are never deleted'); END;";
 
-const struct rk_migration rk_store_migrations[] = {{v1}, {v2}, {v3}, {v4}, {v5}};
+/* Where the page may have a picture from: only what stood on an offer that the agent has seen. */
+static const char v6[] =
+    "CREATE TABLE pictures(seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, user_id TEXT NOT NULL REFERENCES users(id),"
+    " merchant_origin TEXT NOT NULL, url TEXT NOT NULL, seen_ms INTEGER NOT NULL, UNIQUE(user_id, merchant_origin, url)) STRICT;"
+
+    "ALTER TABLE profiles ADD COLUMN coupons_json TEXT NOT NULL DEFAULT '[]';"
+
+    /* what the user finishes at a merchant's own page; nothing of it is paid here */
+    "CREATE TABLE hand_overs(seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, user_id TEXT NOT NULL REFERENCES users(id), chat_id TEXT NOT NULL,"
+    " turn_id TEXT NOT NULL, merchant_origin TEXT NOT NULL, checkout_id TEXT NOT NULL, state TEXT NOT NULL CHECK(state IN ('open','completed','canceled','gone')),"
+    " data_json TEXT NOT NULL, merchant_order_id TEXT, order_url TEXT, created_ms INTEGER NOT NULL, checked_ms INTEGER,"
+    " UNIQUE(merchant_origin, checkout_id)) STRICT;"
+    "CREATE INDEX hand_overs_by_user ON hand_overs(user_id, seq);";
+
+const struct rk_migration rk_store_migrations[] = {{v1}, {v2}, {v3}, {v4}, {v5}, {v6}};
 const int32_t rk_store_n_migrations = sizeof rk_store_migrations / sizeof *rk_store_migrations;

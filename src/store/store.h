@@ -65,10 +65,10 @@ json_t *rk_store_events(struct rk_store *s, const char *user_id, int64_t after, 
 json_t *rk_store_chat_events(struct rk_store *s, const char *user_id, const char *chat_id); /* all of one chat, the same form */
 int64_t rk_store_event_last(struct rk_store *s, const char *user_id);
 
-/* ---- profile: {demo, name, phone, address, home_city, sizes{shoes,clothes}, passengers[], instruments[]} ---- */
+/* ---- profile: {demo, name, phone, address, home_city, sizes{shoes,clothes}, coupons[], passengers[], instruments[]} ---- */
 /* A fresh install has the demo profile ("demo": true). An instrument: {id, kind card|wallet, label, default,
  * balance_minor?, currency?}; a wallet's balance_minor is computed from the ledger: a new wallet opens with it, for
- * one that is there it is ignored. A profile that is set is demo only if it says so; without "instruments" they stay.
+ * one that is there it is ignored. A profile that is set is demo only if it says so; without "instruments" or "coupons" they stay.
  * RK_EINVAL names the field. */
 json_t *rk_store_profile(struct rk_store *s, const char *user_id);
 rk_err rk_store_profile_set(struct rk_store *s, const char *user_id, const json_t *profile, struct rk_error *e) RK_MUST_USE;
@@ -76,5 +76,9 @@ rk_err rk_store_profile_set(struct rk_store *s, const char *user_id, const json_
 /* ---- memories: what the user asked to remember ---- */
 /* [{id, text, source, created_ms}], oldest first; empty where nothing is remembered. */
 json_t *rk_store_memories(struct rk_store *s, const char *user_id);
+/* ---- pictures of offers: what has been seen, under a name of ours ---- */
+/* The same picture of the same merchant keeps its id; the newest RK_MAX_PICTURES are kept. */
+rk_err rk_store_picture_add(struct rk_store *s, const char *user_id, const char *merchant_origin, const char *url, char id[37], struct rk_error *e) RK_MUST_USE;
+json_t *rk_store_picture(struct rk_store *s, const char *user_id, const char *id); /* {merchant_origin, url}; NULL: none of this user's */
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "trade/internal.h"
 #include "trade/payment_token.h"
+#include "trade/ucp.h"
 
 enum {
   RETRY_WAIT_MS = 200,
@@ -92,9 +93,10 @@ json_t *rk_trade_view(struct rk_trade *t, const json_t *row) {
   json_object_set_new(v, "wallet", wallet_json(t, row));
   rk_str by = rk_json_str(row, "decided_by");
   if (rk_str_eq_c(by, "permission") || rk_str_eq_c(by, "plan")) json_object_set(v, "by", json_object_get(row, "decided_by"));
-  static const char *const of_asked[] = {"deliveries", "undo"};
+  static const char *const of_asked[] = {"deliveries", "undo", "pictures"};
   for (size_t i = 0; i < sizeof of_asked / sizeof *of_asked; i++)
     if (json_object_get(rk_json_obj(row, "asked"), of_asked[i])) json_object_set(v, of_asked[i], json_object_get(rk_json_obj(row, "asked"), of_asked[i]));
+  if (rk_json_bool(rk_json_obj(row, "asked"), "on_delivery", false)) json_object_set_new(v, "on_delivery", json_true());
   json_t *diff = diff_of(t, row);
   if (diff) json_object_set_new(v, "diff", diff);
   return v;
@@ -129,6 +131,13 @@ json_t *rk_trade_instrument(const json_t *profile, const char *id) {
     if (id ? rk_str_eq_c(rk_json_str(one, "id"), id) : rk_json_bool(one, "default", false)) return one;
   return NULL;
 }
+
+json_t *rk_trade_on_delivery(const char *lang) {
+  bool zh = lang && strcmp(lang, "zh") == 0;
+  return json_pack("{s:s, s:s, s:s}", "id", RK_ON_DELIVERY, "kind", RK_ON_DELIVERY, "label", zh ? "货到付款（交给送货员）" : "pay on delivery (to the carrier)");
+}
+
+bool rk_trade_is_on_delivery(const json_t *row) { return rk_str_eq_c(rk_json_str(row, "instrument_kind"), RK_ON_DELIVERY); }
 
 /* Approved but not yet authorized in the ledger: that money is spoken for, too. */
 static rk_err check_wallet(struct rk_trade *t, const json_t *row, struct rk_error *e) {
@@ -242,6 +251,7 @@ rk_err rk_trade_sign(struct rk_trade *t, rk_str text, struct rk_buf *out, struct
 
 rk_err rk_trade_write_intent(struct rk_trade *t, const json_t *row, int64_t amount_minor, struct rk_error *e) {
   const json_t *instrument = rk_json_obj(rk_json_obj(row, "terms"), "instrument");
+  bool on_delivery = rk_trade_is_on_delivery(row);
   struct rk_payment_claims c = {.amount_minor = amount_minor};
   char key[37];
   rk_uuid7(c.jti);
@@ -259,10 +269,11 @@ rk_err rk_trade_write_intent(struct rk_trade *t, const json_t *row, int64_t amou
   struct rk_buf token, body;
   rk_buf_init(&token, RK_MAX_PAYMENT_TOKEN_BYTES);
   rk_buf_init(&body, MAX_BODY_BYTES);
-  rk_err err = rk_payment_token_make(t->key, &c, &token, e);
+  rk_err err = on_delivery ? RK_OK : rk_payment_token_make(t->key, &c, &token, e); /* nobody is given a right to money */
   if (!err)
     err = rk_merchant_complete_body(&(struct rk_payment){.instrument_id = rk_json_cstr(instrument, "id", ""), .kind = c.kind,
-                                                         .label = rk_json_cstr(instrument, "label", ""), .token = token.p}, &body);
+                                                         .label = rk_json_cstr(instrument, "label", ""), .token = token.p,
+                                                         .handler_id = on_delivery ? RK_UCP_ON_DELIVERY : NULL}, &body);
   if (!err)
     err = rk_store_intent_add(t->store, &(struct rk_intent_new){.id = c.jti, .user_id = rk_json_cstr(row, "user_id", ""),
         .approval_id = rk_json_cstr(row, "id", ""), .idempotency_key = key, .amount_minor = amount_minor, .currency = c.currency,

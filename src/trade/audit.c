@@ -40,7 +40,7 @@ static bool holds(const struct rk_trade *t, rk_str text, rk_str hash_hex, rk_str
   return ok;
 }
 
-static bool is_signed(const struct rk_trade *t, const json_t *approval) {
+bool rk_trade_is_signed(const struct rk_trade *t, const json_t *approval) {
   return holds(t, rk_json_str(approval, "terms_jcs"), rk_json_str(approval, "terms_hash"), rk_json_str(approval, "signature"));
 }
 
@@ -50,7 +50,7 @@ static int64_t count_unsigned(const struct rk_trade *t) {
   for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
     json_t *list = rk_store_approvals_in_state(t->store, states[i]), *one;
     size_t k;
-    json_array_foreach(list, k, one) n += !is_signed(t, one);
+    json_array_foreach(list, k, one) n += !rk_trade_is_signed(t, one);
     json_decref(list);
   }
   return n;

@@ -71,7 +71,8 @@ struct edit {
   struct rk_trade *t;
   struct rk_arena *arena;
   json_t *row, *profile;
-  const json_t *terms, *changes, *instrument;
+  const json_t *terms, *changes;
+  json_t *instrument;             /* the other means of payment; NULL: it stays */
   struct rk_checkout co;          /* the merchant's answer */
   bool asked;                     /* the merchant was asked to change something */
 };
@@ -127,11 +128,25 @@ static rk_err check_answer(const struct edit *x, const struct rk_checkout_req *q
   if (!same(co->origin, q->origin) || !same(co->address.street, q->address.street) || !same(co->address.city, q->address.city))
     return rk_fail(e, RK_EUPSTREAM, "the merchant answered with another origin or address than was asked for");
   if (delivery && (!co->delivery || !same(co->delivery->id, delivery))) return rk_fail(e, RK_EUPSTREAM, "the merchant does not deliver in that way");
+  bool at_the_door = x->instrument ? same(rk_json_cstr(x->instrument, "kind", ""), RK_ON_DELIVERY) : rk_trade_is_on_delivery(x->row);
+  if (at_the_door && !co->on_delivery) return rk_fail(e, RK_EUPSTREAM, "the merchant does not take payment on delivery for that");
   if (rk_trade_expiry(co) <= rk_now_ms()) return rk_fail(e, RK_EGONE, "the checkout has expired");
   return RK_OK;
 }
 
 /* ---- the next approval ---- */
+
+/* One of the profile's, or the carrier's hand where the merchant takes that. */
+static rk_err take_instrument(struct edit *x, const char *id, struct rk_error *e) {
+  const json_t *asked = rk_json_obj(x->row, "asked"), *mine = rk_trade_instrument(x->profile, id);
+  bool at_the_door = strcmp(id, RK_ON_DELIVERY) == 0, sandbox = rk_json_bool(rk_json_obj(x->terms, "merchant"), "sandbox", false);
+  if (at_the_door && !rk_json_bool(asked, "on_delivery", false)) return rk_fail(e, RK_EINVAL, "this merchant does not take payment on delivery for this order");
+  if (!at_the_door && !mine) return rk_fail(e, RK_EINVAL, "there is no such payment method in the profile: %s", id);
+  if (!at_the_door && !sandbox) return rk_fail(e, RK_EINVAL, "this merchant does not take %s", id);
+  x->instrument = at_the_door ? rk_trade_on_delivery(rk_json_cstr(asked, "lang", NULL))
+                              : json_pack("{s:s, s:s, s:s}", "id", id, "kind", rk_json_cstr(mine, "kind", ""), "label", rk_json_cstr(mine, "label", ""));
+  return RK_OK;
+}
 
 static rk_err load(struct edit *x, const char *user_id, const char *approval_id, struct rk_error *e) {
   const char *instrument = rk_json_cstr(x->changes, "instrument_id", NULL);
@@ -142,16 +157,10 @@ static rk_err load(struct edit *x, const char *user_id, const char *approval_id,
   if (!rk_str_eq_c(rk_json_str(x->row, "kind"), "purchase")) return rk_fail(e, RK_EINVAL, "only a purchase can be edited");
   x->terms = rk_json_obj(x->row, "terms");
   if (!x->profile) x->profile = rk_store_profile(x->t->store, user_id);
-  x->instrument = instrument ? rk_trade_instrument(x->profile, instrument) : NULL;
-  if (instrument && !x->instrument) return rk_fail(e, RK_EINVAL, "there is no such payment method in the profile: %s", instrument);
-  return RK_OK;
+  return instrument ? take_instrument(x, instrument, e) : RK_OK;
 }
 
-static json_t *instrument_json(const struct edit *x) {
-  if (!x->instrument) return json_incref(rk_json_obj(x->terms, "instrument"));
-  return json_pack("{s:s, s:s, s:s}", "id", rk_json_cstr(x->instrument, "id", ""), "kind", rk_json_cstr(x->instrument, "kind", ""), "label",
-                   rk_json_cstr(x->instrument, "label", ""));
-}
+static json_t *instrument_json(const struct edit *x) { return json_incref(x->instrument ? x->instrument : rk_json_obj(x->terms, "instrument")); }
 
 static json_t *new_terms(struct edit *x, struct rk_error *e) {
   json_t *instrument = instrument_json(x), *terms;
@@ -183,7 +192,9 @@ static rk_err supersede(struct edit *x, const json_t *terms, const json_t *asked
 
 static rk_err store(struct edit *x, json_t **approval, struct rk_error *e) {
   json_t *terms = new_terms(x, e);
-  json_t *asked = x->asked ? rk_trade_asked(&x->co, rk_json_cstr(rk_json_obj(x->row, "asked"), "lang", NULL)) : json_incref(rk_json_obj(x->row, "asked"));
+  json_t *before = rk_json_obj(x->row, "asked"), *pictures = rk_json_arr(before, "pictures");
+  json_t *asked = x->asked ? rk_trade_asked(&x->co, rk_json_cstr(before, "lang", NULL)) : json_incref(before);
+  if (x->asked && pictures) json_object_set(asked, "pictures", pictures); /* of the product, whatever its variant */
   rk_err err = terms ? rk_db_begin(rk_store_db(x->t->store), e) : RK_EUPSTREAM;
   if (!err) err = rk_trade_end(x->t, supersede(x, terms, asked, approval, e), e);
   if (err) {
@@ -223,6 +234,7 @@ rk_err rk_trade_edit(struct rk_trade *t, const char *user_id, const char *sessio
   if (!err) err = ask(&x, e);
   if (!err) err = store(&x, approval, e);
   rk_trade_leave(t, &me);
+  json_decref(x.instrument);
   json_decref(x.row);
   json_decref(x.profile);
   rk_arena_free(x.arena);

@@ -45,6 +45,8 @@ struct rk_trade {
 void rk_trade_step(const struct rk_trade *t, enum rk_trade_step step);
 /* Looks the ledger through and remembers in broken what does not hold. */
 rk_err rk_trade_check_ledger(struct rk_trade *t, struct rk_error *e) RK_MUST_USE;
+/* The stored hash and signature of an approval are those of its terms. */
+bool rk_trade_is_signed(const struct rk_trade *t, const json_t *approval);
 /* RK_EFORMAT: the ledger is broken, nothing may be approved or paid. */
 rk_err rk_trade_may_pay(const struct rk_trade *t, struct rk_error *e) RK_MUST_USE;
 
@@ -65,6 +67,10 @@ rk_err rk_trade_store_approval(struct rk_trade *t, const struct rk_draft *d, jso
 json_t *rk_trade_view(struct rk_trade *t, const json_t *row);      /* as docs/api.md shows it */
 bool rk_trade_is_over(const json_t *row);                          /* pending, and its time is over */
 json_t *rk_trade_instrument(const json_t *profile, const char *id); /* id NULL: the default; borrowed, NULL: none */
+/* Paying the carrier at the door: no instrument of the profile, and nothing that the ledger books. */
+#define RK_ON_DELIVERY "on_delivery"
+json_t *rk_trade_on_delivery(const char *lang);                    /* {id, kind, label}, a new reference */
+bool rk_trade_is_on_delivery(const json_t *row);                   /* an approval's row */
 int64_t rk_trade_expiry(const struct rk_checkout *co);
 json_t *rk_trade_asked(const struct rk_checkout *co, const char *lang);
 rk_err rk_trade_check_session(const char *kind, struct rk_error *e) RK_MUST_USE;
@@ -77,6 +83,16 @@ rk_err rk_trade_check_payment(struct rk_trade *t, const json_t *row, struct rk_e
 bool rk_trade_is_permitted(struct rk_trade *t, const json_t *row);
 /* In the same transaction, after that: reserves the amount under each that applies, and approves. */
 rk_err rk_trade_use_permissions(struct rk_trade *t, const json_t *row, struct rk_error *e) RK_MUST_USE;
+/* The merchant has to see the buyer itself, or takes no means of payment of ours. */
+bool rk_trade_wants_buyer(const struct rk_checkout *co);
+struct rk_hand_over {
+  const char *user_id, *chat_id, *turn_id, *lang;
+  const struct rk_checkout *co;     /* with a continue_url; it stays open */
+  const struct rk_line *line;       /* as it was asked for */
+  int64_t total_minor;
+};
+/* Writes it down and says it as events, whatever the model makes of it. */
+rk_err rk_trade_hand_over(struct rk_trade *t, const struct rk_hand_over *h, struct rk_error *e) RK_MUST_USE;
 /* ES256 over text, base64url. */
 rk_err rk_trade_sign(struct rk_trade *t, rk_str text, struct rk_buf *out, struct rk_error *e) RK_MUST_USE;
 /* One thread at a time brings an approval, or a plan, on: waits for its turn. */

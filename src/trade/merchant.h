@@ -107,7 +107,8 @@ struct rk_checkout {
   const char *const *messages; int32_t n_messages;            /* merchant's errors and warnings */
   const struct rk_traveler *travelers; int32_t n_travelers;   /* of dated places */
   const struct rk_change *change;                             /* NULL: nothing is given in exchange */
-  bool sandbox;                                               /* it takes the sandbox payment handler, the only one we have */
+  bool sandbox;                                               /* it takes the sandbox payment handler */
+  bool on_delivery;                                           /* it takes payment on delivery: these two are all that we have */
   bool takes_back;                                            /* the order can be given back over example.rukou.refund */
   int64_t undo_fee_minor;                                     /* and that costs so much at once after it is placed; < 0: it does not say */
 };
@@ -137,6 +138,10 @@ rk_err rk_merchant_checkout_get(struct rk_merchants *m, const char *origin, cons
                                 struct rk_checkout *out, struct rk_error *e) RK_MUST_USE;
 rk_err rk_merchant_checkout_cancel(struct rk_merchants *m, const char *origin, const char *id, struct rk_error *e) RK_MUST_USE;
 
+/* All variants of an item's product that are to be had, unpriced, as far as the merchant's lookup shows them. RK_EUNAVAIL: it has none. */
+rk_err rk_merchant_variants(struct rk_merchants *m, const char *origin, const char *item_id, const char *lang, struct rk_arena *a, struct rk_offer **offers,
+                            int32_t *n, struct rk_error *e) RK_MUST_USE;
+
 /* What the merchant itself says that o->quantity of the offer costs, delivered in city ("" : not said; no more of an
  * address is told): a checkout that is cancelled at once, so that nothing is held. Fills deliveries, fees_minor and quoted;
  * the caller prices it again. RK_ENOTFOUND: its checkout says nothing about delivery either. */
@@ -146,7 +151,7 @@ rk_err rk_merchant_quote(struct rk_merchants *m, struct rk_offer *o, const char 
 struct rk_payment {
   const char *instrument_id, *kind /* card|wallet */, *label, *token;
   const char *handler_id, *credential_type; /* NULL: the sandbox handler and its token */
-};
+};                                           /* token NULL: the handler needs no credential */
 rk_err rk_merchant_complete_body(const struct rk_payment *p, struct rk_buf *body) RK_MUST_USE;
 enum rk_outcome { RK_OUTCOME_DONE, RK_OUTCOME_REFUSED, RK_OUTCOME_UNKNOWN };
 /* UNKNOWN: the answer was lost or unclear: only GET and reconcile, or the same bytes under the same key. With out->status

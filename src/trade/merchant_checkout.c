@@ -128,10 +128,10 @@ rk_err rk_merchant_checkout_cancel(struct rk_merchants *m, const char *origin, c
 }
 
 rk_err rk_merchant_complete_body(const struct rk_payment *p, struct rk_buf *body) {
-  json_t *v = json_pack("{s:{s:[{s:s, s:s, s:s, s:b, s:{s:s}, s:{s:s, s:s}}]}}", "payment", "instruments", "id", p->instrument_id,
+  json_t *credential = p->token ? json_pack("{s:s, s:s}", "type", p->credential_type ? p->credential_type : RK_PAYMENT_HANDLER ".token", "token", p->token) : NULL;
+  json_t *v = json_pack("{s:{s:[{s:s, s:s, s:s, s:b, s:{s:s}, s:o*}]}}", "payment", "instruments", "id", p->instrument_id,
                         "handler_id", p->handler_id ? p->handler_id : RK_PAYMENT_HANDLER, "type", p->kind, "selected", 1, "display",
-                        "label", p->label, "credential", "type", p->credential_type ? p->credential_type : RK_PAYMENT_HANDLER ".token",
-                        "token", p->token);
+                        "label", p->label, "credential", credential);
   char *text = v ? rk_json_dump(v) : NULL;
   json_decref(v);
   if (!text) return RK_EINVAL;
@@ -179,6 +179,40 @@ rk_err rk_merchant_order(struct rk_merchants *m, const char *origin, const char 
   json_decref(*out);
   *out = NULL;
   return rk_fail(e, gone ? RK_ENOTFOUND : RK_EUPSTREAM, "%s does not show order %s (HTTP %d)", found.name, order_id, status);
+}
+
+/* ---- one product ---- */
+
+/* The answer to a lookup of one id, with a product in it. */
+static rk_err look_up(struct rk_merchants *m, const char *origin, const char *id, const char *lang, struct rk_ucp_merchant *found, json_t **answer, struct rk_error *e) {
+  int32_t status = 0;
+  json_t *body = json_pack("{s:[s], s:{s:s}}", "ids", id, "context", "language", lang);
+  char *text = body ? rk_json_dump(body) : NULL;
+  json_decref(body);
+  *answer = NULL;
+  rk_err err = text ? rk_merchants_call(m, origin, &(struct rk_call){"lookup", "POST", "/catalog/lookup", "", "", NULL, text}, found, &status, answer, e)
+                    : rk_fail(e, RK_EINVAL, "an id that is no valid UTF-8");
+  free(text);
+  if (!err && json_array_size(rk_json_arr(*answer, "products")) == 0) err = rk_fail(e, RK_ENOTFOUND, "%s does not show this product (HTTP %d)", found->name, (int)status);
+  return err;
+}
+
+/* An item leads to its product, a product to all of its variants. */
+rk_err rk_merchant_variants(struct rk_merchants *m, const char *origin, const char *item_id, const char *lang, struct rk_arena *a, struct rk_offer **offers,
+                            int32_t *n, struct rk_error *e) {
+  struct rk_ucp_merchant found;
+  int32_t i;
+  json_t *of_item = NULL, *of_product = NULL;
+  const char *in = lang ? lang : "zh";
+  rk_err err = rk_merchants_find(m, origin, &i, &found, e);
+  if (!err && !found.has_lookup) err = rk_fail(e, RK_EUNAVAIL, "%s shows no single products", found.name);
+  if (!err) err = look_up(m, origin, item_id, in, &found, &of_item, e);
+  const char *product_id = rk_json_cstr(json_array_get(rk_json_arr(of_item, "products"), 0), "id", item_id);
+  if (!err) err = look_up(m, origin, product_id, in, &found, &of_product, e);
+  if (!err) err = rk_ucp_read_offers(of_product, &found, &(struct rk_search){.lang = in}, a, offers, n, e);
+  json_decref(of_product);
+  json_decref(of_item);
+  return err;
 }
 
 /* ---- money back ---- */

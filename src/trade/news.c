@@ -96,10 +96,13 @@ static rk_err refund(struct rk_trade *t, const json_t *order, int64_t amount_min
   return err || amount_minor <= 0 ? err : rk_fail(e, RK_EUPSTREAM, "%s gives back more than was paid", origin);
 }
 
+/* Paid to the carrier: nothing was taken here that could come back here. */
+static bool is_at_the_door(const json_t *row) { return rk_str_eq_c(rk_json_str(rk_json_obj(rk_json_obj(row, "receipt"), "instrument"), "kind"), RK_ON_DELIVERY); }
+
 /* Inside a transaction. The sum in the ledger follows the merchant's: seen twice, it is written once. */
 static rk_err add_news(struct rk_trade *t, json_t *row, const char *status, int64_t back, struct rk_error *e) {
   const char *order_id = rk_json_cstr(row, "id", "");
-  int64_t more = back - rk_store_order_refunded(t->store, order_id);
+  int64_t more = is_at_the_door(row) ? 0 : back - rk_store_order_refunded(t->store, order_id);
   bool same = strcmp(status, rk_json_cstr(row, "status", "")) == 0;
   rk_err err = refund(t, row, more, e);
   if (!err && !same) err = rk_store_order_status(t->store, order_id, status, e);
@@ -122,7 +125,7 @@ static int rank_of(const char *status) {
 /* may_be_old: it was sent some time ago; what is read now is not. */
 static rk_err follow(struct rk_trade *t, json_t *row, const json_t *theirs, bool may_be_old, struct rk_error *e) {
   const json_t *receipt = rk_json_obj(row, "receipt");
-  int64_t charged = rk_trade_charged(t, row);
+  int64_t charged = is_at_the_door(row) ? rk_json_i64(receipt, "total_minor", 0) : rk_trade_charged(t, row);
   rk_str currency = rk_json_str(theirs, "currency");
   bool same_money = currency.n == 0 || rk_str_eq_c(currency, rk_json_cstr(receipt, "currency", ""));
   int64_t back = same_money ? paid_back(theirs, charged) : 0;

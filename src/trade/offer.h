@@ -28,6 +28,7 @@ struct rk_offer {
   const char *travel_kind;                     /* "train" | "flight" | "stay" | "ticket" | "film"; NULL: goods */
   const char *product_id, *item_id;            /* item_id: what a line item names (a variant) */
   const char *title, *description, *url;
+  const char *picture_url;                     /* http(s); NULL: none */
   const struct rk_option *attrs;  int32_t n_attrs;     /* facts: brand, noise_cancelling, volume_l */
   const struct rk_option *options; int32_t n_options;  /* what this variant fixes: size=42 */
   const char *const *option_labels;            /* [n_options] the same for people, in the search's language; or NULL */

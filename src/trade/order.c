@@ -69,7 +69,9 @@ static rk_err load(struct run *r, struct rk_error *e) {
 
 /* ---- ends, each one transaction ---- */
 
+/* What is paid at the door moves no money of ours. */
 static rk_err ledger(const struct run *r, const char *kind, const char *order_id, struct rk_error *e) {
+  if (rk_trade_is_on_delivery(r->row)) return RK_OK;
   return rk_store_ledger_add(r->t->store, &(struct rk_ledger_new){.user_id = field(r, "user_id"), .kind = kind, .approval_id = r->id,
       .order_id = order_id, .instrument_id = field(r, "instrument_id"), .merchant_origin = field(r, "merchant_origin"),
       .amount_minor = rk_json_i64(r->intent, "amount_minor", 0), .currency = field(r, "currency")}, e);
@@ -364,6 +366,7 @@ static rk_err check_fresh(struct run *r, int64_t *total, const char **code, stru
   *code = "not_available";
   if (co.status != RK_CO_READY)
     return rk_fail(e, RK_ECONFLICT, "the merchant no longer takes this order: %s", co.n_messages ? co.messages[0] : "it gave no reason");
+  if (rk_trade_is_on_delivery(r->row) && !co.on_delivery) return rk_fail(e, RK_ECONFLICT, "the merchant no longer takes payment on delivery for this order");
   *code = "terms_changed";
   const json_t *terms = rk_json_obj(r->row, "terms");
   keep_name(terms, &co);

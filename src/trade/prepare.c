@@ -31,6 +31,7 @@ struct attempt {
   struct rk_arena *arena;
   struct rk_line *lines;    /* [n_lines(p)] */
   int64_t subtotal;         /* of all lines, by the offers */
+  const json_t *own_codes;  /* of the user's profile */
   struct rk_checkout best;
   const char *best_code;    /* NULL: without one */
   int64_t best_total;
@@ -85,7 +86,8 @@ static bool fits(const struct attempt *a, int32_t i, const struct rk_coupon *c) 
   return true;
 }
 
-/* Each code alone, the one that looks best first. What the shop lists is a claim: its total decides. */
+/* Each code alone, the one that looks best first. What the shop lists is a claim: its total decides. Where it lists none, the codes that the user
+ * has are tried. */
 static rk_err best_checkout(struct attempt *a, struct rk_error *e) {
   const char *set = a->p->offer->coupon ? a->p->offer->coupon->code : NULL;
   rk_err err = create(a, set, e);
@@ -101,6 +103,10 @@ static rk_err best_checkout(struct attempt *a, struct rk_error *e) {
       (void)try_code(a, set, NULL); /* a code that the shop refuses costs nothing */
     }
   }
+  size_t k;
+  json_t *own;
+  if (a->p->offer->n_coupons == 0) json_array_foreach(a->own_codes, k, own)
+    if (tried++ < RK_MAX_DISCOUNT_CODES) (void)try_code(a, set = json_string_value(own), NULL);
   return same(set, a->best_code) ? RK_OK : try_code(a, a->best_code, e);
 }
 
@@ -160,26 +166,18 @@ static rk_err check_lines(const struct attempt *a, struct rk_error *e) {
   return check_seats(a, e);
 }
 
-/* We have no means of payment that this merchant takes, or it wants the buyer itself. */
-static bool wants_buyer(const struct rk_checkout *co) { return co->continue_url && (co->status == RK_CO_ESCALATION || (co->status == RK_CO_READY && !co->sandbox)); }
-
-/* Said as an event, whatever the model makes of it: where the user goes on, with what it will cost there. The checkout stays open. */
+/* The checkout stays open; the user goes on at the merchant's page. */
 static rk_err hand_over(const struct attempt *a, struct rk_error *e) {
-  const struct rk_checkout *co = &a->best;
   const struct rk_prepare *p = a->p;
-  char total[40];
-  struct rk_money m = {.minor = a->best_total};
-  memcpy(m.currency, co->currency, sizeof m.currency);
-  rk_money_text(m, total);
-  json_t *turn = json_pack("{s:s, s:s, s:s}", "user_id", p->user_id, "chat_id", p->chat_id, "turn_id", p->turn_id);
-  json_t *data = json_pack("{s:s, s:s, s:o, s:s, s:s, s:I, s:s}", "level", "info", "code", "hand_over", "text",
-                           json_sprintf(p->lang && strcmp(p->lang, "zh") == 0 ? "%s：%s，%s。请在商家自己的页面付款：%s" : "%s: %s, %s. Pay on the shop's own page: %s",
-                                        co->merchant_name, a->lines[0].title, total, co->continue_url), "url", co->continue_url, "merchant_origin",
-                           co->origin, "total_minor", (json_int_t)a->best_total, "currency", co->currency);
-  rk_err err = data ? rk_trade_event(a->t, turn, "notice", data, e) : rk_fail(e, RK_EFORMAT, "%s: a text of its checkout is not valid UTF-8", co->merchant_name);
-  json_decref(turn);
-  return err ? err : rk_fail(e, RK_EPAYMENT, "%s takes the payment on its own page; go on there: %s", co->merchant_name, co->continue_url);
+  rk_err err = rk_trade_hand_over(a->t, &(struct rk_hand_over){.user_id = p->user_id, .chat_id = p->chat_id, .turn_id = p->turn_id, .lang = p->lang, .co = &a->best,
+                                                               .line = &a->lines[0], .total_minor = a->best_total}, e);
+  return err ? err : rk_fail(e, RK_EPAYMENT, "%s takes the payment on its own page; go on there: %s", a->best.merchant_name, a->best.continue_url);
 }
+
+static bool asks_for_on_delivery(const struct rk_prepare *p) { return same(p->instrument_id, RK_ON_DELIVERY); }
+
+/* Where the user said so, or where nothing else will do. */
+static bool pays_at_the_door(const struct attempt *a) { return a->best.on_delivery && (asks_for_on_delivery(a->p) || !a->best.sandbox); }
 
 /* The user's limits, on the merchant's own figures. */
 static rk_err check_limits(const struct attempt *a, bool demo, struct rk_error *e) {
@@ -187,9 +185,9 @@ static rk_err check_limits(const struct attempt *a, bool demo, struct rk_error *
   const char *shop = a->p->offer->shop_name, *by = a->p->deliver_by;
   if (demo && !co->sandbox)
     return rk_fail(e, RK_EINVAL, "%s is a real shop and the profile is the demo one: fill in your own profile first", shop);
-  if (co->status != RK_CO_READY && !wants_buyer(co))
+  if (co->status != RK_CO_READY && !rk_trade_wants_buyer(co))
     return rk_fail(e, RK_EUPSTREAM, "%s does not take this order: %s", shop, co->n_messages ? co->messages[0] : "it gave no reason");
-  if (!co->sandbox && !wants_buyer(co))
+  if (!co->sandbox && !co->on_delivery && !rk_trade_wants_buyer(co))
     return rk_fail(e, RK_EUPSTREAM, "%s takes none of your means of payment and names no page to pay on", shop);
   if (by && *by && (!co->delivery || !co->delivery->date[0] || strcmp(co->delivery->date, by) > 0))
     return rk_fail(e, RK_EINVAL, "%s cannot deliver by %s", shop, by);
@@ -202,7 +200,8 @@ static rk_err check_limits(const struct attempt *a, bool demo, struct rk_error *
     rk_money_text(m, over);
     return rk_fail(e, RK_EINVAL, "the total at %s is %s, %s over the limit", shop, total, over);
   }
-  return wants_buyer(co) ? hand_over(a, e) : RK_OK;
+  if (asks_for_on_delivery(a->p) && !co->on_delivery) return rk_fail(e, RK_EINVAL, "%s does not take payment on delivery for this order", shop);
+  return rk_trade_wants_buyer(co) ? hand_over(a, e) : RK_OK;
 }
 
 static json_t *chosen(const struct rk_prepare *p) {
@@ -224,6 +223,7 @@ json_t *rk_trade_asked(const struct rk_checkout *co, const char *lang) {
     json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:s}", "id", d->id, "title", d->title, "fee_minor", (json_int_t)d->fee.minor, "date", d->date));
   }
   json_object_set_new(asked, "deliveries", list);
+  json_object_set_new(asked, "on_delivery", json_boolean(co->on_delivery));
   if (lang) json_object_set_new(asked, "lang", json_string(lang));
   if (co->takes_back) json_object_set_new(asked, "undo", json_pack("{s:o}", "fee_minor", co->undo_fee_minor < 0 ? json_null() : json_integer(co->undo_fee_minor)));
   return asked;
@@ -242,6 +242,19 @@ static bool is_mixed(const struct rk_prepare *p) {
   return false;
 }
 
+/* Of the lines, in their order; not a part of the terms. */
+static void keep_pictures(const struct attempt *a, json_t *asked) {
+  json_t *list = json_array();
+  for (int32_t i = 0; i < n_lines(a->p); i++) {
+    const struct rk_offer *o = line_offer(a->p, i);
+    char id[37];
+    struct rk_error ignored;
+    bool has = o->picture_url && !rk_store_picture_add(a->t->store, a->p->user_id, o->origin, o->picture_url, id, &ignored);
+    json_array_append_new(list, has ? json_string(id) : json_null());
+  }
+  json_object_set_new(asked, "pictures", list);
+}
+
 int64_t rk_trade_expiry(const struct rk_checkout *co) {
   int64_t own = rk_now_ms() + RK_APPROVAL_TTL_MS;
   return co->expires_ms > 0 && co->expires_ms < own ? co->expires_ms : own;
@@ -256,15 +269,17 @@ static rk_err propose(struct attempt *a, const json_t *profile, json_t **approva
   if (!err && rk_trade_expiry(&a->best) <= rk_now_ms()) err = rk_fail(e, RK_EUPSTREAM, "the checkout of %s has expired already", p->offer->shop_name);
   if (err) return err;
   json_t *lines = chosen(p);
-  json_t *paid_with = json_pack("{s:s, s:s, s:s}", "id", rk_json_cstr(instrument, "id", ""), "kind", rk_json_cstr(instrument, "kind", ""), "label",
-                                rk_json_cstr(instrument, "label", ""));
+  bool at_the_door = pays_at_the_door(a);
+  json_t *paid_with = at_the_door ? rk_trade_on_delivery(p->lang) : json_pack("{s:s, s:s, s:s}", "id", rk_json_cstr(instrument, "id", ""), "kind",
+                                                                              rk_json_cstr(instrument, "kind", ""), "label", rk_json_cstr(instrument, "label", ""));
   if (p->lang && strcmp(p->lang, "en") == 0 && a->best.merchant_name_en) a->best.merchant_name = a->best.merchant_name_en;
   json_t *terms = rk_terms_project(&a->best, &(struct rk_terms_extra){lines, paid_with, rk_trade_expiry(&a->best)}, e);
   json_t *asked = rk_trade_asked(&a->best, p->lang);
   if (p->in_plan) json_object_set_new(asked, "in_plan", json_true());
+  keep_pictures(a, asked);
   if (terms)
     err = rk_trade_store_approval(a->t, &(struct rk_draft){.user_id = p->user_id, .chat_id = p->chat_id, .turn_id = p->turn_id, .origin = a->best.origin,
-        .checkout_id = a->best.id, .terms = terms, .demo = demo, .asked = asked, .ask = p->in_plan || is_mixed(p), .category_claimed = attribute(p->offer, "category"), .category_own = p->category}, approval, e);
+        .checkout_id = a->best.id, .terms = terms, .demo = demo, .asked = asked, .ask = p->in_plan || at_the_door || is_mixed(p), .category_claimed = attribute(p->offer, "category"), .category_own = p->category}, approval, e);
   else err = RK_EUPSTREAM;
   json_decref(asked);
   json_decref(terms);
@@ -278,7 +293,7 @@ rk_err rk_trade_prepare(struct rk_trade *t, const struct rk_prepare *p, json_t *
   rk_err err = check_request(p, e);
   if (err) return err;
   json_t *profile = rk_store_profile(t->store, p->user_id);
-  struct attempt a = {.t = t, .p = p, .arena = rk_arena_new(RK_TRADE_ARENA_BYTES)};
+  struct attempt a = {.t = t, .p = p, .own_codes = rk_json_arr(profile, "coupons"), .arena = rk_arena_new(RK_TRADE_ARENA_BYTES)};
   a.lines = a.arena ? rk_arena_array(a.arena, (size_t)n_lines(p), sizeof *a.lines) : NULL;
   for (int32_t i = 0; a.lines && i < n_lines(p); i++) {
     const struct rk_offer *o = line_offer(p, i);
@@ -287,7 +302,7 @@ rk_err rk_trade_prepare(struct rk_trade *t, const struct rk_prepare *p, json_t *
     a.subtotal += o->subtotal.minor;
   }
   if (!a.lines) err = rk_fail(e, RK_ENOMEM, "out of memory");
-  else if (!rk_trade_instrument(profile, p->instrument_id))
+  else if (!asks_for_on_delivery(p) && !rk_trade_instrument(profile, p->instrument_id))
     err = rk_fail(e, RK_EINVAL, "there is no such payment method in the profile%s%s", p->instrument_id ? ": " : "", p->instrument_id ? p->instrument_id : "");
   if (!err) err = best_checkout(&a, e);
   if (!err) rk_trade_step(t, RK_STEP_CHECKOUT);

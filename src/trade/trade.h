@@ -41,7 +41,7 @@ struct rk_prepare {
   bool seats_together;              /* the seats that the merchant names must be side by side */
   int64_t max_total_minor;          /* hard limit from the user's words, 0: none; checked on the merchant's own total */
   const char *deliver_by;           /* "" or date */
-  const char *instrument_id;        /* NULL: the default */
+  const char *instrument_id;        /* NULL: the default; "on_delivery": to the carrier, where the merchant takes that */
   struct rk_address address;        /* of goods; dated places need none */
   const char *lang;                 /* "zh" | "en": of the merchant's texts; NULL: its own choice */
   const char *category;             /* of the thing, by the user's own words; NULL: not known (what the offer says is a claim) */
@@ -77,6 +77,10 @@ void rk_trade_let_go(struct rk_trade *t, const char *user_id, const char *approv
 rk_err rk_trade_edit(struct rk_trade *t, const char *user_id, const char *session_kind, const char *approval_id, const json_t *changes,
                      json_t **approval, struct rk_error *e) RK_MUST_USE;
 
+/* What an edit's item_id may be: for each line of a purchase [{item_id, options, labels, unit_minor, currency, stock?}], empty where its merchant
+ * does not say. Asks the merchant. NULL, RK_ENOTFOUND: no such purchase of this user's. */
+json_t *rk_trade_variants(struct rk_trade *t, const char *user_id, const char *approval_id, struct rk_error *e);
+
 /* ---- plans: several checkouts, one answer ---- */
 /* Of pending purchases of the user. *plan: docs/api.md. What the user agrees to is the sheet: the parts, and what happens when one
  * of them fails: on_failure "undo" (the default: nothing of it stays, where the fee is no more than the sheet says) or "keep". */
@@ -94,6 +98,12 @@ rk_err rk_trade_plan_decide(struct rk_trade *t, const char *user_id, const char 
  * RK_EUNAVAIL: a part or a refund is not known yet, *result tells how far it is: rk_trade_reconcile() goes on later. *result is a
  * new reference, NULL: there is no such plan. A part of a plan that is completed by itself runs its plan. */
 rk_err rk_trade_plan_complete(struct rk_trade *t, const char *plan_id, json_t **result, struct rk_error *e) RK_MUST_USE;
+
+/* ---- hand-overs: purchases that the user finishes at the merchant's own page (rk_trade_prepare: RK_EPAYMENT) ---- */
+/* Asks the merchant what became of the checkout, as long as it is open; a new state is stored and told by a `hand_over` event. The object of
+ * docs/api.md, as it was where the merchant does not answer. NULL, RK_ENOTFOUND: none of this user's. */
+json_t *rk_trade_hand_over_status(struct rk_trade *t, const char *user_id, const char *id, struct rk_error *e);
+json_t *rk_trade_hand_overs(struct rk_trade *t, const char *user_id); /* as they are known, newest first */
 
 /* ---- after the sale ---- */
 /* Asks the merchant what comes back for the order, and makes an approval of it: kind "cancel" or "return"; terms {kind, merchant,
@@ -148,6 +158,12 @@ rk_err rk_trade_order_event(struct rk_trade *t, const char *origin, const json_t
 /* Reads orders that are on their way and were not told of for a while, with growing pauses. *next_ms: in how long the
  * next one is due, < 0: none is on its way. */
 void rk_trade_poll_orders(struct rk_trade *t, int64_t *next_ms);
+/* Everything about an order on one sheet, from what is stored: the order, {payments, refunds, returns, approval, discounts, paid_minor, refunded_minor,
+ * fees_minor, stands_minor, on_delivery_minor?, checks: [{check, ok}], ok} (docs/api.md). NULL, RK_ENOTFOUND: none of this user's. */
+json_t *rk_trade_receipt(struct rk_trade *t, const char *user_id, const char *order_id, struct rk_error *e);
+/* by: "month" (of the user's zone, in which the money moved), "merchant" or "category". {by, rows: [{month | merchant | category and claimed,
+ * currency, n_orders, spent_minor, refunded_minor, net_minor, on_delivery_minor: paid at the door, not in the others}], ok: the rows sum to the ledger's accounts}. NULL, RK_EINVAL: another by. */
+json_t *rk_trade_spending(struct rk_trade *t, const char *user_id, const char *by, struct rk_error *e);
 json_t *rk_trade_ledger(struct rk_trade *t, const char *user_id);                         /* entries, oldest first */
 json_t *rk_trade_accounts(struct rk_trade *t, const char *user_id);                       /* their balances; sum zero per currency */
 /* {ok, checks: [{check, ok, wrong}]}: double entry, charges against orders and approvals, every signature over its terms.

@@ -29,6 +29,7 @@
 #define RK_UCP_OFFER_KEY "dev.rukou.offer"
 #define RK_UCP_SORT_KEY "dev.rukou.sort" /* of a search: "price" | "rating"; an answer that is sorted so repeats it (docs/ucp.md) */
 #define RK_UCP_TRAVEL_KEY "example.rukou.travel" /* dated places: query of a search, travelers of a checkout, capability */
+#define RK_UCP_ON_DELIVERY "example.rukou.on_delivery" /* payment handler: to the carrier, at the door (docs/ucp.md) */
 #define RK_UCP_REFUND "example.rukou.refund" /* ours: UCP has no request for money back (docs/ucp.md) */
 #define RK_UCP_CHANGE "example.rukou.change" /* ours: a checkout that gives places of an order in exchange (docs/ucp.md) */
 /* The lodging draft: in no release yet, so its version is the day of the draft that was read. Beside UCP 2026-08-25 only. */

@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "trade/foreign.h"
 
-enum { MAX_ATTRS = 32, MAX_DELIVERIES = 16, MAX_COUPONS = 16, MAX_VARIANTS = 512, MAX_PRODUCTS = 200, MAX_SERVICES = 50 };
+enum { MAX_ATTRS = 32, MAX_DELIVERIES = 16, MAX_COUPONS = 16, MAX_VARIANTS = 512, MAX_PRODUCTS = 200, MAX_SERVICES = 50, MAX_PICTURE_URL_BYTES = 2000 };
 
 static json_t *travel_json(const struct rk_travel_ask *t) {
   json_t *v = json_object();
@@ -142,6 +142,18 @@ static void read_reviews(struct rk_foreign *r, const json_t *list, struct rk_off
   o->reviews = out;
 }
 
+/* The first picture of a product or variant; NULL: none that could be asked for. */
+static const char *picture_of(struct rk_foreign *r, const json_t *v) {
+  size_t i;
+  json_t *one;
+  json_array_foreach(rk_json_arr(v, "media"), i, one) {
+    rk_str url = rk_json_str(one, "url");
+    bool is_web = rk_str_starts(url, RK_STR("https://")) || rk_str_starts(url, RK_STR("http://"));
+    if (rk_str_eq(rk_json_str(one, "type"), RK_STR("image")) && is_web && url.n <= MAX_PICTURE_URL_BYTES) return rk_foreign_text(r, url);
+  }
+  return NULL;
+}
+
 /* What all variants of a product share. False: broken. */
 static bool read_product(struct rk_foreign *r, const json_t *p, const struct rk_ucp_merchant *m, struct rk_offer *o) {
   const json_t *extra = rk_json_obj(rk_json_obj(p, "metadata"), RK_UCP_OFFER_KEY), *rating = rk_json_obj(p, "rating");
@@ -149,7 +161,7 @@ static bool read_product(struct rk_foreign *r, const json_t *p, const struct rk_
   if (rk_json_str(p, "id").n == 0 || rk_json_str(p, "title").n == 0 || !rk_foreign_currency_ok(currency)) return false;
   *o = (struct rk_offer){.shop_id = m->id, .shop_name = m->name, .origin = m->origin, .travel_kind = m->travel_kind[0] ? m->travel_kind : NULL, .product_id = rk_foreign_field(r, p, "id"),
                          .title = rk_foreign_field(r, p, "title"), .description = rk_foreign_field(r, rk_json_obj(p, "description"), "plain"), .url = rk_foreign_field(r, p, "url"),
-                         .stock = -1, .quantity = 1, .pays_elsewhere = !m->sandbox, .plain = !extra && !m->travel_kind[0]};
+                         .picture_url = picture_of(r, p), .stock = -1, .quantity = 1, .pays_elsewhere = !m->sandbox, .plain = !extra && !m->travel_kind[0]};
   memcpy(o->unit_price.currency, currency.p, 3);
   double value = json_number_value(json_object_get(rating, "value")), max = json_number_value(json_object_get(rating, "scale_max"));
   if (max > 0 && value >= 0 && value <= max) o->rating = value * 5 / max;
@@ -217,6 +229,8 @@ static bool read_variant(struct rk_foreign *r, const json_t *v, const struct rk_
   }
   o->options = out;
   o->option_labels = labels;
+  const char *picture = picture_of(r, v);
+  if (picture) o->picture_url = picture;
   o->item_id = rk_foreign_field(r, v, "id");
   o->unit_price.minor = amount;
   int64_t stock = rk_json_i64(rk_json_obj(rk_json_obj(v, "metadata"), RK_UCP_OFFER_KEY), "stock", -1);

@@ -274,11 +274,14 @@ static void read_undo(const json_t *undo, const struct rk_ucp_merchant *m, struc
   out->undo_fee_minor = known ? fee : -1;
 }
 
+/* It hangs on the total, so only the checkout itself can say it. */
+static bool takes_on_delivery(const json_t *ucp) { return json_object_get(rk_json_obj(ucp, "payment_handlers"), RK_UCP_ON_DELIVERY) != NULL; }
+
 rk_err rk_ucp_read_checkout(const json_t *answer, const struct rk_ucp_merchant *m, struct rk_arena *a, struct rk_checkout *out,
                             struct rk_error *e) {
   struct rk_foreign r = {.arena = a};
   const json_t *ucp = rk_json_obj(answer, "ucp"), *order = rk_json_obj(answer, "order");
-  *out = (struct rk_checkout){.sandbox = takes_sandbox(ucp, m)};
+  *out = (struct rk_checkout){.sandbox = takes_sandbox(ucp, m), .on_delivery = takes_on_delivery(ucp)};
   if (!ucp || rk_str_eq(rk_json_str(ucp, "status"), RK_STR("error"))) {
     char text[300];
     rk_ucp_error_text(answer, text, sizeof text);

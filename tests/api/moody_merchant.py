@@ -150,9 +150,14 @@ def open_for_business(merchants):
                 if lost:
                     self.close_connection = True
                     return
-                data = answer.encode() if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False).encode()
+                kind, more = "application/json", {}
+                if isinstance(answer, tuple):
+                    kind, answer, more = answer
+                data = answer if isinstance(answer, bytes) else answer.encode() if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False).encode()
                 self.send_response(status)
-                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Type", kind)
+                for name, value in more.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)

@@ -164,7 +164,7 @@ page_test('hostile text from model, shop and page stays text', async ({ page }) 
   await page.waitForTimeout(300);
   assert.equal(await page.evaluate(() => window.pwned), undefined);
   const thread = page.locator('.thread');
-  for (const tag of ['script', 'img', 'iframe', 'style', '.prose form', '.prose svg', '.prose details', '[onerror]', '[onload]', '[onclick]']) assert.equal(await thread.locator(tag).count(), 0, tag);
+  for (const tag of ['script', 'img:not(.picture)', 'iframe', 'style', '.prose form', '.prose svg', '.prose details', '[onerror]', '[onload]', '[onclick]']) assert.equal(await thread.locator(tag).count(), 0, tag);
   for (const href of await thread.locator('a').evaluateAll((all) => all.map((a) => a.getAttribute('href')))) assert.match(href, /^(https?:|\/)/);
   for (const link of await thread.locator('.prose a').all()) assert.equal(await link.getAttribute('rel'), 'noopener noreferrer');
   assert.match(await thread.innerText(), /bank\.example \(evil\.example\)/);
@@ -197,7 +197,7 @@ page_test('approval: exact terms, two acts, never by Enter', async ({ mock, page
   await page.waitForSelector('.receipt');
   await page.waitForSelector('.ap-completed');
   assert.equal(await page.locator('.receipt').count(), 1);
-  await page.locator('.receipt footer a').click();
+  await page.locator('.receipt footer a[href="/orders"]').click();
   await page.waitForSelector('.ledger tbody tr');
   assert.equal(await page.locator('.ledger tbody tr').count(), 1);
 });
@@ -293,6 +293,19 @@ page_test('cards: cheapest marked, lines add up, another can be taken', async ({
   assert.equal((await page.locator('.thread').innerText()).split('cheapest of 4').length, 2, 'the reason is said once');
   await page.locator('.card').nth(1).locator('button').click();
   await until('it is asked for', () => mock.events.some((e) => e.data.text === 'Take number 2'));
+});
+
+page_test('pictures: on cards and approval, by way of our server, inert; a missing one leaves no gap', async ({ mock, page }) => {
+  await say(page, JOB.en);
+  await page.waitForSelector('.ap-pending');
+  await page.locator('.cards').evaluate((el) => el.scrollTo({ left: 9999, behavior: 'instant' })); // what is out of sight is not asked for
+  await until('three of four cards have one', async () => (await page.locator('.card .picture').count()) === 3);
+  await until('they are drawn', () => page.evaluate(() => [...document.querySelectorAll('.picture')].every((i) => i.complete && i.naturalWidth > 0)));
+  assert.equal(await page.locator('.ap-pending .picture').count(), 1);
+  assert.match(await page.locator('.card .picture').first().getAttribute('alt'), /Cloudrun 3/);
+  for (const src of await page.locator('.picture').evaluateAll((all) => all.map((i) => new URL(i.src).origin))) assert.equal(src, mock.origin);
+  assert.equal(await page.evaluate(() => window.pwned), undefined);
+  await shot(page, 'page-pictures');
 });
 
 page_test('question: a form for its slots, answered once', async ({ mock, page }) => {

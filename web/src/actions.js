@@ -1,6 +1,6 @@
 // actions.js: what the user can do, and how the stream's messages reach the store.
 import { api, ApiError } from './api.js';
-import { chat_new, chat_apply, chat_live, live_apply, approval_set, approval_final, plan_holds, plan_open, plan_set, turn_of } from './model.js';
+import { chat_new, chat_apply, chat_live, live_apply, approval_set, approval_final, hand_over_set, plan_holds, plan_open, plan_set, turn_of } from './model.js';
 import { state, changed, toast } from './store.js';
 import { stream_open } from './stream.js';
 import { t, t_or } from './i18n.js';
@@ -62,7 +62,7 @@ function on_event(ev) {
   if (ev.type === 'turn_done') {
     for (const [id, entry] of live) if (entry.turn_id === ev.turn_id) live.delete(id);
   }
-  if (ev.type === 'order') state.orders = state.ledger = null;
+  if (ev.type === 'order') state.orders = state.ledger = state.spending = null;
   const chat = state.models.get(ev.chat_id);
   if (!chat) return;
   if (!chat.loaded) { chat.waiting.push(ev); return; }
@@ -241,6 +241,27 @@ export function approvals_refresh(only) {
   }
 }
 
+// What an edit may choose from, one list a line; null when the merchant does not say.
+export async function variants_load(approval) {
+  try {
+    return (await api.variants(approval.id)).variants;
+  } catch (err) {
+    complain(err);
+    return null;
+  }
+}
+
+// The user was at the merchant's page: what became of it is read there, and comes as an event if it is new.
+export async function hand_over_check(chat, hand_over_id) {
+  try {
+    const { hand_over } = await api.hand_over(hand_over_id);
+    hand_over_set(chat, hand_over);
+  } catch (err) {
+    complain(err);
+  }
+  changed();
+}
+
 // ---- plans
 
 async function plan_refresh(chat, plan_id) {
@@ -344,6 +365,29 @@ export async function orders_load() {
   changed();
 }
 
+// by: month | merchant | category. What was asked for last is shown.
+export async function spending_load(by) {
+  state.spending = { by, rows: state.spending?.by === by ? state.spending.rows : null };
+  try {
+    const { spending } = await api.spending(by);
+    if (state.spending?.by === by) state.spending = spending;
+  } catch (err) {
+    complain(err);
+    if (state.spending?.by === by) state.spending = { by, rows: [], ok: true };
+  }
+  changed();
+}
+
+// Null when it cannot be had; the toast says why.
+export async function receipt_load(order_id) {
+  try {
+    return (await api.receipt(order_id)).receipt;
+  } catch (err) {
+    complain(err);
+    return null;
+  }
+}
+
 export async function profile_load() {
   try {
     state.profile = (await api.profile()).profile;
@@ -371,6 +415,8 @@ export async function profile_save(profile) {
 function route_parse(path) {
   const chat = path.match(/^\/chat\/([^/]+)$/);
   if (chat) return { view: 'chat', chat_id: decodeURIComponent(chat[1]) };
+  const receipt = path.match(/^\/orders\/([^/]+)\/receipt$/);
+  if (receipt) return { view: 'receipt', chat_id: null, order_id: decodeURIComponent(receipt[1]) };
   if (path === '/orders' || path === '/profile') return { view: path.slice(1), chat_id: null };
   return { view: 'chat', chat_id: null };
 }

@@ -33,6 +33,10 @@ export function day(date) {
   const m = /^(\d{4})-(\d\d)-(\d\d)$/.exec(date ?? '');
   return m ? intl(Intl.DateTimeFormat, { ...DAY, timeZone: 'UTC' }).format(Date.UTC(m[1], m[2] - 1, m[3])) : (date ?? '');
 }
+export function month(text) {
+  const m = /^(\d{4})-(\d\d)$/.exec(text ?? '');
+  return m ? intl(Intl.DateTimeFormat, { year: 'numeric', month: 'long', timeZone: 'UTC' }).format(Date.UTC(m[1], m[2] - 1, 1)) : (text ?? '');
+}
 export const moment = (ms) => intl(Intl.DateTimeFormat, { ...DAY, hour: '2-digit', minute: '2-digit' }).format(ms);
 export const clock = (ms) => intl(Intl.DateTimeFormat, { hour: '2-digit', minute: '2-digit' }).format(ms);
 export const seconds = (ms) => (ms < 1000 ? `${ms} ms` : `${intl(Intl.NumberFormat, { maximumFractionDigits: 1 }).format(ms / 1000)} s`);

@@ -2,7 +2,7 @@
 //
 // chat  {id, title, loaded, last, turns[], by_turn, approvals}
 // turn  {id, user, pending, parts[], state, progress, usage, v}   v grows with each change
-// part  {kind: text|tool|cards|question|approval|plan|order|notice|error, ...}
+// part  {kind: text|tool|cards|question|approval|plan|order|hand_over|notice|error, ...}
 //
 // Durable events have numbers; one with n <= chat.last is already in. Text that
 // still streams comes as snapshot and delta with byte offsets; see live_apply().
@@ -65,6 +65,16 @@ export function plan_set(chat, plan) {
   for (const a of plan.approvals) approval_set(chat, a.id, { ...a });
 }
 
+export function hand_over_set(chat, hand_over) {
+  for (const turn of chat.turns) {
+    const part = turn.parts.find((p) => p.kind === 'hand_over' && p.hand_over.id === hand_over.id);
+    if (!part) continue;
+    part.hand_over = hand_over;
+    part.v++;
+    turn.v++;
+  }
+}
+
 const HANDLERS = {
   message(chat, turn, d) {
     if (d.role === 'user') {
@@ -114,7 +124,15 @@ const HANDLERS = {
     const known = chat.turns.flatMap((t) => t.parts).find((p) => p.kind === 'order' && p.order.id === d.order.id);
     if (known) { known.order = d.order; known.v++; } else part_add(turn, { kind: 'order', order: d.order });
   },
-  notice(chat, turn, d) { part_add(turn, { kind: 'notice', ...d }); },
+  hand_over(chat, turn, d) {
+    const known = chat.turns.flatMap((t) => t.parts).find((p) => p.kind === 'hand_over' && p.hand_over.id === d.hand_over.id);
+    if (known) { known.hand_over = d.hand_over; known.v++; } else part_add(turn, { kind: 'hand_over', hand_over: d.hand_over });
+  },
+  notice(chat, turn, d) {
+    if (d.hand_over_id) return;                 // its card says the same
+    if (d.code === 'order_needs_you' && chat.approvals.has(d.approval_id)) { approval_set(chat, d.approval_id, { needs: d }); return; }
+    part_add(turn, { kind: 'notice', ...d });
+  },
   error(chat, turn, d) { part_add(turn, { kind: 'error', ...d }); },
   turn_done(chat, turn, d) {
     turn.state = d.state;

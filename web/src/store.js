@@ -10,7 +10,7 @@ export const state = {
   models: new Map(),      // chat_id -> chat of model.js
   running: new Map(),     // turn_id -> chat_id
   clock_skew_ms: 0,       // server's clock minus this browser's
-  orders: null, ledger: null, profile: null, permissions: null,
+  orders: null, ledger: null, spending: null, profile: null, permissions: null,
   toasts: [],
   dialog: null,           // {title, text, action, run}
   rail_open: false,

@@ -10,7 +10,7 @@
 // Without locks (plain http on a foreign host) each tab listens for itself.
 
 const TYPES = ['message', 'plan', 'tool_call', 'tool_result', 'source', 'question', 'card', 'approval_request', 'approval_result',
-  'order', 'memory', 'artefact', 'notice', 'error', 'turn_done'];
+  'order', 'hand_over', 'memory', 'artefact', 'notice', 'error', 'turn_done'];
 const LIVE_TYPES = ['snapshot', 'delta', 'progress'];
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
 

@@ -62,11 +62,23 @@ export const en = {
   rc_title: 'Order placed', rc_ours: 'Order', rc_theirs: 'Merchant\'s order', rc_paid: 'Charged', rc_view: 'All orders',
   or_none: 'No orders yet', or_none_text: 'What you approve shows up here, with the ledger.', or_status_placed: 'Placed', or_status_processing: 'Processing', or_status_fulfilled: 'Delivered', or_status_canceled: 'Cancelled', or_status_refunded: 'Refunded', rc_refunded: 'Paid back',
   or_open_chat: 'Back to the chat', ledger: 'Ledger', lg_time: 'Time', lg_kind: 'Entry', lg_amount: 'Amount', lg_who: 'Merchant', lg_with: 'Paid with', lg_authorize: 'Hold', lg_capture: 'Charge', lg_void: 'Released', lg_refund: 'Refund', lg_opening: 'Opening balance', lg_none: 'No entries',
+  // receipt sheet, spending
+  receipt: 'Receipt', rp_print: 'Print', rp_none: 'There is no such order', rp_unit: 'Price', rp_placed: 'Placed', rp_stands: 'What stands', rp_approval: 'Approval', rp_signed: 'signed over these terms', rp_unsigned: 'the signature does not match', rp_ok: 'All sums hold: lines, totals, payments, refunds.', rp_bad: 'Does not hold:',
+  rp_by_page: 'on this page', rp_by_terminal: 'in a terminal', rp_by_key_approve: 'by a key that may approve', rp_by_permission: 'by a standing permission',
+  chk_lines: 'the lines sum to the subtotal', chk_total: 'the parts sum to the total', chk_paid: 'the total was paid, once', chk_approved: 'the total is at most what was approved', chk_signed: 'the approval is signed over its terms', chk_back: 'no more came back than was paid', chk_returns: 'what was agreed to come back has come back',
+  spending: 'Spending', sp_month: 'Month', sp_merchant: 'Merchant', sp_category: 'Category', sp_orders: 'Orders', sp_spent: 'Spent', sp_net: 'Net', sp_unknown: 'not known', sp_claimed: 'the merchant says: {claim}', sp_bad: 'These sums are not those of the ledger.',
+  // hand-over, pay on delivery
+  ho_title: 'To be finished at the shop', ho_open: 'Waiting for you', ho_completed: 'Ordered', ho_canceled: 'Cancelled', ho_gone: 'No longer there', ho_checkout: 'Checkout', ho_host: 'The link leads to', ho_foreign: 'This is another host than the merchant\'s own.', ho_left: 'Left to do', ho_pay: 'Pay {total} there. The shop takes none of the payment methods that rukou has.', ho_says: 'The shop says: {text}', ho_nothing: 'Nothing', ho_not_here: 'Nothing was paid here.',
+  ho_check: 'I was there: check', ho_go: 'Open', ho_order: 'Order page', ho_no_page: 'The shop gave no page that can be opened.', ho_needs: '{merchant} needs you at its page before the order stands. Nothing is sent again meanwhile.',
+  kind_on_delivery: 'Pay on delivery', od_note: 'Nothing is charged here. You pay {total} to the carrier when it arrives.', od_armed: 'Order at {merchant}, and pay the carrier on delivery?', od_hold: 'Hold to order, {total} on delivery', od_due: 'To pay on delivery',
+  // variants
+  va_pick: 'Choose', va_gone: 'This combination is not to be had.', va_price: 'Unit price', va_same: 'the same',
   // question
   q_title: 'One more thing', q_send: 'Answer', q_other: 'Other', slot_address: 'Delivery address', slot_qty: 'Quantity', slot_budget: 'Budget', slot_kind: 'Which kind', slot_size: 'Size', slot_date: 'Date', slot_city: 'City', slot_passengers: 'Passengers', slot_recipient: 'Recipient', slot_other: 'Answer',
   // profile
   pf_text: 'Recipient, address and payment used for orders. Kept on this machine only.', pf_demo: 'This is the demo profile: only sandbox merchants accept it. Replace it with your own.', pf_name: 'Name', pf_phone: 'Phone', pf_street: 'Street and number', pf_city: 'City', pf_address: 'Delivery address', pf_home_city: 'Home city',
   pf_sizes: 'Sizes', pf_shoes: 'Shoes', pf_clothes: 'Clothes', pf_contact: 'Recipient', pf_passengers: 'Passengers', pf_type: 'Who', pf_adult: 'Adult', pf_child: 'Child', pf_document: 'Document number', pf_birth: 'Date of birth', pf_passenger_add: 'Add a passenger', pf_passenger_remove: 'Remove', pf_instruments: 'Payment (sandbox)', pf_default: 'default', pf_save: 'Save', profile_saved: 'Profile saved',
+  pf_coupons: 'Coupon codes', pf_coupons_text: 'Codes that you have. They are tried at shops that do not list their own; what one takes off stands in the terms.',
   kind_card: 'Card', kind_wallet: 'Wallet', pf_required: 'Name, phone and address are needed.',
   // link, errors
   link_connecting: 'Connecting…', link_lost: 'Connection lost. Reconnecting…', error_unreachable: 'rukou cannot be reached. Is it still running?', error_http: 'rukou answered with error {status}.', error_page: 'The page hit an error; reload it.', notice_warning: 'Warning', notice_info: 'Note', error: 'Error',

@@ -62,11 +62,23 @@ export const zh = {
   rc_title: '已下单', rc_ours: '订单号', rc_theirs: '商家订单号', rc_paid: '付款', rc_view: '查看全部订单',
   or_none: '还没有订单', or_none_text: '你批准的购买会出现在这里，连同账目。', or_status_placed: '已下单', or_status_processing: '处理中', or_status_fulfilled: '已送达', or_status_canceled: '已取消', or_status_refunded: '已退款', rc_refunded: '已退回',
   or_open_chat: '回到对话', ledger: '账目', lg_time: '时间', lg_kind: '类型', lg_amount: '金额', lg_who: '商家', lg_with: '付款方式', lg_authorize: '预授权', lg_capture: '扣款', lg_void: '撤销', lg_refund: '退款', lg_opening: '开户余额', lg_none: '没有账目',
+  // receipt sheet, spending
+  receipt: '收据', rp_print: '打印', rp_none: '没有这个订单', rp_unit: '单价', rp_placed: '下单时间', rp_stands: '实付', rp_approval: '批准', rp_signed: '签名与条款相符', rp_unsigned: '签名不符', rp_ok: '各项相加无误：商品、合计、付款、退款。', rp_bad: '不符：',
+  rp_by_page: '在这个页面', rp_by_terminal: '在终端', rp_by_key_approve: '由有批准权的密钥', rp_by_permission: '由长期授权',
+  chk_lines: '各项商品之和等于小计', chk_total: '各部分之和等于合计', chk_paid: '合计已付，且只付一次', chk_approved: '合计不超过批准的金额', chk_signed: '批准的签名与条款相符', chk_back: '退回不超过付款', chk_returns: '约定退回的已退回',
+  spending: '支出', sp_month: '月份', sp_merchant: '商家', sp_category: '类别', sp_orders: '订单', sp_spent: '支出', sp_net: '净额', sp_unknown: '未知', sp_claimed: '商家自称：{claim}', sp_bad: '这些合计与账目不符。',
+  // hand-over, pay on delivery
+  ho_title: '到商家页面完成', ho_open: '等你去完成', ho_completed: '已下单', ho_canceled: '已取消', ho_gone: '已不存在', ho_checkout: '结算编号', ho_host: '链接实际通往', ho_foreign: '这不是商家自己的域名。', ho_left: '还要做什么', ho_pay: '在那里支付 {total}。这家店不接受 rukou 有的付款方式。', ho_says: '商家说：{text}', ho_nothing: '没有了', ho_not_here: '这里没有付款。',
+  ho_check: '我去过了，核对一下', ho_go: '打开', ho_order: '订单页面', ho_no_page: '商家没有给出可以打开的页面。', ho_needs: '{merchant} 需要你先到它的页面，订单才成立。在此期间不会再发送任何付款。',
+  kind_on_delivery: '货到付款', od_note: '这里不扣款。收货时把 {total} 付给送货员。', od_armed: '在「{merchant}」下单，收货时付给送货员？', od_hold: '按住下单，货到付 {total}', od_due: '货到待付',
+  // variants
+  va_pick: '选择', va_gone: '没有这种组合。', va_price: '单价', va_same: '不变',
   // question
   q_title: '还差一点', q_send: '回答', q_other: '其他', slot_address: '收货地址', slot_qty: '数量', slot_budget: '预算', slot_kind: '哪一种', slot_size: '尺码', slot_date: '日期', slot_city: '城市', slot_passengers: '乘客', slot_recipient: '收件人', slot_other: '回答',
   // profile
   pf_text: '下单时用的收货人、地址和付款方式。只保存在本机。', pf_demo: '现在是演示资料：只有沙盒商家会接受。请换成你自己的。', pf_name: '姓名', pf_phone: '电话', pf_street: '街道门牌', pf_city: '城市', pf_address: '收货地址', pf_home_city: '常住城市',
   pf_sizes: '尺码', pf_shoes: '鞋码', pf_clothes: '衣服尺码', pf_contact: '收货人', pf_passengers: '乘客', pf_type: '类型', pf_adult: '成人', pf_child: '儿童', pf_document: '证件号码', pf_birth: '出生日期', pf_passenger_add: '添加乘客', pf_passenger_remove: '移除', pf_instruments: '付款方式（沙盒）', pf_default: '默认', pf_save: '保存', profile_saved: '资料已保存',
+  pf_coupons: '优惠码', pf_coupons_text: '您手里的优惠码。遇到不列出优惠码的商家时会试用，优惠写在条款里。',
   kind_card: '银行卡', kind_wallet: '钱包', pf_required: '姓名、电话和地址都要填。',
   // link, errors
   link_connecting: '正在连接…', link_lost: '连接断了，正在重连…', error_unreachable: '连不上 rukou。它还在运行吗？', error_http: 'rukou 答复了错误 {status}。', error_page: '页面出错了，请刷新。', notice_warning: '注意', notice_info: '说明', error: '出错',

@@ -4,6 +4,7 @@
 #include "agent/turn.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/log.h"
 
 enum { TOLD_TO_MODEL = 3 };
 
@@ -71,9 +72,19 @@ static void warn(const struct rk_goal *g, const struct rk_offer *o, json_t *card
                                                                     date, d.hour, d.minute));
 }
 
-static void card_event(const struct rk_goal *g, const char *call_id, const char *reason, json_t *kept, struct rk_tool_out *out) {
+/* The page asks for it by our id, never by the merchant's address. Without a picture the card is still whole. */
+static void set_picture(const struct rk_turn *t, json_t *card, const struct rk_offer *o) {
+  char id[37];
+  struct rk_error ignored;
+  if (o->picture_url && !rk_store_picture_add(t->sv->store, t->user_id, o->origin, o->picture_url, id, &ignored)) json_object_set_new(card, "picture_id", json_string(id));
+}
+
+static void card_event(const struct rk_turn *t, const struct rk_goal *g, const char *call_id, const char *reason, json_t *kept, struct rk_tool_out *out) {
   json_t *cards = json_array();
+  struct rk_db *db = rk_store_db(t->sv->store);
+  struct rk_error ignored;
   int cheapest = 1;
+  bool together = rk_db_begin(db, &ignored) == RK_OK; /* the pictures' rows are one write */
   for (int32_t i = 0; i < g->picked.n_shown; i++) {
     const struct rk_offer *o = g->picked.shown[i];
     json_t *card = rk_offer_card(o, i + 1);
@@ -81,11 +92,13 @@ static void card_event(const struct rk_goal *g, const char *call_id, const char 
     json_object_set_new(card, "score", rk_pick_score(&g->intent, o));
     json_object_set_new(card, "also_at", also_at(g, o));
     warn(g, o, card);
+    set_picture(t, card, o);
     json_array_append_new(cards, card);
     json_array_append_new(kept, json_pack("{s:i, s:s, s:s, s:s, s:f, s:I}", "number", i + 1, "origin", o->origin, "item_id", o->item_id,
                                           "title", o->title, "rating", o->rating, "total_minor", (json_int_t)o->total.minor));
     if (o->total.minor < g->picked.shown[cheapest - 1]->total.minor) cheapest = i + 1;
   }
+  if (together && rk_db_commit(db, &ignored)) rk_log(RK_LOG_WARN, "agent", "pictures: %s", ignored.msg);
   if (json_array_size(cards) == 0) {
     json_decref(cards);
     return;
@@ -162,7 +175,7 @@ rk_err rk_tool_search_offers(struct rk_turn *t, const struct rk_call *c, struct 
   err = rk_pick_reason(&g->intent, &g->picked, &reason);
   if (!err) {
     json_t *kept = json_array();
-    card_event(g, c->id, reason.p, kept, out);
+    card_event(t, g, c->id, reason.p, kept, out);
     out->keep = json_pack("{s:s, s:o, s:s, s:i}", "query", rk_json_cstr(c->args, "what", ""), "cards", kept, "reason", reason.p, "candidates", (int)g->picked.n_candidates);
     out->result = for_model(g, reason.p);
     out->ok = g->picked.n_candidates > 0; /* "too dear" is an answer; for no such thing there are other words */

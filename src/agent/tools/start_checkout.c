@@ -65,15 +65,17 @@ static rk_err shop_refused(struct rk_turn *t, rk_err err, const char *why, struc
 /* p: who asks, and for what, as far as it is known; the rest is done here. option NULL: goods. */
 static rk_err prepare(struct rk_turn *t, struct rk_goal *g, struct rk_prepare *p, const struct rk_trip_option *option, struct rk_money total, struct rk_tool_out *out,
                       struct rk_error *e) {
-  const json_t *instrument = instrument_of(t, g);
+  const char *said_to_pay = g->intent.instrument;
+  bool at_the_door = said_to_pay && strcmp(said_to_pay, "on_delivery") == 0; /* whether the shop takes that, its checkout says */
+  const json_t *instrument = at_the_door ? NULL : instrument_of(t, g);
   struct rk_buf said;
   json_t *approval = NULL;
-  if (!instrument) return rk_tool_refuse(out, json_string("the profile has no such means of payment: say so"));
-  if (too_poor(instrument, total)) return say_too_poor(t, instrument, total, out);
+  if (!instrument && !at_the_door) return rk_tool_refuse(out, json_string("the profile has no such means of payment: say so"));
+  if (instrument && too_poor(instrument, total)) return say_too_poor(t, instrument, total, out);
   p->user_id = t->user_id;
   p->chat_id = t->chat_id;
   p->turn_id = t->id;
-  p->instrument_id = rk_json_cstr(instrument, "id", NULL);
+  p->instrument_id = at_the_door ? said_to_pay : rk_json_cstr(instrument, "id", NULL);
   p->lang = g->intent.chinese ? "zh" : "en";
   rk_buf_init(&said, RK_MAX_MESSAGE_BYTES + 64);
   unsigned kinds = rk_words_normal(&said, rk_str_c(t->said)) == RK_OK ? rk_trip_said(rk_buf_str(&said)) : 0;

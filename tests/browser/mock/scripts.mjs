@@ -25,7 +25,7 @@ function card(number, shop, zh, title, subtotal, discount, fee, extra = {}) {
     unit_minor: subtotal, subtotal_minor: subtotal, discount_minor: discount, coupon: discount ? { code: 'SAVE30', title: '满300减30' } : null,
     delivery: { id: 'std', title: zh ? '标准配送' : 'Standard', fee_minor: fee, date: date_in(2 + number) }, total_minor: subtotal - discount + fee,
     rating: 4.8 - number * 0.1, n_reviews: 1284 - number * 211, stock: number === 3 ? 4 : 120, attrs: {}, options: zh ? { color: '深灰', size: '42' } : { color: 'dark grey', size: '42' },
-    checked_ms: Date.now(), why: '', warnings: [], ...extra,
+    checked_ms: Date.now(), why: '', warnings: [], picture_id: `picture-${number}`, ...extra,
   };
 }
 
@@ -207,7 +207,7 @@ export async function xss(s) {
   await s.say(ATTACK);
   const evil = '<img src=x onerror="window.pwned=9">"><script>window.pwned=10</script>';
   const cards = offers(s.zh);
-  Object.assign(cards[0], { title: evil, shop_name: evil, why: evil, warnings: [evil], options: { [evil]: evil } });
+  Object.assign(cards[0], { title: evil, shop_name: evil, why: evil, warnings: [evil], picture_id: `../../${evil}`, options: { [evil]: evil } });
   const call_id = await s.tool('search_offers', { query: evil }, { summary: evil, shops: [{ shop_id: 'x', name: evil, ok: false, n_offers: 0, message: evil }], result: { [evil]: evil } });
   s.emit('card', { call_id, cards, cheapest: 1, reason: evil });
   s.emit('notice', { level: 'warning', code: 'x', text: evil });

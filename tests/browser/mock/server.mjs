@@ -93,7 +93,7 @@ export class Mock {
         terms.expires_ms = Date.now() + mock.expires_ms;
         const a = {
           id: randomUUID(), state: 'pending', terms, terms_hash: await terms_fingerprint(terms), created_ms: Date.now(), expires_ms: terms.expires_ms,
-          chat_id: turn.chat_id, turn_id: turn.id, demo_profile: mock.profile.demo,
+          chat_id: turn.chat_id, turn_id: turn.id, demo_profile: mock.profile.demo, pictures: terms.lines?.map((l) => l.item_id.replace(/^i/, 'picture-')),
           wallet: terms.instrument.kind === 'wallet' ? { balance_minor: mock.balance_minor, currency: terms.currency } : null,
         };
         if (broken_print) a.terms_hash = a.terms_hash.replace(/^./, (c) => (c === '0' ? '1' : '0'));
@@ -254,6 +254,7 @@ export class Mock {
     this.requests.push(`${req.method} ${url.pathname}`);
     if (!(req.headers.cookie ?? '').includes(cookie)) return fail(401, 'unauthorized', 'sign in first');
     if (url.pathname === '/api/events') return this.serve_stream(req, res, url);
+    if (url.pathname.startsWith('/api/pictures/')) return this.serve_picture(url, res);
 
     let body = {};
     if (req.method !== 'GET') {
@@ -309,12 +310,20 @@ export class Mock {
         return json(200, { plan });
       }
       case 'GET orders': return json(200, { orders: this.orders });
+      case 'GET spending': return json(200, { spending: { by: url.searchParams.get('by'), rows: [], ok: true } });
       case 'GET permissions': return json(200, { permissions: [] });
       case 'GET ledger': return json(200, { entries: this.ledger });
       case 'GET profile': return json(200, { profile: this.profile });
       case 'PUT profile': this.profile = body; return json(200, { profile: body });
       default: return fail(404, 'not_found', `${req.method} ${url.pathname}`);
     }
+  }
+
+  // The fourth cannot be had; the others carry a script, which no picture may run.
+  serve_picture(url, res) {
+    if (url.pathname.endsWith('-4')) return res.writeHead(502).end();
+    res.writeHead(200, { 'Content-Type': 'image/svg+xml', 'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox", 'Cache-Control': 'private, max-age=86400' });
+    res.end('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 120" width="240" height="240"><rect width="120" height="120" rx="8" fill="#cfe0d4"/><path d="M18 76q6-6 10-26l14 4q4 10 18 8l36 18q10 4 8 14H18z" fill="#31556b"/><script>window.pwned = 1; top.pwned = 1;</script></svg>');
   }
 
   serve_stream(req, res, url) {

@@ -34,6 +34,7 @@ static void show(const struct rk_intent *in, char *out, size_t size) {
   if (in->instrument) ADD(" %s", in->instrument);
   if (in->elsewhere) ADD(" elsewhere");
   for (int32_t i = 0; i < in->n_not; i++) ADD(" not:%s", in->not_words[i]);
+  for (int32_t i = 0; i < in->n_only; i++) ADD(" only:%s", in->only_words[i]);
   if (in->ordinal) ADD(" #%d", in->ordinal);
   if (in->size[0]) ADD(" size=%s", in->size);
 #undef ADD
@@ -94,6 +95,21 @@ static const struct reading readings[] = {
     {"buy a keyboard under $40", "buy max=4000 USD q=1"},
     {"two desk lamps, at most 60 yuan each", "buy max=6000 each q=2"},
     {"buy a keyboard, roughly five hundred and fifty yuan", "buy max=60500 q=1"},
+    /* one brand and no other */
+    {"买个手机，只要小米的", "buy q=1 only:小米"},
+    {"买个耳机，只要 Sony 或者 Bose 的，500元以内", "buy max=50000 q=1 only:sony only:bose"},
+    {"看看电饭煲，只看美的牌，评分高的", "browse rated only:美"},
+    {"Buy headphones, only Sony", "buy only:sony"},
+    {"Buy a phone, Xiaomi only, under 2000 yuan", "buy max=200000 q=1 only:xiaomi"},
+    {"buy a phone, I only want Huawei or Honor", "buy q=1 only:huawei only:honor"},
+    {"buy a phone, it must be Xiaomi", "buy q=1 only:xiaomi"},
+    {"买个台灯，只要便宜的", "buy q=1 cheap"},
+    {"买个台灯，只要两百块以内的", "buy max=20000 q=1"},
+    {"只要能用就行，买个台灯", "buy q=1"},
+    {"buy a lamp, only if it is under 80 yuan", "buy max=8000 q=1"},
+    {"I only need one lamp, buy it", "buy q=1"},
+    {"货到付款，买个台灯", "buy q=1 on_delivery"},
+    {"buy a lamp, cash on delivery", "buy q=1 on_delivery"},
     /* numbers that are no money */
     {"买一个2升的水壶", "buy q=1"},
     {"买个500毫升以内的杯子", "buy q=1"},

@@ -59,6 +59,35 @@ static void limits_leave_out(void **state) {
   assert_string_equal(p.nearest->item_id, "1");
 }
 
+static void only_what_was_named_stays(void **state) {
+  static struct rk_option xiaomi = {"brand", "Xiaomi"}, black = {"colour", "black"};
+  static const char *labels[] = {"黑色"};
+  struct rk_offer offers[] = {offer("a", "1", "good phone", 5000, 4), offer("a", "2", "小米 phone", 20000, 4), offer("b", "3", "phone nine", 8000, 3)};
+  offers[2].attrs = &xiaomi;
+  offers[2].n_attrs = 1;
+  offers[0].options = &black;
+  offers[0].option_labels = labels;
+  offers[0].n_options = 1;
+  static const struct { const char *said, *first; int32_t n; } cases[] = {
+      {"买个phone，只要小米的", "2", 1}, {"buy a phone, only Xiaomi", "3", 1}, {"买个phone，只要小米或者Xiaomi的", "3", 2}, {"买个phone，只要黑色的", "1", 1}};
+  struct rk_picked p;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct rk_intent in = intent_of(cases[i].said);
+    rk_pick(&in, offers, 3, NULL, &p);
+    assert_int_equal(p.n_shown, cases[i].n);
+    assert_string_equal(p.shown[0]->item_id, cases[i].first);
+  }
+  struct rk_intent in = intent_of("buy a phone, only Nokia");
+  struct rk_buf reason;
+  rk_buf_init(&reason, 1000);
+  rk_pick(&in, offers, 3, NULL, &p);
+  assert_int_equal(p.n_shown, 0);
+  assert_int_equal(rk_pick_reason(&in, &p, &reason), RK_OK);
+  assert_non_null(strstr(reason.p, "nokia"));
+  assert_non_null(strstr(reason.p, "3 others"));
+  rk_buf_release(&reason);
+}
+
 static void a_day_is_met_exactly(void **state) {
   struct rk_offer offers[] = {offer("a", "1", "lamp", 5000, 4), offer("b", "2", "lamp", 4000, 4)};
   offers[1].n_deliveries = 1;
@@ -295,7 +324,7 @@ int main(void) {
   struct rk_error e;
   if (rk_clock_init(&e)) return 1;
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(lowest_total_not_lowest_price), cmocka_unit_test(limits_leave_out), cmocka_unit_test(a_day_is_met_exactly),
+      cmocka_unit_test(lowest_total_not_lowest_price), cmocka_unit_test(limits_leave_out), cmocka_unit_test(only_what_was_named_stays), cmocka_unit_test(a_day_is_met_exactly),
       cmocka_unit_test(rating_when_asked_and_weaker_matches_never), cmocka_unit_test(about_an_amount_is_near_it), cmocka_unit_test(every_shop_has_a_card),
       cmocka_unit_test(options_by_label_or_value), cmocka_unit_test(two_currencies_are_not_compared),
       cmocka_unit_test(measures_are_met_or_said), cmocka_unit_test(options_that_only_others_name), cmocka_unit_test(all_words_count_where_the_shop_says_nothing), cmocka_unit_test(names_are_met_or_said), cmocka_unit_test(words_that_may_be_no_demand_are_said), cmocka_unit_test(only_known_amounts_pass), cmocka_unit_test(code_is_not_touched)};

@@ -255,6 +255,25 @@ static void secrets_stay_with_their_origin(void **state) {
   rk_net_free(n);
 }
 
+/* A merchant's picture: other private origins of ours are none of its business, by a redirect neither. */
+static void only_one_origin_may_be_private(void **state) {
+  struct rk_net *n;
+  char urls[3][256];
+  static const rk_err want[] = {RK_OK, RK_EFORBIDDEN, RK_EFORBIDDEN};
+  assert_int_equal(rk_net_new(&n, NULL), RK_OK);
+  assert_int_equal(rk_net_allow(n, origin) || rk_net_allow(n, other_origin), RK_OK);
+  snprintf(urls[0], sizeof urls[0], "%s/hello", other_origin);
+  snprintf(urls[1], sizeof urls[1], "%s/hello", origin);
+  snprintf(urls[2], sizeof urls[2], "%s/to?%s/hello", other_origin, origin);
+  for (int i = 0; i < 3; i++) {
+    struct rk_net_response r;
+    rk_net_fetch(n, &(struct rk_net_request){.url = urls[i], .follow_redirects = true, .only_private = other_origin}, &r);
+    assert_int_equal(r.err, want[i]);
+    rk_net_response_release(&r);
+  }
+  rk_net_free(n);
+}
+
 static void bounds(void **state) {
   struct rk_net_response r = get(origin, "/big", (struct rk_net_request){.max_bytes = 2000});
   assert_int_equal(r.err, RK_OK);
@@ -360,7 +379,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(answers_whatever_the_status), cmocka_unit_test(sends_method_headers_body),
       cmocka_unit_test(guard_refuses_private_places), cmocka_unit_test(special_addresses), cmocka_unit_test(redirects),
-      cmocka_unit_test(secrets_stay_with_their_origin), cmocka_unit_test(bounds),
+      cmocka_unit_test(secrets_stay_with_their_origin), cmocka_unit_test(only_one_origin_may_be_private), cmocka_unit_test(bounds),
       cmocka_unit_test(faults_have_their_own_codes), cmocka_unit_test(cancels), cmocka_unit_test(many_run_side_by_side),
       cmocka_unit_test(streams), cmocka_unit_test(origins)};
   return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -268,6 +268,21 @@ static void bad_profiles_are_refused_by_field(void **state) {
   json_decref(p);
 }
 
+static void a_picture_has_one_name_for_its_user(void **state) {
+  char id[37], again[37], other[37];
+  assert_int_equal(rk_store_picture_add(f.store, f.user, "http://a", "http://a/1.svg", id, NULL), RK_OK);
+  assert_int_equal(rk_store_picture_add(f.store, f.user, "http://a", "http://a/1.svg", again, NULL), RK_OK);
+  assert_int_equal(rk_store_picture_add(f.store, f.user, "http://b", "http://a/1.svg", other, NULL), RK_OK);
+  assert_string_equal(id, again);
+  assert_string_not_equal(id, other);
+  json_t *row = rk_store_picture(f.store, f.user, other);
+  assert_string_equal(rk_json_cstr(row, "url", ""), "http://a/1.svg");
+  assert_string_equal(rk_json_cstr(row, "merchant_origin", ""), "http://b");
+  json_decref(row);
+  assert_null(rk_store_picture(f.store, "somebody", id));
+  assert_null(rk_store_picture(f.store, f.user, "nothing"));
+}
+
 /* kill -9 in the middle of a transaction: the next process sees all of what was committed and none of the rest. */
 static void a_killed_process_leaves_no_half_transaction(void **state) {
   rk_store_close(f.store);
@@ -294,6 +309,6 @@ int main(void) {
       T(one_directory_one_process), T(only_live_sessions_are_found), T(a_turn_makes_chat_message_and_event),
       T(bad_messages_are_refused_and_store_nothing), T(messages_are_a_tree), T(deleting_a_chat_takes_its_rows_and_spares_numbers),
       T(events_join_the_callers_transaction), T(a_fresh_install_has_the_demo_profile), T(a_wallets_balance_is_the_ledgers),
-      T(bad_profiles_are_refused_by_field), T(a_killed_process_leaves_no_half_transaction)};
+      T(bad_profiles_are_refused_by_field), T(a_picture_has_one_name_for_its_user), T(a_killed_process_leaves_no_half_transaction)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

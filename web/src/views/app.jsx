@@ -6,6 +6,7 @@ import { Rail } from './rail.jsx';
 import { Chat } from './chat.jsx';
 import { Orders } from './orders.jsx';
 import { Profile } from './profile.jsx';
+import { ReceiptSheet } from './sheet.jsx';
 import { SignIn } from './signin.jsx';
 import { Dialog } from './dialog.jsx';
 
@@ -35,7 +36,7 @@ function LinkBar() {
   return <div class="linkbar-place" role="status">{shown && <div class="linkbar"><span class="spinner" />{t('link_lost')}</div>}</div>;
 }
 
-const VIEWS = { chat: Chat, orders: Orders, profile: Profile };
+const VIEWS = { chat: Chat, orders: Orders, receipt: ReceiptSheet, profile: Profile };
 
 export class App extends Component {
   componentDidMount() { this.off = subscribe(() => this.forceUpdate()); }
@@ -52,7 +53,7 @@ export class App extends Component {
         <div class="column">
           <TopBar />
           <LinkBar />
-          <View key={`${state.route.view}/${state.route.chat_id ?? ''}`} />
+          <View key={`${state.route.view}/${state.route.chat_id ?? state.route.order_id ?? ''}`} />
         </div>
         <div class="toasts" role="alert">
           {state.toasts.map((x) => (

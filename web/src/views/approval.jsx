@@ -1,11 +1,14 @@
 import { Component } from 'preact';
+import { useState } from 'preact/hooks';
 import { server_now_ms, state } from '../store.js';
 import { decide, approvals_refresh, approval_edit, go, profile_load } from '../actions.js';
 import { terms_fingerprint } from '../jcs.js';
 import { t, t_or, money, day } from '../i18n.js';
 import { Icon } from '../icons.jsx';
-import { Options, ShopMark } from './cards.jsx';
+import { Options, Picture, ShopMark } from './cards.jsx';
+import { WayOut } from './handover.jsx';
 import { HoldButton } from './hold.jsx';
+import { Variants } from './variants.jsx';
 
 const ARMED_MS = 30_000;
 const STATE_ICON = { pending: 'shield', approved: 'clock', completing: 'clock', completed: 'check', failed: 'alert', unknown: 'alert', refused: 'close', expired: 'clock', superseded: 'info' };
@@ -13,6 +16,8 @@ const STATE_ICON = { pending: 'shield', approved: 'clock', completing: 'clock', 
 function Row({ name, children }) {
   return <div class="term"><dt>{name}</dt><dd>{children}</dd></div>;
 }
+
+export const at_the_door = (terms) => terms.instrument?.kind === 'on_delivery';
 
 export function Totals({ totals, total_minor, currency }) {
   const lines = totals.filter((x) => x.type !== 'total');
@@ -47,11 +52,12 @@ function Wallet({ wallet, total_minor }) {
   );
 }
 
-export function Lines({ lines, currency }) {
+export function Lines({ lines, currency, pictures }) {
   return (
     <ul class="items">
-      {lines.map((l) => (
+      {lines.map((l, i) => (
         <li key={l.item_id}>
+          <Picture id={pictures?.[i]} title={l.title} kind="line" />
           <div><b>{l.title}</b><Options options={l.options} /></div>
           <span class="items-price">{money(l.unit_minor, currency)} × {l.quantity}</span>
         </li>
@@ -62,8 +68,8 @@ export function Lines({ lines, currency }) {
 
 // The payment method; while it waits, another one may be taken, which makes new terms.
 function PayWith({ approval, on_change }) {
-  const { instrument } = approval.terms;
-  const others = state.profile?.instruments ?? [];
+  const { instrument, merchant } = approval.terms;
+  const others = [...(merchant.sandbox ? state.profile?.instruments ?? [] : []), ...(approval.on_delivery ? [{ id: 'on_delivery', label: t('kind_on_delivery') }] : [])];
   if (!on_change || others.length < 2) return instrument.label;
   return (
     <select class="input pay-with" aria-label={t('ap_pay')} value={instrument.id} onChange={(e) => on_change({ instrument_id: e.target.value })}>
@@ -88,10 +94,11 @@ export function Diff({ approval }) {
   );
 }
 
-function split_codes(text) { return text.split(/[\s,，]+/).filter(Boolean); }
+export function split_codes(text) { return text.split(/[\s,，]+/).filter(Boolean); }
 
 // Each change goes to the merchant, and comes back as new terms.
 export function Edits({ approval, on_change, busy }) {
+  const [open, set_open] = useState(false);   // once; what was chosen inside stays
   const { terms, deliveries } = approval, sent = !!terms.fulfilment.address.street; // else a dated place: nobody is added, nothing is sent
   const submit = (e) => {
     e.preventDefault();
@@ -104,8 +111,9 @@ export function Edits({ approval, on_change, busy }) {
     if (Object.keys(changes).length) on_change(changes);
   };
   return (
-    <details class="ap-edit">
+    <details class="ap-edit" onToggle={() => set_open(true)}>
       <summary>{t('ed_title')}</summary>
+      {open && <Variants approval={approval} on_change={on_change} busy={busy} />}
       <form class="grid2" onSubmit={submit}>
         {sent && terms.lines.length === 1 && <label class="field">{t('ed_quantity')}<input class="input" name="quantity" type="number" min="1" max="999" defaultValue={terms.lines[0].quantity} /></label>}
         {deliveries?.length > 1 && <label class="field">{t('ap_delivery')}<select class="input" name="delivery" defaultValue={terms.fulfilment.id}>{deliveries.map((d) => <option key={d.id} value={d.id} selected={d.id === terms.fulfilment.id}>{d.title} · {money(d.fee_minor, terms.currency)}{d.date && ` · ${day(d.date)}`}</option>)}</select></label>}
@@ -162,7 +170,7 @@ export function Terms({ approval, print, on_change }) {
       </Row>
       <Given terms={terms} />
       <Row name={t(terms.change ? 'ch_new' : 'ap_items')}>
-        <Lines lines={terms.lines} currency={terms.currency} />
+        <Lines lines={terms.lines} currency={terms.currency} pictures={approval.pictures} />
         <Totals totals={terms.totals} total_minor={terms.total_minor} currency={terms.currency} />
       </Row>
       {terms.discounts?.length > 0 && <Row name={t('ap_codes')}>{terms.discounts.map((c) => <code key={c} class="code-chip">{c}</code>)}</Row>}
@@ -172,7 +180,9 @@ export function Terms({ approval, print, on_change }) {
         {street ? <Address address={terms.fulfilment.address} /> : <span class="muted">{t('ap_nothing_sent')}</span>}
         {approval.demo_profile && <span class="demo"><Icon name="info" size={14} />{t('ap_demo')} {approval.state === 'pending' && <button class="link" onClick={() => go('/profile')}>{t('ap_demo_edit')}</button>}</span>}
       </Row>
-      <Row name={t('ap_pay')}><PayWith approval={approval} on_change={on_change} /><br /><Wallet wallet={approval.state === 'pending' ? approval.wallet : null} total_minor={terms.total_minor} /></Row>
+      <Row name={t('ap_pay')}><PayWith approval={approval} on_change={on_change} /><br /><Wallet wallet={approval.state === 'pending' ? approval.wallet : null} total_minor={terms.total_minor} />
+        {at_the_door(terms) && <div class="note note-warning"><Icon name="truck" size={16} /><span>{t('od_note', { total: money(terms.total_minor, terms.currency) })}</span></div>}
+      </Row>
       <Row name={t('ap_refund')}>{terms.refund_rule || t('ap_none')}</Row>
       <Row name={t('ap_print')}>
         <code class="print">{approval.terms_hash.slice(0, 16)}…</code>
@@ -239,7 +249,7 @@ export class Approval extends Component {
   buttons(total, low) {
     const { terms } = this.props.approval;
     const { armed, sent, print } = this.state;
-    const act = gives_back(this.props.approval) ? 'bk' : terms.change?.back_minor ? 'ch' : 'ap';
+    const act = gives_back(this.props.approval) ? 'bk' : terms.change?.back_minor ? 'ch' : at_the_door(terms) ? 'od' : 'ap';
     if (print === false) {
       return (
         <>
@@ -293,6 +303,7 @@ export class Approval extends Component {
           </details>
           {shown === 'failed' && <Diff approval={approval} />}
           {approval.by === 'permission' && <p class="ap-why">{t('pm_by')}</p>}
+          {shown === 'unknown' && approval.needs && <div class="ap-why"><span>{t('ho_needs', { merchant: terms.merchant.name })}</span><WayOut url={approval.needs.url} label="ho_go" /></div>}
           {why && <p class="ap-why" role="status">{['approved', 'completing'].includes(shown) && <span class="spinner" />}{why}
             {shown === 'unknown' && <> <button class="link" onClick={() => approvals_refresh(chat)}>{t('ap_check')}</button></>}</p>}
         </section>

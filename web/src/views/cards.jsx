@@ -1,3 +1,4 @@
+import { useState } from 'preact/hooks';
 import { t, t_or, money, day, number, clock } from '../i18n.js';
 import { Icon } from '../icons.jsx';
 
@@ -6,6 +7,13 @@ export function ShopMark({ name, origin }) {
   let sum = 0;
   for (const ch of origin || name) sum = (sum * 31 + ch.codePointAt(0)) % 9973;
   return <span class={`shop-mark mark-${sum % 6}`} aria-hidden="true">{[...name][0]}</span>;
+}
+
+// The merchant's picture, by way of our own server. One that does not come leaves no gap.
+export function Picture({ id, title, kind }) {
+  const [gone, set_gone] = useState(false);
+  if (!id || gone) return null;
+  return <img class={`picture picture-${kind}`} src={`/api/pictures/${encodeURIComponent(id)}`} alt={title} width="96" height="96" loading="lazy" decoding="async" onError={() => set_gone(true)} />;
 }
 
 export const option_name = (key) => t_or(`opt_${key.toLowerCase()}`, key);
@@ -44,6 +52,7 @@ function Card({ card, best, on_choose }) {
         <ShopMark name={c.shop_name} origin={c.origin} /><span class="card-shop">{c.shop_name}</span>
         {best ? <span class="badge">{t('cheapest')}</span> : <span class="card-number">{t('offer_n', { n: c.number })}</span>}
       </div>
+      <Picture id={c.picture_id} title={c.title} kind="card" />
       <h4 class="card-title" title={c.title}>{c.title}</h4>
       <div class="card-price">
         <strong>{money(c.total_minor, c.currency)}</strong>

@@ -3,6 +3,7 @@ import { order_back, orders_load } from '../actions.js';
 import { t, money, moment } from '../i18n.js';
 import { Icon } from '../icons.jsx';
 import { OrderFacts, order_status } from './receipt.jsx';
+import { Spending } from './spending.jsx';
 import { Link } from './rail.jsx';
 
 function Order({ order }) {
@@ -18,6 +19,7 @@ function Order({ order }) {
         <OrderFacts order={order} />
         {order.chat_id && (
           <footer>
+            <Link to={`/orders/${order.id}/receipt`} class="link">{t('receipt')}</Link>
             <Link to={`/chat/${order.chat_id}`} class="link">{t('or_open_chat')}</Link>
             {!['canceled', 'refunded'].includes(order.status) && <button class="link" onClick={() => order_back(order, order.status === 'fulfilled' ? 'return' : 'cancel')}>{t('bk_ask')}</button>}
           </footer>
@@ -54,6 +56,7 @@ export function Orders() {
         {!orders && <p class="loading"><span class="spinner" />{t('loading')}</p>}
         {orders?.length === 0 && <div class="nothing"><Icon name="box" size={34} /><h2>{t('or_none')}</h2><p>{t('or_none_text')}</p></div>}
         {orders?.length > 0 && <ul class="orders">{orders.map((o) => <Order key={o.id} order={o} />)}</ul>}
+        {orders?.length > 0 && <Spending />}
         {ledger?.length > 0 && <section class="ledger-part"><h2>{t('ledger')}</h2><Ledger entries={ledger} /></section>}
       </div>
     </main>

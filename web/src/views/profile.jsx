@@ -3,6 +3,7 @@ import { state, toast } from '../store.js';
 import { profile_load, profile_save, permissions_load, permission_end, permit } from '../actions.js';
 import { t, money } from '../i18n.js';
 import { Icon } from '../icons.jsx';
+import { split_codes } from './approval.jsx';
 
 // {a: {b: 1}} with path "a.b" set to a value, everything else shared.
 function with_path(value, path, to) {
@@ -102,6 +103,7 @@ function Permissions() {
 
 export function Profile() {
   const [form, set_form] = useState(state.profile);
+  const [codes, set_codes] = useState(null);   // as typed; null: as stored
   useEffect(() => { if (state.session && !state.profile) profile_load(); }, [state.session]);
   useLayoutEffect(() => { if (state.profile) set_form(state.profile); }, [state.profile]); // at once: later it could undo what is being typed
   if (!form) return <main class="scroll page" id="main"><p class="loading"><span class="spinner" />{t('loading')}</p></main>;
@@ -112,7 +114,7 @@ export function Profile() {
   const save = (e) => {
     e.preventDefault();
     if (!form.name?.trim() || !form.phone?.trim() || !String(at_path(form, street)).trim()) { toast(t('pf_required')); return; }
-    profile_save({ ...form, demo: false });
+    profile_save({ ...form, ...(codes === null ? {} : { coupons: split_codes(codes) }), demo: false }).then((saved) => saved && set_codes(null));
   };
   const f = { form, put };
   return (
@@ -127,6 +129,10 @@ export function Profile() {
         </fieldset>
         <fieldset><legend>{t('pf_sizes')}</legend>
           <div class="grid2"><Field {...f} path="sizes.shoes" name={t('pf_shoes')} /><Field {...f} path="sizes.clothes" name={t('pf_clothes')} /></div>
+        </fieldset>
+        <fieldset><legend>{t('pf_coupons')}</legend>
+          <p class="muted">{t('pf_coupons_text')}</p>
+          <label class="field"><span>{t('ap_codes')}</span><input class="input" name="coupons" value={codes ?? (form.coupons ?? []).join(' ')} onInput={(e) => set_codes(e.target.value)} autocomplete="off" /></label>
         </fieldset>
         <Passengers {...f} />
         <Instruments {...f} />

@@ -8,6 +8,7 @@ import { Icon } from '../icons.jsx';
 import { Cards } from './cards.jsx';
 import { Approval } from './approval.jsx';
 import { Plan } from './plan.jsx';
+import { HandOver } from './handover.jsx';
 import { Receipt } from './receipt.jsx';
 import { Question } from './question.jsx';
 
@@ -129,6 +130,7 @@ function part_view(part, { turn, chat, last, busy, on_unfold, on_choose }, reaso
     case 'plan': return <Plan key={part.plan.id} chat={chat} plan={part.plan} v={part.v} />;
     case 'approval': return plan_holds(chat, part.approval) ? null : <Approval key={part.approval.id} chat={chat} approval={part.approval} v={part.v} />;
     case 'order': return plan_holds(chat, chat.approvals.get(part.order.approval_id)?.part.approval) ? null : <Receipt key={part.order.id} order={part.order} />;
+    case 'hand_over': return <HandOver key={part.hand_over.id} chat={chat} hand_over={part.hand_over} />;
     case 'notice': return plan_holds(chat, chat.approvals.get(part.approval_id)?.part.approval) ? null : <Notice level={part.level} text={(part.failure_code && t_or(`fail_${part.failure_code}`, '')) || t_or(`notice_${part.code}`, '') || part.text} />;
     case 'error': return <Notice level="error" text={part.message} />;
     default: return null;
