@@ -235,3 +235,18 @@ def test_a_part_that_is_left_alone_is_asked_for_by_itself(tmp_path):
     asked = [e["data"]["approval"].get("in_plan", False) for e in events if e["type"] == "approval_request"]
     assert asked == [True, False] and len(set(first)) > 1
     assert not [e for e in events if e["type"] == "plan"] and len(events[-1]["orders"]) == 1
+
+
+def test_a_trip_in_one_sentence_is_paid_in_an_order_that_can_be_undone(tmp_path):
+    steps = [{"tool": "trains", "from": "上海", "to": "北京", "when": "11月28日"}, {"tool": "trains", "from": "北京", "to": "上海", "when": "11月30日"},
+             {"tool": "hotels", "city": "北京", "when": "11月28日"}, {"tool": "tickets", "city": "北京", "name": "故宫", "when": "11月29日"}]
+    words = "订一张11月28日上海到北京的高铁票，11月30日北京回上海的高铁票，北京11月28日住两晚的酒店，再买一张11月29日故宫的门票"
+    with scripted(Script(plan=steps)) as model:
+        p = run("do", words, "--approve", "yes", "--json", *model, data=tmp_path / "d", env=CLOCK)
+    events = [json.loads(x) for x in p.stdout.splitlines()]
+    plans = [e["data"]["plan"] for e in events if e["type"] == "plan"]
+    assert plans[-1]["state"] == "completed" and states(plans[-1]) == ["stands"] * 4, p.stderr
+    fees = {a["id"]: a.get("undo", {}).get("fee_minor") for a in plans[-1]["approvals"]}
+    paid = [fees[e["data"]["order"]["approval_id"]] for e in events if e["type"] == "order"]
+    assert len(paid) == 4 and paid == sorted(paid, key=lambda fee: 10**9 if fee is None else fee), "what is lost least first, the saver rate last"
+    assert events[-1]["answer"].count("订单号") == 4 and plans[-1]["totals"]["CNY"] == sum(o["total_minor"] for o in events[-1]["orders"])
