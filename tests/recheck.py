@@ -425,9 +425,9 @@ class Run:
         need(not wanted or any(r["id"] in self.answer or r["merchant_order_id"] in self.answer for r in self.rows), "answer_has_order_id")
 
     def word_cites(self, n):
-        opened = {e["data"]["call_id"] for e in self.of_type("tool_result") if e["data"].get("ok") and e["data"].get("name") == "read_page"}
+        opened = {(e["data"]["call_id"], p.get("url")) for e in self.of_type("tool_result") if e["data"].get("ok") for p in e["data"].get("result", {}).get("pages", []) if p.get("text")}
         date = self.expect.get("cites_date", "")
-        need(len({e["data"]["url"] for e in self.of_type("source") if e["data"].get("call_id") in opened and e["data"].get("url") and e["data"].get("date", "").startswith(date)}) >= n, "cites")
+        need(len({e["data"]["url"] for e in self.of_type("source") if (e["data"].get("call_id"), e["data"].get("url")) in opened and e["data"].get("date", "").startswith(date)}) >= n, "cites")
 
     def word_memory_has(self, texts):
         need(all(any(t in m["text"] for m in self.memory) for t in texts), "memory_has")

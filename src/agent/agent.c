@@ -76,7 +76,7 @@ static void *work(void *arg) {
 rk_err rk_agent_new(const struct rk_agent_opts *o, struct rk_agent **out, struct rk_error *e) {
   struct rk_agent *a = calloc(1, sizeof *a);
   if (!a) return rk_fail(e, RK_ENOMEM, "out of memory");
-  a->sv = (struct rk_services){.store = o->store, .trade = o->trade, .merchants = o->merchants, .model = o->model, .live = rk_live_new(),
+  a->sv = (struct rk_services){.store = o->store, .trade = o->trade, .merchants = o->merchants, .model = o->model, .live = rk_live_new(), .net = o->net, .search_url = o->net && o->search_url ? o->search_url : "",
                                .prefix = rk_prompt_messages(), .plan_prefix = rk_prompt_plan_messages(),
                                .sampling = o->sampling ? *o->sampling : RK_SAMPLING_DEFAULT};
   a->queue = rk_queue_new(RK_MAX_TURNS_QUEUED);

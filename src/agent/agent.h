@@ -21,6 +21,8 @@ struct rk_agent_opts {
   struct rk_trade *trade;
   struct rk_merchants *merchants;
   struct rk_chat_model *model;
+  struct rk_net *net;          /* may be NULL with search_url */
+  const char *search_url;      /* a search engine that answers as SearXNG does; NULL: none; borrowed */
   const struct rk_sampling *sampling; /* NULL: the likeliest token; copied */
 };
 rk_err rk_agent_new(const struct rk_agent_opts *o, struct rk_agent **out, struct rk_error *e) RK_MUST_USE;

@@ -42,6 +42,8 @@ struct rk_services {
   struct rk_merchants *merchants;
   struct rk_chat_model *model;
   struct rk_live *live;
+  struct rk_net *net;            /* of the tools that read the web */
+  const char *search_url;        /* of a search engine, "": there is none */
   json_t *prefix;                /* fixed messages of an answer */
   json_t *plan_prefix;           /* fixed messages of a plan */
   struct rk_sampling sampling;   /* of every model call */

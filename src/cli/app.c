@@ -193,11 +193,23 @@ rk_err rk_app_open_model(const struct rk_cli *c, bool no_pull, struct rk_net *ne
       .kv_wait_ms = c->cfg.kv_wait > 0 ? c->cfg.kv_wait * 1000 : 1, .cache_dir = c->cfg.cache_dir, .model_id = id.sha256}, out, e);
 }
 
+/* The engine of the settings, or the news site of the sandbox. */
+static rk_err settle_search(const struct rk_cli *c, struct rk_app *a, struct rk_error *e) {
+  char origin[300];
+  if (c->cfg.search_url[0]) snprintf(a->search_url, sizeof a->search_url, "%s", c->cfg.search_url);
+  else if (a->sandbox.news[0]) snprintf(a->search_url, sizeof a->search_url, "%s/search", a->sandbox.news);
+  if (!a->search_url[0]) return RK_OK;
+  rk_err err = rk_net_origin(a->search_url, origin, sizeof origin);
+  if (!err) err = rk_net_allow(a->net, origin);
+  return err ? rk_fail(e, RK_EINVAL, "search_url %s is no http(s) address", a->search_url) : RK_OK;
+}
+
 rk_err rk_app_open_agent(const struct rk_cli *c, bool no_pull, struct rk_app *a, struct rk_error *e) {
   rk_err err = a->model_lent ? RK_OK : rk_app_open_model(c, no_pull, a->net, &a->model, e);
   if (!err) err = rk_app_open_merchants(c, a, e);
   if (!err) err = rk_trade_new(&(struct rk_trade_opts){a->store, a->merchants, a->key}, &a->trade, e);
-  if (!err) err = rk_agent_new(&(struct rk_agent_opts){a->store, a->trade, a->merchants, a->model, a->sampling}, &a->agent, e);
+  if (!err) err = settle_search(c, a, e);
+  if (!err) err = rk_agent_new(&(struct rk_agent_opts){a->store, a->trade, a->merchants, a->model, a->net, a->search_url, a->sampling}, &a->agent, e);
   return err;
 }
 

@@ -23,6 +23,7 @@ struct rk_app {
   struct rk_agent *agent;
   struct rk_sandbox sandbox;
   int port;                      /* of our own listener */
+  char search_url[320];           /* of the search engine, "" : there is none */
   char origin[300];              /* "http://127.0.0.1:PORT" */
   char profile_url[400];         /* ORIGIN/.well-known/ucp or agent_profile_url */
   char webhook_url[400];         /* where merchants may send order events; "": nowhere */

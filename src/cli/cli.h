@@ -24,7 +24,7 @@ struct rk_config {
   const char *kv_type;           /* "f16" | "q8_0" | "kf16_vq8" */
   const char *address;           /* "127.0.0.1" */
   int port;                      /* 0: 7100, or with data_given a free one */
-  const char *tls_cert, *tls_key, *trusted_proxy, *public_origin, *ca_file;
+  const char *tls_cert, *tls_key, *trusted_proxy, *public_origin, *ca_file, *search_url;
   const char *shops;             /* origins of merchants, comma separated; "" : the sandbox shops */
   const char *sandbox_shops;     /* directories of sandbox merchants, comma separated; "" : found beside the program */
   int shop_port;                 /* first port of the sandbox shops on 127.0.0.2; 0: 7110, or free ones */

@@ -47,6 +47,8 @@ static const struct setting settings[] = {
   {"tls_key", 's', AT(tls_key), "", 0, 0, NULL, "Its private key, PEM file."},
   {"trusted_proxy", 's', AT(trusted_proxy), "", 0, 0, NULL, "Address of the proxy in front that ends TLS."},
   {"public_origin", 's', AT(public_origin), "", 0, 0, NULL, "What the browser sees, for example https://rukou.example"},
+  {"search_url", 's', AT(search_url), "", 0, 0, NULL,
+   "A search engine that answers as SearXNG does, https://host/search. Empty: the news site of the sandbox."},
   {"ca_file", 's', AT(ca_file), "", 0, 0, NULL,
    "Certificate authorities, PEM file, trusted beside the system's for shops and remote models."},
   {"shops", 's', AT(shops), "", 0, 0, NULL, "Origins of the merchants, comma separated. Empty: the sandbox shops."},

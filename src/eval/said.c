@@ -139,14 +139,22 @@ bool word_answer_has_order_id(const struct rk_case *c, const json_t *arg, struct
 
 /* ---- sources and memory ---- */
 
-/* A source counts when a tool of this run opened that page: its tool_call has the same call_id, and its result is ok. */
+static bool holds_text_of(const json_t *pages, rk_str url) {
+  size_t i;
+  json_t *page;
+  json_array_foreach(pages, i, page)
+    if (rk_str_eq(rk_json_str(page, "url"), url)) return rk_json_str(page, "text").n > 0;
+  return false;
+}
+
+/* A source counts when a tool of this run opened that page: the result of the same call_id is ok and holds its text. */
 static bool was_opened(const struct rk_case *c, const json_t *source) {
   rk_str call_id = rk_json_str(source, "call_id");
   size_t i;
   json_t *ev;
   json_array_foreach(case_list(c, "events"), i, ev)
     if (is_type(ev, "tool_result") && call_id.n && rk_str_eq(rk_json_str(data_of(ev), "call_id"), call_id))
-      return rk_json_bool(data_of(ev), "ok", false) && rk_str_eq_c(rk_json_str(data_of(ev), "name"), "read_page");
+      return rk_json_bool(data_of(ev), "ok", false) && holds_text_of(rk_json_arr(rk_json_obj(data_of(ev), "result"), "pages"), rk_json_str(source, "url"));
   return false;
 }
 

@@ -25,6 +25,8 @@
 #define RK_TOOL_RETURN "return_order"
 #define RK_TOOL_CALCULATOR "calculator"
 #define RK_TOOL_CLOCK "clock"
+#define RK_TOOL_WEB "web_search"
+#define RK_TOOL_PAGE "read_page"
 #define RK_TOOL_TALK "talk"
 
 struct rk_turn;
@@ -81,6 +83,8 @@ rk_err rk_tool_order_status(struct rk_turn *t, const struct rk_call *c, struct r
 rk_err rk_tool_return_order(struct rk_turn *t, const struct rk_call *c, struct rk_tool_out *out, struct rk_error *e);
 rk_err rk_tool_calculator(struct rk_turn *t, const struct rk_call *c, struct rk_tool_out *out, struct rk_error *e);
 rk_err rk_tool_clock(struct rk_turn *t, const struct rk_call *c, struct rk_tool_out *out, struct rk_error *e);
+rk_err rk_tool_web_search(struct rk_turn *t, const struct rk_call *c, struct rk_tool_out *out, struct rk_error *e);
+rk_err rk_tool_read_page(struct rk_turn *t, const struct rk_call *c, struct rk_tool_out *out, struct rk_error *e);
 rk_err rk_tool_talk(struct rk_turn *t, const struct rk_call *c, struct rk_tool_out *out, struct rk_error *e);
 
 #endif

@@ -55,7 +55,8 @@ static void order_numbers(void **state) {
 }
 
 static void source(const char *call, const char *url, const char *date, bool opened) {
-  event("tool_result", 0, json_pack("{s:s, s:s, s:b}", "call_id", call, "name", "read_page", "ok", opened));
+  event("tool_result", 0, json_pack("{s:s, s:s, s:b, s:{s:[{s:s, s:s}]}}", "call_id", call, "name", "read_page", "ok", opened, "result", "pages", "url", url, "text",
+                                    strcmp(call, "e") ? "words" : ""));
   event("source", 0, json_pack("{s:s, s:s, s:s, s:s}", "call_id", call, "url", url, "title", "t", "date", date));
 }
 
@@ -65,6 +66,7 @@ static void sources(void **state) {
   source("b", "http://news/1", "2026-11-23", true); /* the same page twice is one */
   source("c", "http://news/2", "2026-11-22", true);
   source("d", "http://news/3", "2026-11-23", false); /* not opened */
+  source("e", "http://news/4", "2026-11-23", true);  /* nothing was read */
   event("source", 0, json_pack("{s:s, s:s}", "url", "http://news/4", "date", "2026-11-23"));
   HOLDS("{\"cites\": 2}");
   FAILS("{\"cites\": 3}", "cites: asked 3 opened sources, got 2");
