@@ -102,9 +102,11 @@ static int say_outcome(struct rk_cli *c, struct rk_session *s, const json_t *app
   json_t *sheet = strcmp(state, "completed") == 0 ? rk_session_receipt(s, order_id, e) : NULL;
   if (c->json) print_json(approval);
   else if (sheet) {
+    const json_t *terms = rk_json_obj(approval, "terms"), *change = rk_json_obj(terms, "change");
+    int64_t paid = change ? rk_json_i64(terms, "total_minor", 0) : 0;
     printf("done: ");
-    rk_view_money(rk_json_i64(rk_json_obj(approval, "terms"), "back_minor", 0), rk_json_cstr(sheet, "currency", ""));
-    printf(" come back\n");
+    rk_view_money(paid ? paid : rk_json_i64(change ? change : terms, "back_minor", 0), rk_json_cstr(sheet, "currency", ""));
+    printf(paid ? " paid\n" : " come back\n");
     rk_receipt_print(sheet, rk_speaks_chinese(c));
   } else if (strcmp(state, "unknown") == 0) printf("we do not know yet whether the merchant took it; nothing will be sent again, and it is being looked up\n");
   else {
@@ -133,14 +135,30 @@ static int decide_back(struct rk_cli *c, struct rk_session *s, const json_t *app
   return code;
 }
 
-static int give_back(struct rk_cli *c, const char *kind, const char *named, const char *ask) {
+/* Items as words, each as often as it is wanted. */
+static json_t *items_of(char *const *words, int n) {
+  json_t *list = json_array(), *one;
+  size_t k;
+  for (int i = 0; i < n; i++) {
+    json_t *known = NULL;
+    json_array_foreach(list, k, one)
+      if (rk_str_eq_c(rk_json_str(one, "item_id"), words[i])) known = one;
+    if (known) json_object_set_new(known, "quantity", json_integer(rk_json_i64(known, "quantity", 0) + 1));
+    else json_array_append_new(list, json_pack("{s:s, s:i}", "item_id", words[i], "quantity", 1));
+  }
+  return list;
+}
+
+/* items: what it is changed to; NULL: a cancel or return. */
+static int give_back(struct rk_cli *c, const char *kind, const char *named, const json_t *items, const char *ask) {
   struct rk_session *s;
   struct rk_error e = {0};
   if (rk_session_open_trade(c, &s, &e)) return rk_die(&e);
   json_t *orders = rk_session_orders(s, &e);
   const char *id = id_of_order(orders, named);
   if (orders && !id) rk_fail(&e, RK_ENOTFOUND, "there is no order %.100s; `rukou orders` lists them", named);
-  json_t *approval = id ? rk_session_give_back(s, id, kind, rk_speaks_chinese(c) ? "zh" : "en", &e) : NULL;
+  const char *lang = rk_speaks_chinese(c) ? "zh" : "en";
+  json_t *approval = !id ? NULL : items ? rk_session_change(s, id, items, lang, &e) : rk_session_give_back(s, id, kind, lang, &e);
   int code = approval ? decide_back(c, s, approval, id, ask, &e) : refused(&e);
   json_decref(approval);
   json_decref(orders);
@@ -216,8 +234,14 @@ static int run(struct rk_cli *c) {
   if (c->argc == 1 && strcmp(verb, "audit") == 0) return audit(c);
   if (c->argc == 1 && strcmp(verb, "handed-over") == 0) return handed_over(c);
   if (c->argc == 2 && strcmp(verb, "receipt") == 0) return receipt(c, c->argv[1]);
-  if (c->argc == 2 && (strcmp(verb, "cancel") == 0 || strcmp(verb, "return") == 0)) return give_back(c, verb, c->argv[1], ask);
-  return fprintf(stderr, "rukou: orders takes audit or handed-over, or receipt, cancel or return with an order; see rukou orders --help\n"), RK_EXIT_USAGE;
+  if (c->argc == 2 && (strcmp(verb, "cancel") == 0 || strcmp(verb, "return") == 0)) return give_back(c, verb, c->argv[1], NULL, ask);
+  if (c->argc >= 3 && strcmp(verb, "change") == 0) {
+    json_t *items = items_of(c->argv + 2, c->argc - 2);
+    int code = give_back(c, verb, c->argv[1], items, ask);
+    json_decref(items);
+    return code;
+  }
+  return fprintf(stderr, "rukou: orders takes audit or handed-over, or receipt, cancel, return or change with an order; see rukou orders --help\n"), RK_EXIT_USAGE;
 }
 
 const struct rk_command rk_cmd_orders = {
@@ -226,12 +250,15 @@ const struct rk_command rk_cmd_orders = {
   .help = "usage: rukou orders [--ledger | --by month|merchant|category] [--json]\n"
           "       rukou orders receipt ORDER [--json]\n"
           "       rukou orders cancel|return ORDER [--approve ask|yes|no] [--json]\n"
+          "       rukou orders change ORDER ITEM... [--approve ask|yes|no] [--json]\n"
           "       rukou orders handed-over [--json]\n"
           "       rukou orders audit [--json]\n\n"
           "ORDER is our id of it, or the merchant's number. Nothing is given back or cancelled without an approval.\n\n"
           "  receipt   all of an order on one sheet: lines, totals, payments, refunds, fees, the approval and what stands;\n"
           "            fails when something does not add up\n"
           "  cancel    asks the merchant what would come back, shows it, and does it after a yes; so does return\n"
+          "  change    other places of the same seller for all of an order: each ITEM is one (`--json` shows an order's own: an\n"
+          "            item of a dated place says its day); shows old and new, the fee and the difference first\n"
           "  handed-over  what you finish at the shops' own pages: asks them again what became of it\n"
           "  audit     reads every row of money: double entry sums to zero, each charge has its order, its signed\n"
           "            approval and its intent, nothing is refunded twice; fails when one check does\n"

@@ -460,16 +460,27 @@ json_t *rk_session_spending(struct rk_session *s, const char *by, struct rk_erro
 
 /* ---- after the sale, and permissions ---- */
 
-json_t *rk_session_give_back(struct rk_session *s, const char *order_id, const char *kind, const char *lang, struct rk_error *e) {
+/* Takes body. */
+static json_t *ask_back(struct rk_session *s, const char *order_id, json_t *body, struct rk_error *e) {
   char path[200];
-  json_t *approval = NULL;
-  if (!is_client(s)) return rk_trade_give_back(s->app.trade, user_of(s), order_id, kind, lang, &approval, e) ? NULL : approval;
-  if (id_path(path, "/api/orders/", order_id, "/back", e)) return NULL;
-  json_t *body = json_pack("{s:s, s:s}", "kind", kind, "lang", lang), *answer = call(s, "POST", path, body, e);
-  approval = json_incref(rk_json_obj(answer, "approval"));
+  json_t *answer = id_path(path, "/api/orders/", order_id, "/back", e) ? NULL : call(s, "POST", path, body, e), *approval = json_incref(rk_json_obj(answer, "approval"));
   json_decref(answer);
   json_decref(body);
   return approval;
+}
+
+json_t *rk_session_give_back(struct rk_session *s, const char *order_id, const char *kind, const char *lang, struct rk_error *e) {
+  json_t *approval = NULL;
+  if (!is_client(s)) return rk_trade_give_back(s->app.trade, user_of(s), order_id, kind, lang, &approval, e) ? NULL : approval;
+  return ask_back(s, order_id, json_pack("{s:s, s:s}", "kind", kind, "lang", lang), e);
+}
+
+json_t *rk_session_change(struct rk_session *s, const char *order_id, const json_t *items, const char *lang, struct rk_error *e) {
+  json_t *asked = json_pack("{s:s, s:O, s:s}", "kind", "change", "items", items, "lang", lang), *approval = NULL;
+  if (is_client(s)) return ask_back(s, order_id, asked, e);
+  rk_err err = rk_trade_change_asked(s->app.trade, user_of(s), order_id, asked, &approval, e);
+  json_decref(asked);
+  return err ? NULL : approval;
 }
 
 static bool is_under_way(const json_t *approval) {

@@ -38,6 +38,8 @@ rk_err rk_session_follow(struct rk_session *s, const char *chat_id, const char *
 /* What the merchant would give back (rk_trade_give_back), then rk_session_decide(), then how it ended: an approval that
  * the merchant has taken, refused, or not answered yet. New references; NULL with e. */
 json_t *rk_session_give_back(struct rk_session *s, const char *order_id, const char *kind, const char *lang, struct rk_error *e);
+/* What other places cost in exchange for those of the order (rk_trade_change); items: [{item_id, quantity}], borrowed. */
+json_t *rk_session_change(struct rk_session *s, const char *order_id, const json_t *items, const char *lang, struct rk_error *e);
 json_t *rk_session_outcome(struct rk_session *s, const char *approval_id, struct rk_error *e);
 
 /* What was handed over to the merchants' own pages, each that is open read again. */

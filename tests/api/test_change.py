@@ -6,7 +6,7 @@ import time
 
 from rukou import ROOT, RUKOU, run
 from test_plan import DECLINED, SELLERS, model, trip  # noqa: F401: fixtures
-from trouble import Drop, Fault
+from trouble import CLOCK, Drop, Fault
 
 DAY = datetime.date(2026, 11, 27)
 
@@ -130,6 +130,14 @@ def test_what_does_not_come_about(trip):  # noqa: F811
     key = t.s.api("POST", "/api/keys", {"scopes": ["chat"]})["key"]
     assert t.s.request("POST", path, {"kind": "change", "items": [{"item_id": later(orders["rail"]["lines"][0]["item_id"])}]},
                        {"Authorization": f"Bearer {key}", "Content-Type": "application/json"})[0] in (401, 403)
+    rail, now = orders["rail"], later(orders["rail"]["lines"][0]["item_id"])
+    shown = run("orders", "change", rail["merchant_order_id"], now, "--approve", "no", data=t.data, env=CLOCK)
+    assert shown.returncode == 0 and "given up" in shown.stdout and "comes back" in shown.stdout and net(t, rail) == rail["total_minor"]
+    done = run("orders", "change", rail["merchant_order_id"], now, "--approve", "yes", data=t.data, env=CLOCK)
+    assert done.returncode == 0 and "done: " in done.stdout, done.stdout + done.stderr
+    changed = t.s.api("GET", f"/api/orders/{rail['id']}")["order"]
+    assert [line["item_id"] for line in changed["lines"]] == [now] and net(t, rail) == changed["total_minor"] - changed.get("refunded_minor", 0)
+    assert run("orders", "receipt", rail["merchant_order_id"], data=t.data, env=CLOCK).returncode == 0
     order = orders["zoo"]
     a = ask(t, order)
     declined.append(True)
