@@ -58,7 +58,9 @@ static void choose(const struct rk_turn *t, rk_str s, struct choice *c) {
   bool shops = in->mode == RK_MODE_BUY || in->mode == RK_MODE_BROWSE || in->plans;
   *c = (struct choice){.does = in->plans || in->mode == RK_MODE_BROWSE || in->works ? "show" : in->mode == RK_MODE_BUY ? "buy" : NULL};
   add_named(c, s);
-  if (shops) add_bookable(c, s);
+  bool takes_back = c->n == 1 && (c->tools[0]->flags & RK_TOOL_DELETES) && !in->max_minor && !in->min_minor && in->wish == RK_WISH_NONE;
+  if (takes_back) c->does = "show"; /* "the one I just bought, take it back": no word of it buys */
+  if (shops && !takes_back) add_bookable(c, s);
   if (c->n) return;
   bool numbers = has_number(s);
   for (int32_t i = 0; i < n; i++)

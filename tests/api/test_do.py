@@ -188,6 +188,78 @@ def test_where_is_my_order(tmp_path):
     assert result["result"]["orders"][0]["order"] == order["id"] and order["id"] in events[-1]["answer"]
 
 
+# ---- several things, several messages ----
+
+@pytest.mark.parametrize("text", ["帮我妈买一个血压计和两盒口罩，加起来别超过400", "给我爸买两盒口罩，再来一个血压计，一共400块以内"])
+def test_two_things_on_one_sheet(tmp_path, text):
+    plan = [{"tool": "search_offers", "what": "血压计"}, {"tool": "search_offers", "what": "口罩"}]
+    with scripted(Script(plan=plan)) as model:
+        p, events = do(text, tmp_path / "d", *model)
+    orders = shop_orders(tmp_path / "d")
+    assert sorted((o["lines"][0]["category"], o["lines"][0]["quantity"]) for o in orders) == [("blood_pressure_meter", 1), ("mask", 2)]
+    assert sum(o["total_minor"] for o in orders) == sum(c["amount_minor"] for c in captures(tmp_path / "d")) <= 40000
+    assert all(o["id"] in events[-1]["answer"] for o in orders)
+
+
+def test_two_things_that_are_too_dear_together(tmp_path):
+    plan = [{"tool": "search_offers", "what": "血压计"}, {"tool": "search_offers", "what": "口罩"}]
+    with scripted(Script(plan=plan)) as model:
+        p, events = do("买一个血压计和两盒口罩，加起来别超过40", tmp_path / "d", *model)
+    assert not of(events, "approval_request") and nothing_bought(tmp_path / "d") and "40" in events[-1]["answer"]
+
+
+def test_what_was_bought_is_given_back_by_words(tmp_path):
+    with scripted(Script(query="保温杯")) as model:
+        p, first = do("买一个保温杯，最便宜的", tmp_path / "d", *model)
+        p, events = do("刚买的不要了，退掉", tmp_path / "d", "--chat", first[-1]["chat_id"], *model)
+    (approval,) = [a["approval"] for a in of(events, "approval_request")]
+    (order,) = shop_orders(tmp_path / "d")
+    assert approval["kind"] == "return" and order["status"] == "refunded" and order["id"] in events[-1]["answer"]
+
+
+def test_a_yes_after_the_order_orders_nothing_more(tmp_path):
+    with scripted(Script(query="保温杯")) as model:
+        p, first = do("买一个保温杯，最便宜的", tmp_path / "d", *model)
+        for text in ["好，下单吧", "再确认一下，刚才那个下单了吗？没下的话就下"]:
+            p, events = do(text, tmp_path / "d", "--chat", first[-1]["chat_id"], *model)
+            assert not of(events, "approval_request") and first[-1]["orders"][0]["merchant_order_id"] in events[-1]["answer"]
+    assert len(shop_orders(tmp_path / "d")) == 1
+
+
+def test_what_was_refused_is_ordered_when_asked_for_again(tmp_path):
+    with scripted(Script(query="保温杯")) as model:
+        p, first = do("买一个保温杯，最便宜的", tmp_path / "d", *model, approve="no")
+        p, events = do("刚才那个下单了吗？没下的话就下", tmp_path / "d", "--chat", first[-1]["chat_id"], *model)
+    assert len(shop_orders(tmp_path / "d")) == len(captures(tmp_path / "d")) == 1
+
+
+@pytest.mark.parametrize("text,answer", [("下下周三是几号？", "12月9日"), ("What is 17% of 2,340?", "397.8"), ("一公里有多少米？", "1000 m")])
+def test_what_code_knows_needs_no_model(tmp_path, text, answer):
+    script = Script()
+    with scripted(script) as model:
+        p, events = do(text, tmp_path / "d", *model)
+    assert answer in events[-1]["answer"] and not script.seen
+
+
+def test_features_are_no_things_of_their_own(tmp_path):
+    plan = [{"tool": "search_offers", "what": w} for w in ["bubble milk tea", "less sugar", "no ice", "price"]]
+    with scripted(Script(plan=plan)) as model:
+        p, events = do("One bubble milk tea, less sugar, no ice, delivered home", tmp_path / "d", *model)
+    (order,) = shop_orders(tmp_path / "d")
+    assert order["lines"][0]["options"]["sugar"] == "less" and order["lines"][0]["options"]["ice"] == "none"
+
+
+def test_babble_ends_honestly(tmp_path):
+    class Babble(Script):
+        def reply(self, body):
+            self.seen.append(body)
+            return "{" * 40
+    with scripted(Babble()) as model:
+        p, events = do(JOB, tmp_path / "d", *model)
+    assert not of(events, "approval_request") and nothing_bought(tmp_path / "d")
+    assert of(events, "error") or events[-1]["answer"]
+
+
 # ---- bad input ----
 
 @pytest.mark.parametrize("text", ["", "   "])
