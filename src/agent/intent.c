@@ -453,7 +453,7 @@ static enum rk_mode read_mode(rk_str s, const struct rk_intent *in, bool no_buy)
 
 /* "好，下单吧", "looks good, book it": agreement and nothing else. */
 static bool is_yes(rk_str s) {
-  static const char yes[] = "下单吧|下单|买吧|买它|就这个|就买这个|就它|订吧|可以|好的|好|行|没问题|同意|确认|就这样|looks good|sounds good|go ahead|book it|buy it|order it|"
+  static const char yes[] = "下单吧|下单|买吧|买它|就这个|就买这个|就它|订吧|可以|好的|好|行|没问题|同意|确认|就这样|looks good|sounds good|go ahead and book it|go ahead and book|go ahead|book everything|book it all|book all of it|book all|book them|order everything|buy everything|book it|buy it|order it|"
                             "buy that|order that|take it|i'll take it|yes|ok|okay|do it|sure|please|then|great|fine|perfect";
   static const char between[] = ",| |.|!|，|。|！|吧|了|那|就|的|呀|啊|它|~";
   bool said = false;

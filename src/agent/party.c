@@ -45,7 +45,7 @@ void rk_party_read(rk_str s, struct rk_party_words *out) {
   }
   read_counts(s, out);
   out->family = rk_words_has(s, "全家|一家人|一家|我们家|家庭|带上家人|和家人|family|all of us|the whole household");
-  if (out->children < 0 && rk_words_has(s, "带孩子|带娃|带小孩|带着孩子|和孩子|带儿子|带女儿|亲子|with the kid|with my kid|with our kid|with the child|with my son|with my daughter|with our son|"
+  if (out->children < 0 && rk_words_has(s, "带孩子|老婆孩子|老公孩子|妻子孩子|老婆和孩子|老公和孩子|妻儿|wife and kid|wife and child|wife and our child|husband and kid|husband and child|带娃|带小孩|带着孩子|和孩子|带儿子|带女儿|亲子|with the kid|with my kid|with our kid|with the child|with my son|with my daughter|with our son|"
                                            "with our daughter|with our child"))
     out->children = 1;
   if (out->total < 0 && out->adults < 0 && rk_words_has(s, "和老婆|和老公|和妻子|和丈夫|和爱人|我们俩|我们两个|两口子|with my wife|with my husband|my wife and i|my husband and i|"

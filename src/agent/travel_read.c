@@ -164,8 +164,9 @@ rk_err rk_trip_read(unsigned kinds, const json_t *slots, int64_t now_ms, struct 
   rk_err err = RK_OK;
   if (is_route) err = read_route(slots, out, e);
   else err = read_text(slots, "city", out->city, sizeof out->city, e);
-  if (!err && !is_route) err = need("city", out->city, e);
   if (!err && !is_route && !is_stay) err = read_text(slots, "name", out->name, sizeof out->name, e);
+  bool by_name = kinds == RK_TRIP_BIT(RK_TRIP_TICKET) && out->name[0]; /* an attraction is found by its name too */
+  if (!err && !is_route && !by_name) err = need("city", out->city, e);
   if (!err) err = read_date(slots, "date", now_ms, out->date, e);
   if (!err) err = need("date", out->date, e);
   if (!err && is_stay) err = read_nights(slots, now_ms, out, e);

@@ -204,7 +204,8 @@ static rk_err read_query(struct search *s, struct rk_error *e) {
   if (route) err = read_city(s->t, "from", q->from, &s->from, e);
   if (route && !err) err = read_city(s->t, "to", q->to, &s->to, e);
   if (route && !err && s->from == s->to) err = rk_fail(e, RK_EINVAL, "from and to are the same city");
-  if (!route) err = read_city(s->t, "city", q->city, &s->city, e);
+  bool anywhere = kind == RK_TRAVEL_TICKET && q->city.n == 0 && q->name.n > 0; /* an attraction by its name alone */
+  if (!route && !anywhere) err = read_city(s->t, "city", q->city, &s->city, e);
   if (!err) err = read_day("date", q->date, today, &s->day, e);
   if (err || kind != RK_TRAVEL_STAY) return err;
   err = read_day("end_date", q->end_date, today, &s->end_day, e);

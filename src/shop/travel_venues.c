@@ -82,7 +82,7 @@ void venues_search_tickets(struct search *s) {
   int32_t best = 0;
   for (int32_t pass = 0; pass < 2; pass++)
     for (int32_t i = 0; i < x->n_rows; i++) {
-      if (strcmp(rk_cell(x, i, 1), s->city->id) != 0) continue;
+      if (s->city && strcmp(rk_cell(x, i, 1), s->city->id) != 0) continue;
       int32_t fit = fits_name(s->t, s->q->name, i);
       if (pass == 0 && fit > best) best = fit;
       if (pass == 0 || fit == 0 || fit < best) continue;

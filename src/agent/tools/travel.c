@@ -286,10 +286,12 @@ static void show(const struct rk_trip *trip, const struct rk_trip_found *f, cons
   json_decref(cards);
 }
 
+static bool is_no_city(const char *why) { return rk_str_find(rk_str_c(why), RK_STR(": city: there is no city")) >= 0; }
+
 /* A slot that is missing is asked of the user; one that the sellers do not know is said in their words. */
 static rk_err refuse_slot(bool zh, const char *why, struct rk_tool_out *out) {
   static const struct { const char *lead, *slot; } asks[] = {{"date is", "date"}, {"date:", "date"}, {"from is", "city"}, {"to is", "city"}, {"city is", "city"}, {"adults", "passengers"}, {"nobody", "passengers"}};
-  if (rk_str_find(rk_str_c(why), RK_STR(": city: there is no city")) >= 0) out->keep = json_pack("{s:[s]}", "ask", "city");
+  if (is_no_city(why)) out->keep = json_pack("{s:[s]}", "ask", "city");
   for (size_t i = 0; i < sizeof asks / sizeof *asks && !out->keep; i++)
     if (rk_str_starts(rk_str_c(why), rk_str_c(asks[i].lead))) out->keep = json_pack("{s:[s]}", "ask", asks[i].slot);
   if (!out->keep) {
@@ -305,6 +307,22 @@ static rk_err no_seller(bool zh, const char *why, struct rk_tool_out *out) {
   return rk_tool_refuse(out, json_string("no seller answered: say so and suggest to try again later"));
 }
 
+/* An attraction that was taken for a city ("故宫") is looked for by its name, wherever it is. */
+static rk_err look(struct rk_turn *t, struct rk_goal *g, struct rk_error *e) {
+  const char *lang = g->intent.chinese ? "zh" : "en";
+  rk_err err = rk_trip_search(t->sv->merchants, &g->trip, lang, g->arena, &g->trips, e);
+  if (err != RK_EINVAL || g->trip.kinds != RK_TRIP_BIT(RK_TRIP_TICKET) || g->trip.name[0] || !is_no_city(e->msg)) return err;
+  struct rk_trip named = g->trip;
+  struct rk_trip_found found;
+  struct rk_error ignored;
+  memcpy(named.name, g->trip.city, sizeof g->trip.city);
+  named.city[0] = 0;
+  if (rk_trip_search(t->sv->merchants, &named, lang, g->arena, &found, &ignored) || found.n_services == 0) return err;
+  g->trip = named;
+  g->trips = found;
+  return RK_OK;
+}
+
 rk_err rk_tool_travel(struct rk_turn *t, const struct rk_call *c, struct rk_tool_out *out, struct rk_error *e) {
   struct rk_goal *g = c->goal;
   struct rk_trip_found *f = &g->trips;
@@ -314,7 +332,7 @@ rk_err rk_tool_travel(struct rk_turn *t, const struct rk_call *c, struct rk_tool
   struct rk_error why = {0};
   RK_ASSERT(kind_of(c->name, &kind));
   rk_err err = trip_of(t, g, kind, &g->trip, &why);
-  if (!err) err = rk_trip_search(t->sv->merchants, &g->trip, zh ? "zh" : "en", g->arena, f, &why);
+  if (!err) err = look(t, g, &why);
   out->shops = reports_json(f);
   if (err == RK_EINVAL) return refuse_slot(zh, why.msg, out);
   if (err == RK_EUNAVAIL) return no_seller(zh, why.msg, out);
@@ -365,7 +383,7 @@ const struct rk_trip_option *rk_goal_option(struct rk_turn *t, struct rk_goal *g
   struct rk_error ignored;
   if (number < 1 || !card || !kind_of(g->tool->name, &kind)) return NULL;
   if (!g->searched) { /* after a crash: what was found is looked up again */
-    if (trip_of(t, g, kind, &g->trip, &ignored) || rk_trip_search(t->sv->merchants, &g->trip, g->intent.chinese ? "zh" : "en", g->arena, &g->trips, &ignored)) return NULL;
+    if (trip_of(t, g, kind, &g->trip, &ignored) || look(t, g, &ignored)) return NULL;
     g->searched = true;
   }
   for (int32_t i = 0; i < g->trips.n_shown; i++)
