@@ -267,6 +267,52 @@ page_test('outcome unknown: shown as such, only read again, ends as an order', a
   assert.equal(decisions(mock).length, 1);
 });
 
+page_test('a shop that needs the buyer at its page: a way out with its real host, on the card of the approval', async ({ mock, page }) => {
+  await say(page, '#needs');
+  await page.locator('.ap-pending').waitFor();
+  await pay(page);
+  const out = page.locator('.ap-unknown .button-main');
+  await out.waitFor();
+  assert.equal(await out.getAttribute('href'), 'https://bank.example/3ds/7');
+  assert.match(await out.innerText(), /bank\.example/);
+  assert.match(await page.locator('.ap-unknown').innerText(), /needs you at its page/);
+  mock.reconciled = true;
+  await page.waitForSelector('.ap-completed');
+});
+
+page_test('handed over: host, number, what is left, and read again when the user was there', async ({ mock, page }) => {
+  await say(page, '#handover');
+  const card = page.locator('.hand-over');
+  await card.waitFor();
+  const words = await card.innerText();
+  for (const part of ['Haitang Select', "merchant's own claim", 'co-4711', 'pay.example', 'another host', 'Pay ¥329.00 there', '<b>Sign in first</b>', 'Nothing was paid here', 'Cloudrun 3']) assert.ok(words.includes(part), `${part} in\n${words}`);
+  const link = card.locator('a');
+  assert.deepEqual([await link.getAttribute('href'), await link.getAttribute('rel'), await link.getAttribute('target')], ['https://pay.example/co-4711?x=1', 'noopener noreferrer', '_blank']);
+  assert.equal(await page.locator('.note-info').count(), 0, 'the notice says nothing beside its card');
+  await shot(page, 'page-handover');
+  await page.setViewportSize(PHONE);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0);
+  await shot(page, 'page-handover-phone');
+  Object.assign(mock.hand_over, { state: 'completed', merchant_order_id: 'SO-99', order_url: 'https://shop.example/SO-99' });
+  await card.locator('[data-do=check]').click();
+  await page.waitForSelector('.ho-completed');
+  assert.match(await card.innerText(), /Ordered[\s\S]*SO-99[\s\S]*shop\.example/);
+});
+
+page_test('paid on delivery: said on the card, on the button and on the order', async ({ page }) => {
+  await say(page, '#door');
+  const card = page.locator('.ap-pending');
+  await card.waitFor();
+  assert.match(await card.innerText(), /pay on delivery \(to the carrier\)[\s\S]*Nothing is charged here\. You pay ¥329\.00 to the carrier/);
+  assert.equal(await card.locator('.ap-sandbox').count(), 0);
+  await card.locator('[data-do=review]').click();
+  assert.match(await page.locator('.armed').innerText(), /pay the carrier on delivery[\s\S]*¥329\.00 on delivery/);
+  await shot(page, 'page-door');
+  await hold(page, 1250);
+  await page.waitForSelector('.receipt');
+  assert.match(await page.locator('.receipt').innerText(), /To pay on delivery[\s\S]*¥329\.00/);
+});
+
 page_test('a purchase that fails: the reason is the merchant\'s, nothing charged', async ({ page }) => {
   await say(page, '#failed');
   await page.locator('.ap-pending').waitFor();

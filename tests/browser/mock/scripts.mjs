@@ -157,6 +157,37 @@ export async function unknown(s) {
   s.done(s.zh ? '核对到了：订单成立。' : 'Checked: the order stands.');
 }
 
+// The shop wants the buyer at its own page before the order stands.
+export async function needs(s) {
+  const a = await checkout(s, offers(s.zh)[0]);
+  a.state = 'unknown';
+  s.emit('notice', { level: 'warning', code: 'order_needs_you', approval_id: a.id, url: 'https://bank.example/3ds/7', text: 'it needs you' });
+  while (!s.mock.reconciled) await s.wait(s.mock.pace_ms * 10);
+  s.order(a);
+  s.done('');
+}
+
+// Nothing of ours pays here: its page does.
+export async function handover(s) {
+  const { cards } = await search(s), c = cards[0];
+  const hand_over = {
+    id: 'h1', state: 'open', merchant: { origin: c.origin, name: c.shop_name }, checkout_id: 'co-4711', url: 'https://pay.example/co-4711?x=1', host: 'pay.example', foreign_host: true,
+    lines: [{ item_id: c.item_id, title: c.title, options: c.options, quantity: 1, unit_minor: c.unit_minor }], total_minor: c.total_minor, currency: CNY,
+    left: ['<b>Sign in first</b>'], created_ms: Date.now(), chat_id: s.turn.chat_id, turn_id: s.turn.id,
+  };
+  s.mock.hand_over = hand_over;
+  s.emit('notice', { level: 'info', code: 'hand_over', text: 'pay there', url: hand_over.url, hand_over_id: 'h1' });
+  s.emit('hand_over', { hand_over });
+  s.done(await s.say(s.zh ? '这里没有付款。' : 'Nothing was paid here.'));
+}
+
+export async function door(s) {
+  const { cards } = await search(s), terms = terms_of(cards[0], s.zh);
+  terms.merchant.sandbox = false;
+  terms.instrument = { id: 'on_delivery', kind: 'on_delivery', label: s.zh ? '货到付款（交给送货员）' : 'pay on delivery (to the carrier)' };
+  await finish(s, await s.approve(terms));
+}
+
 export async function failed(s) {
   const a = await checkout(s, offers(s.zh)[0]);
   if (a.state !== 'approved') return finish(s, a);

@@ -310,6 +310,7 @@ export class Mock {
         return json(200, { plan });
       }
       case 'GET orders': return json(200, { orders: this.orders });
+      case 'GET hand-overs/ID': return json(200, { hand_over: this.hand_over });
       case 'GET spending': return json(200, { spending: { by: url.searchParams.get('by'), rows: [], ok: true } });
       case 'GET permissions': return json(200, { permissions: [] });
       case 'GET ledger': return json(200, { entries: this.ledger });
