@@ -249,6 +249,22 @@ def test_features_are_no_things_of_their_own(tmp_path):
     assert order["lines"][0]["options"]["sugar"] == "less" and order["lines"][0]["options"]["ice"] == "none"
 
 
+@pytest.mark.parametrize("text,asked", [("把这句话翻译成英文：周末我们去买一条船", "周末我们去买一条船"), ('translate "a boat" into Chinese', "a boat")])
+def test_a_text_to_translate_is_no_order(tmp_path, text, asked):
+    class Translator(Script):
+        def reply(self, body):
+            if "translation" in json.dumps(body.get("response_format")):
+                self.seen.append(body)
+                return json.dumps({"translation": "a boat, bought"})
+            self.plan = [{"tool": "translate", "text": "x", "language": "English"}]
+            return super().reply(body)
+    script = Translator()
+    with scripted(script) as model:
+        p, events = do(text, tmp_path / "d", *model)
+    assert events[-1]["answer"] == "a boat, bought" and script.seen[-1]["messages"][-1]["content"] == asked
+    assert not of(events, "card") and nothing_bought(tmp_path / "d")
+
+
 def test_babble_ends_honestly(tmp_path):
     class Babble(Script):
         def reply(self, body):

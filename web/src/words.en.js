@@ -20,7 +20,7 @@ export const en = {
   chat_gone: 'There is no such chat; it may have been deleted.', resend: 'Try again', code: 'Code',
   // tools
   tool_trains: 'Trains', tool_flights: 'Flights', tool_hotels: 'Hotels', tool_tickets: 'Attraction tickets', tool_films: 'Films',
-  tool_search_offers: 'Compare offers', tool_get_offer: 'Look at an offer', tool_start_checkout: 'Prepare checkout', tool_order_status: 'Check the order',
+  tool_search_offers: 'Compare offers', tool_start_checkout: 'Prepare checkout', tool_order_status: 'Check the order', tool_calculator: 'Calculate', tool_clock: 'Look at the calendar', tool_return_order: 'Give an order back', tool_translate: 'Translate',
   tool_running: 'running', tool_ok: 'done', tool_failed: 'failed', tool_args: 'Arguments', tool_result: 'Result', tool_shops: 'Shops asked',
   shop_offers: '{n} offers', shop_failed: 'no answer',
   // cards

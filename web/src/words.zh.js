@@ -20,7 +20,7 @@ export const zh = {
   chat_gone: '没有这个对话，可能已经删除。', resend: '再试一次', code: '代码',
   // tools
   tool_trains: '查火车', tool_flights: '查航班', tool_hotels: '查酒店', tool_tickets: '查门票', tool_films: '查电影场次',
-  tool_search_offers: '比价搜索', tool_get_offer: '查看商品', tool_start_checkout: '准备结账', tool_order_status: '查询订单',
+  tool_search_offers: '比价搜索', tool_start_checkout: '准备结账', tool_order_status: '查询订单', tool_calculator: '计算', tool_clock: '查日历', tool_return_order: '退货', tool_translate: '翻译',
   tool_running: '进行中', tool_ok: '完成', tool_failed: '未成功', tool_args: '参数', tool_result: '结果', tool_shops: '问过的店',
   shop_offers: '{n} 个商品', shop_failed: '没有回答',
   // cards

@@ -56,6 +56,9 @@ static const struct rk_tool tools[] = {
     {RK_TOOL_PAGE, "opens one address of the web that the user wrote. 打开用户给出的网址", SLOTS("\"address\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":500}", "\"address\""), "http://|https://|www.", RK_TOOL_OUTSIDE,
      {{"what does https://pond.example/frogs say", "{\"do\":\"show\",\"steps\":[{\"tool\":\"read_page\",\"address\":\"https://pond.example/frogs\"}]}"}},
      rk_tool_read_page},
+    {RK_TOOL_TRANSLATE, "a text in another language. 翻译", SLOTS(TEXT("text", 200) "," TEXT("language", 30), "\"text\",\"language\""), "翻译|译成|translate|translation of|how do you say",
+     RK_TOOL_THINKS | RK_TOOL_TELLS,
+     {{"how do you say 早上好 in English", "{\"do\":\"show\",\"steps\":[{\"tool\":\"translate\",\"text\":\"早上好\",\"language\":\"English\"}]}"}}, rk_tool_translate},
     {RK_TOOL_TALK, "an answer in words: a greeting, knowledge, advice, code. 聊天、常识、建议、代码", SLOTS("", ""), NULL, 0,
      {{"hi, who are you?", "{\"do\":\"show\",\"steps\":[{\"tool\":\"talk\"}]}"}, {"为什么天空是蓝色的", "{\"do\":\"show\",\"steps\":[{\"tool\":\"talk\"}]}"}}, NULL},
 };

@@ -27,6 +27,7 @@
 #define RK_TOOL_CLOCK "clock"
 #define RK_TOOL_WEB "web_search"
 #define RK_TOOL_PAGE "read_page"
+#define RK_TOOL_TRANSLATE "translate"
 #define RK_TOOL_TALK "talk"
 
 struct rk_turn;
@@ -86,5 +87,6 @@ rk_err rk_tool_clock(struct rk_turn *t, const struct rk_call *c, struct rk_tool_
 rk_err rk_tool_web_search(struct rk_turn *t, const struct rk_call *c, struct rk_tool_out *out, struct rk_error *e);
 rk_err rk_tool_read_page(struct rk_turn *t, const struct rk_call *c, struct rk_tool_out *out, struct rk_error *e);
 rk_err rk_tool_talk(struct rk_turn *t, const struct rk_call *c, struct rk_tool_out *out, struct rk_error *e);
+rk_err rk_tool_translate(struct rk_turn *t, const struct rk_call *c, struct rk_tool_out *out, struct rk_error *e);
 
 #endif
