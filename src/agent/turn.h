@@ -13,7 +13,7 @@
  * The journal is the turn's memory and is written, together with the events of
  * a step, in one transaction; what is in this struct besides it can be made
  * again from it. Keys of the journal:
- *   plan          {do: "buy"|"show", steps: [{tool, its slots, only?: [cards]}]}; absent: not planned yet
+ *   plan          {do: "buy"|"show", steps: [{tool, its slots, only?: [cards]; of journeys any?, trip?, people?}]}; absent: not planned yet
  *   calls         [{id, name, step, open, ok, keep?}]: of the steps, in the order in which they were begun
  *   messages      what the model has said and been told in this turn
  *   closes        sentences of code that the answer must hold
