@@ -47,7 +47,7 @@ static const char card_words[] =
     "用卡付|刷卡|信用卡|银行卡|用卡支付|卡支付|by card|with my card|with card|with the card|by credit card|with credit card|with my credit card|"
     "on my card|use my card|use the card|using my card|charge my card";
 static const char elsewhere_words[] =
-    "办公室|公司|单位|学校|宿舍|爸妈家|我妈家|父母家|朋友家|酒店前台|to the office|to my office|for the office|to work|to school|to my parents|to her place|to his place";
+    "办公室|公司|单位|学校|宿舍|爸妈家|我妈家|父母家|朋友家|酒店前台|to the office|to my office|for the office|for my office|for our office|to our office|at the office|to work|to school|to my parents|to her place|to his place";
 
 /* A proposal is wanted, the deed comes later. */
 static const char plan_words[] = "规划|计划一下|做个计划|定个计划|安排个方案|做个方案|出个方案|行程安排|设计一下|plan a|plan an|plan our|plan my|plan the|plan us|plan me|plan for|planning a|help me plan|"

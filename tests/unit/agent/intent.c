@@ -177,6 +177,7 @@ static const struct reading readings[] = {
     {"buy a wallet", "buy q=1"},
     {"给办公室买一个吊床", "buy q=1 elsewhere"},
     {"send a hammock to my office", "buy q=1 elsewhere"},
+    {"order two hammocks for my office", "buy q=2 elsewhere"},
     {"买一台相机，不要佳能的", "buy q=1 not:佳能"},
     {"I want a camera, not Canon, at most 2000 yuan", "buy max=200000 q=1 not:canon"},
     {"buy the best rated hammock", "buy rated"},
