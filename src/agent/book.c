@@ -46,11 +46,27 @@ static struct rk_money money(const struct rk_turn *t, int64_t minor) {
   return m;
 }
 
-static json_t *too_dear(const struct rk_turn *t, int64_t sum) {
+/* A limit whose thing was not found may have been meant for another: one without a limit of its own keeps to it. */
+static void keep_lost_limit(struct rk_turn *t, int64_t numbers[]) {
+  int64_t lost = 0;
+  bool bare = false;
+  for (int32_t i = 0; i < t->n_goals; i++) {
+    const struct rk_intent *in = &t->goals[i].intent;
+    if (!numbers[i] && in->max_minor > lost) lost = in->max_minor;
+    bare |= numbers[i] && !in->max_minor && !in->night_minor;
+  }
+  if (!lost || !bare || t->intent.joint_minor) return;
+  t->intent.joint_minor = lost;
+  choose(t, numbers);
+}
+
+/* The sum is code's own: it is written down for whoever checks what an answer names. */
+static json_t *too_dear(struct rk_turn *t, int64_t sum) {
   char all[40], limit[40];
+  json_array_append_new(rk_turn_list(t, "amounts"), json_integer(sum));
   rk_money_text(money(t, sum), all);
   rk_money_text(money(t, t->intent.joint_minor), limit);
-  return json_sprintf(t->intent.chinese ? "加起来最便宜也要 %s，超过了 %s。没有下单。" : "Together they cost at least %s, which is over %s. Nothing was ordered.", all, limit);
+  return json_sprintf(t->intent.chinese ? "最便宜也要 %s，超过了 %s。没有下单。" : "The least that it comes to is %s, which is over %s. Nothing was ordered.", all, limit);
 }
 
 /* ---- approvals ---- */
@@ -224,7 +240,7 @@ static rk_err make_plan(struct rk_turn *t, const char *ids[], int32_t n, struct 
 static rk_err put_before_user(struct rk_turn *t, struct rk_error *e) {
   const char *ids[RK_MAX_PLAN_STEPS];
   int32_t n = approvals(t, ids);
-  if (n > 1 && t->intent.joint_minor) {
+  if (n > 0 && t->intent.joint_minor) {
     int64_t sum = approved_sum(t, ids, n);
     if (sum > t->intent.joint_minor) {
       rk_turn_close(t, too_dear(t, sum));
@@ -242,8 +258,9 @@ static rk_err prepare_goals(struct rk_turn *t, struct rk_error *e) {
   int32_t n = 0;
   rk_err err = RK_OK;
   choose(t, numbers);
+  keep_lost_limit(t, numbers);
   for (int32_t i = 0; i < t->n_goals; i++) n += numbers[i] > 0;
-  if (t->intent.joint_minor && n > 1 && sum_of(t, numbers) > t->intent.joint_minor) {
+  if (t->intent.joint_minor && n > 0 && sum_of(t, numbers) > t->intent.joint_minor) {
     rk_turn_close(t, too_dear(t, sum_of(t, numbers)));
     return RK_OK;
   }

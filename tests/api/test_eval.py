@@ -72,6 +72,22 @@ def test_verdicts_and_what_is_left(eval_, tmp_path):
     assert p.returncode == 1 and sorted(re.findall(r"^FAIL (\S+)", p.stdout, re.M)) == ["buys", "wrong"], p.stdout
 
 
+class Babbler(Script):
+    """Plans that are no reading of the words."""
+
+    def reply(self, body):
+        if "response_format" in body:
+            return json.dumps({"do": "buy", "steps": [{"tool": "search_offers", "what": w} for w in ("500 y", "an", "a pair of r")]})
+        return "Fine."
+
+
+def test_a_plan_that_is_no_reading_of_the_words_keeps_to_the_budget(eval_):
+    """The limit went to a thing that no shop has; what was found instead keeps to it."""
+    with scripted(Babbler()) as model:
+        _, results = eval_([{"id": "babble", "lang": "en", "say": ["Buy a pair of running shoes under 500 yuan, wherever it is cheapest"], "expect": {"orders": [], "no_card": True}}], model=model)
+    assert results[0]["pass"], results[0]
+
+
 def test_results_go_on(eval_, tmp_path):
     out = tmp_path / "results.jsonl"
     with scripted(Script(query="保温杯")) as model:
