@@ -204,6 +204,19 @@ static void check_way_back(const struct rk_turn *t, rk_str s, json_t *steps) {
   json_array_append_new(steps, back);
 }
 
+/* Nobody sleeps where the journey begins while the room is somewhere else. */
+static void drop_room_at_home(json_t *steps) {
+  const json_t *out = first_way(steps);
+  int rooms = 0;
+  for (size_t i = 0; i < json_array_size(steps); i++) rooms += is_tool(json_array_get(steps, i), RK_TOOL_HOTELS);
+  for (size_t i = json_array_size(steps); out && rooms > 1 && i-- > 0;) {
+    const json_t *step = json_array_get(steps, i);
+    if (!is_tool(step, RK_TOOL_HOTELS) || !same(step, "city", out, "from")) continue;
+    json_array_remove(steps, i);
+    rooms--;
+  }
+}
+
 /* Earlier messages of the user name places too. */
 static void all_words(const struct rk_turn *t, rk_str s, struct rk_buf *out) {
   size_t i;
@@ -221,6 +234,7 @@ void rk_journey_complete(const struct rk_turn *t, rk_str s, json_t *steps) {
   check_places(rk_json_cstr(t->profile, "home_city", ""), words.err ? s : rk_buf_str(&words), steps);
   check_venues(s, steps);
   drop_twins(steps);
+  drop_room_at_home(steps);
   check_means(s, steps);
   join_means(steps);
   check_way_back(t, s, steps);
