@@ -96,11 +96,10 @@ rk_err rk_agent_new(const struct rk_agent_opts *o, struct rk_agent **out, struct
 
 void rk_agent_free(struct rk_agent *a) {
   if (!a) return;
-  rk_timer_free(a->timer);
-  a->timer = NULL;
   if (a->sv.live) rk_live_stop(a->sv.live);
   if (a->queue) rk_queue_close(a->queue);
   for (int32_t i = 0; i < a->n_workers; i++) pthread_join(a->workers[i], NULL);
+  rk_timer_free(a->timer); /* after the workers, which poke it when a turn has ended */
   if (a->queue) rk_queue_free(a->queue);
   rk_live_free(a->sv.live);
   json_decref(a->sv.prefix);
