@@ -52,6 +52,9 @@ static rk_err enqueue(struct rk_agent *a, const char *turn_id, struct rk_error *
   return err ? rk_fail(e, err, err == RK_EBUSY ? "%d turns are waiting already; try again soon" : "the turn cannot be queued (limit %d)", (int)RK_MAX_TURNS_QUEUED) : RK_OK;
 }
 
+
+static void cancel_late(struct rk_agent *a, const struct job *j);
+
 static void *work(void *arg) {
   struct rk_agent *a = arg;
   for (struct job *j; (j = rk_queue_pop(a->queue, -1));) {
@@ -61,6 +64,7 @@ static void *work(void *arg) {
     }
     if (rk_live_begin(a->sv.live, j->user_id, j->chat_id, j->turn_id)) {
       rk_turn_run(&a->sv, j->turn_id);
+      cancel_late(a, j);
       rk_live_end(a->sv.live, j->turn_id);
       rk_live_wake(a->sv.live, j->user_id);
       free(j);
@@ -218,6 +222,17 @@ static rk_err cancel_waiting(struct rk_agent *a, const char *user_id, const json
   struct rk_error ignored;
   if (rk_store_turn_move(a->sv.store, id, "completing", "waiting", &ignored)) rk_log(RK_LOG_ERROR, "agent", "turn %s: %s", id, ignored.msg);
   return err;
+}
+
+/* The user cancelled while the turn wrote down that it waits: nobody would look at the flag any more. */
+static void cancel_late(struct rk_agent *a, const struct job *j) {
+  const atomic_int *flag = rk_live_cancel_flag(a->sv.live, j->turn_id);
+  struct rk_error e;
+  if (!flag || !atomic_load((atomic_int *)(uintptr_t)flag) || rk_live_stopping(a->sv.live)) return;
+  json_t *turn = rk_store_turn(a->sv.store, j->turn_id);
+  if (strcmp(rk_json_cstr(turn, "state", ""), "waiting") == 0 && cancel_waiting(a, j->user_id, turn, &e))
+    rk_log(RK_LOG_WARN, "agent", "turn %s was to be cancelled: %s", j->turn_id, e.msg);
+  json_decref(turn);
 }
 
 rk_err rk_agent_cancel(struct rk_agent *a, const char *user_id, const char *turn_id, struct rk_error *e) {
