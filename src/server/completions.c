@@ -106,22 +106,12 @@ static void fail(struct rk_v1_job *j, const struct rk_error *e) {
 
 /* ---- whole ---- */
 
-static json_t *calls_of(const struct rk_v1_job *j) {
-  json_t *calls = json_array(), *b;
-  size_t i;
-  json_array_foreach(j->blocks, i, b)
-    if (strcmp(rk_json_cstr(b, "kind", ""), "call") == 0)
-      json_array_append_new(calls, json_pack("{s:s, s:s, s:{s:s, s:s}}", "id", rk_json_cstr(b, "call_id", ""), "type", "function", "function", "name",
-                                             rk_json_cstr(b, "name", ""), "arguments", rk_json_cstr(b, "arguments", "")));
-  return calls;
-}
-
 static json_t *message_of(const struct rk_v1_job *j) {
   json_t *message = json_pack("{s:s}", "role", "assistant");
   bool calls = rk_v1_count(j, "call") > 0;
   json_object_set_new(message, "content", calls && rk_v1_count(j, "text") == 0 ? json_null() : rk_v1_text(j, "text"));
   if (rk_v1_count(j, "reasoning")) json_object_set_new(message, "reasoning_content", rk_v1_text(j, "reasoning"));
-  if (calls) json_object_set_new(message, "tool_calls", calls_of(j));
+  if (calls) json_object_set_new(message, "tool_calls", rk_v1_calls(j));
   return message;
 }
 

@@ -77,16 +77,11 @@ static json_t *response(const struct rk_v1_job *j, const char *status, json_t *o
 
 /* The conversation with this reply; instructions hold for one response only. */
 static json_t *conversation(const struct rk_v1_job *j) {
-  json_t *all = json_array(), *m, *calls = json_array(), *b;
+  json_t *all = json_array(), *m;
   size_t i, from = json_is_string(json_object_get(j->ask.original, "instructions"));
   json_array_foreach(j->ask.chat.messages, i, m) if (i >= from) json_array_append_new(all, json_deep_copy(m));
   json_t *reply = json_pack("{s:s, s:o}", "role", "assistant", "content", rk_v1_text(j, "text"));
-  json_array_foreach(j->blocks, i, b)
-    if (strcmp(rk_json_cstr(b, "kind", ""), "call") == 0)
-      json_array_append_new(calls, json_pack("{s:s, s:s, s:{s:s, s:s}}", "id", rk_json_cstr(b, "call_id", ""), "type", "function", "function", "name",
-                                             rk_json_cstr(b, "name", ""), "arguments", rk_json_cstr(b, "arguments", "")));
-  if (json_array_size(calls)) json_object_set(reply, "tool_calls", calls);
-  json_decref(calls);
+  if (rk_v1_count(j, "call")) json_object_set_new(reply, "tool_calls", rk_v1_calls(j));
   json_array_append_new(all, reply);
   return all;
 }
@@ -189,7 +184,7 @@ static void fail(struct rk_v1_job *j, const struct rk_error *e) {
 
 static rk_err read(struct rk_v1_job *j, json_t *body, const char *model_name, struct rk_error *e) {
   rk_str id = rk_json_str(body, "previous_response_id");
-  json_t *earlier = id.n ? rk_v1_conversation(j->v1, j->ask.chat.user, id) : NULL;
+  json_t *earlier = id.n ? rk_v1_conversation(j->v1, j->who, id) : NULL;
   if (id.n && !earlier) {
     rk_fail(e, RK_ENOTFOUND, "previous_response_id: there is no response %.*s; the last %d are kept until the server stops", RK_STR_ARG(id), RK_MAX_RESPONSES);
     json_decref(body);

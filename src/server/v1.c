@@ -90,6 +90,16 @@ size_t rk_v1_count(const struct rk_v1_job *j, const char *kind) {
   return n;
 }
 
+json_t *rk_v1_calls(const struct rk_v1_job *j) {
+  json_t *calls = json_array(), *b;
+  size_t i;
+  json_array_foreach(j->blocks, i, b)
+    if (strcmp(rk_json_cstr(b, "kind", ""), "call") == 0)
+      json_array_append_new(calls, json_pack("{s:s, s:s, s:{s:s, s:s}}", "id", rk_json_cstr(b, "call_id", ""), "type", "function", "function", "name",
+                                             rk_json_cstr(b, "name", ""), "arguments", rk_json_cstr(b, "arguments", "")));
+  return calls;
+}
+
 static bool open_block(struct rk_v1_job *j, enum rk_block_kind kind) {
   j->open = kind;
   rk_v1_id("", j->block_id);
@@ -292,7 +302,7 @@ static uint64_t who(struct rk_http_req *r) {
 static struct rk_v1_job *job_new(struct rk_v1 *v, struct rk_http_req *r, const struct rk_v1_form *form) {
   struct rk_v1_job *j = calloc(1, sizeof *j);
   if (!j) return NULL;
-  *j = (struct rk_v1_job){.v1 = v, .form = form, .http = r, .created_s = rk_now_ms() / 1000, .blocks = json_array(), .logprobs = json_array()};
+  *j = (struct rk_v1_job){.v1 = v, .form = form, .http = r, .who = who(r), .created_s = rk_now_ms() / 1000, .blocks = json_array(), .logprobs = json_array()};
   rk_v1_id(form->prefix, j->id);
   rk_buf_init(&j->text, RK_MAX_HTTP_BODY_BYTES);
   return j;
@@ -301,9 +311,8 @@ static struct rk_v1_job *job_new(struct rk_v1 *v, struct rk_http_req *r, const s
 /* The request of a form, read and checked. Takes body; NULL: e says why. */
 static rk_err read_job(struct rk_v1_job *j, json_t *body, struct rk_error *e) {
   if (!body) return e->code;
-  j->ask.chat.user = who(j->http);
   rk_err err = j->form->read(j, body, rk_v1_name(j->v1), e);
-  j->ask.chat.user = who(j->http);
+  j->ask.chat.user = j->who;
   return err;
 }
 
@@ -314,7 +323,7 @@ static void submit(struct rk_v1 *v, struct rk_http_req *r, const struct rk_v1_fo
   rk_err err = j ? read_job(j, rk_http_json(r, &e), &e) : rk_fail(&e, RK_ENOMEM, "out of memory");
   if (!err) {
     rk_http_detach(r);
-    err = rk_fair_push(v->jobs, j->ask.chat.user, j);
+    err = rk_fair_push(v->jobs, j->who, j);
     if (!err) return;
     rk_fail(&e, err, "%zu requests wait for the model already; try again later", rk_fair_len(v->jobs));
   }
@@ -355,7 +364,7 @@ void rk_v1_keep(struct rk_v1_job *j, json_t *response, json_t *messages) {
   struct kept *k = &v->kept[v->next];
   v->next = (v->next + 1) % RK_MAX_RESPONSES;
   forget(k);
-  *k = (struct kept){.who = j->ask.chat.user, .response = response, .messages = messages};
+  *k = (struct kept){.who = j->who, .response = response, .messages = messages};
   memcpy(k->id, j->id, sizeof k->id);
   pthread_mutex_unlock(&v->mu);
 }

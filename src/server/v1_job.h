@@ -13,6 +13,7 @@ struct rk_v1_job {
   struct rk_v1 *v1;
   const struct rk_v1_form *form;
   struct rk_http_req *http;
+  uint64_t who;                    /* asks: whose turn it is, and whose responses are kept */
   struct rk_v1_request ask;
   struct rk_http_stream *stream;   /* NULL until the first event of a streamed reply */
   bool gone;                       /* the client has left, or there was no room for its stream */
@@ -49,6 +50,7 @@ bool rk_v1_send(struct rk_v1_job *j, const char *name, json_t *v);
 json_t *rk_v1_take_logprobs(struct rk_v1_job *j);
 void rk_v1_id(const char *prefix, char out[64]); /* PREFIX and a UUID */
 json_t *rk_v1_text(const struct rk_v1_job *j, const char *kind); /* all blocks of a kind as one string */
+json_t *rk_v1_calls(const struct rk_v1_job *j); /* [{id, type, function{name, arguments}}], as chat completions have them */
 size_t rk_v1_count(const struct rk_v1_job *j, const char *kind);
 
 /* ---- responses that are kept ---- */

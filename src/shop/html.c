@@ -1,17 +1,9 @@
 #include "shop/html.h"
 
+#include "http/html.h"
 #include "shop/private.h"
 
-void html_text(struct rk_buf *b, const char *text) {
-  for (; *text; text++) {
-    if (*text == '<') rk_buf_adds(b, "&lt;");
-    else if (*text == '>') rk_buf_adds(b, "&gt;");
-    else if (*text == '&') rk_buf_adds(b, "&amp;");
-    else if (*text == '"') rk_buf_adds(b, "&quot;");
-    else if (*text == '\'') rk_buf_adds(b, "&#39;");
-    else rk_buf_addc(b, *text);
-  }
-}
+void html_text(struct rk_buf *b, const char *text) { rk_html_escape(b, rk_str_c(text)); }
 
 void html_element(struct rk_buf *b, const char *tag, const char *text) {
   rk_buf_addf(b, "<%s>", tag);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "http/html.h"
 #include "http/http.h"
 
 enum { ARTICLES_MAX = 200, FILE_BYTES = 1 << 20, PAGE_BYTES = 1 << 18, TERMS_MAX = 64, DAY_MS = 86400000 };
@@ -105,16 +106,6 @@ static rk_err read_articles(struct rk_news *n, const char *file, struct rk_error
 
 /* ---- pages ---- */
 
-static void escape(struct rk_buf *b, rk_str s) {
-  for (size_t i = 0; i < s.n; i++) {
-    if (s.p[i] == '<') rk_buf_adds(b, "&lt;");
-    else if (s.p[i] == '>') rk_buf_adds(b, "&gt;");
-    else if (s.p[i] == '&') rk_buf_adds(b, "&amp;");
-    else if (s.p[i] == '"') rk_buf_adds(b, "&quot;");
-    else rk_buf_addc(b, s.p[i]);
-  }
-}
-
 static bool appeared(const struct article *a) { return a->ms <= rk_now_ms(); }
 
 static void iso(const struct article *a, char out[32]) {
@@ -133,7 +124,7 @@ static rk_str first_paragraph(const struct article *a) {
 static void begin(struct rk_buf *b, rk_str title, rk_str lang) {
   rk_buf_init(b, PAGE_BYTES);
   rk_buf_addf(b, "<!doctype html><html lang=\"%.*s\"><head><meta charset=\"utf-8\"><title>", RK_STR_ARG(lang));
-  escape(b, title);
+  rk_html_escape(b, title);
   rk_buf_adds(b, "</title></head><body><header><nav><a href=\"/\">沙箱新闻 Sandbox News</a></nav><form action=\"/search\"><input name=\"q\"></form></header><main>");
 }
 
@@ -141,9 +132,9 @@ static void entry(struct rk_buf *b, const struct article *a) {
   char at[32];
   iso(a, at);
   rk_buf_addf(b, "<article><h2><a href=\"/articles/%.*s\">", RK_STR_ARG(a->name));
-  escape(b, a->title);
+  rk_html_escape(b, a->title);
   rk_buf_addf(b, "</a></h2><p><time datetime=\"%s\">%s</time> · %s %.*s</p><p>", at, at, section_zh(a->section), RK_STR_ARG(a->section));
-  escape(b, first_paragraph(a));
+  rk_html_escape(b, first_paragraph(a));
   rk_buf_adds(b, "</p></article>\n");
 }
 
@@ -175,12 +166,12 @@ static void article(struct rk_http_req *r, void *ctx) {
     char at[32];
     iso(a, at);
     rk_buf_adds(&b, "<article><h1>");
-    escape(&b, a->title);
+    rk_html_escape(&b, a->title);
     rk_buf_addf(&b, "</h1><p><time datetime=\"%s\">%s</time> · %s %.*s</p>\n", at, at, section_zh(a->section), RK_STR_ARG(a->section));
     for (rest = a->body; rest.n;) {
       rk_str_cut(rest, '\n', &line, &rest);
       rk_buf_adds(&b, "<p>");
-      escape(&b, line);
+      rk_html_escape(&b, line);
       rk_buf_adds(&b, "</p>\n");
     }
     rk_buf_adds(&b, "</article>");
@@ -281,7 +272,7 @@ static void search(struct rk_http_req *r, void *ctx) {
   struct rk_buf b;
   begin(&b, RK_STR("搜索 Search"), RK_STR("zh"));
   rk_buf_adds(&b, "<h1>");
-  escape(&b, query);
+  rk_html_escape(&b, query);
   rk_buf_adds(&b, "</h1>\n");
   for (int32_t i = 0; i < n_found; i++) entry(&b, found[i]);
   if (n_found == 0) rk_buf_adds(&b, "<p>没有找到。 Nothing was found.</p>");
